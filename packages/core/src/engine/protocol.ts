@@ -1,0 +1,202 @@
+/**
+ * What the main thread and a media worker say to each other: `MediaCommand` down, `MediaEvent` up. Both are plain data
+ * for structured clone. Main owns rooms and SDP; a worker owns packets. Lists are complete and replace the former one
+ * (the worker works out the difference), so that a repeated command changes nothing.
+ * Everything names an instance, not an identity: `PeerId` is never used twice in a process.
+ */
+
+/** One RTCPeerConnection of one participant instance; unique per process. */
+export type PeerId = number;
+
+export type MediaKind = "audio" | "video";
+
+/** One codec as negotiated on one m-line. */
+export interface CodecSpec {
+  /** RTP payload type on this m-line. */
+  readonly payloadType: number;
+  /** Lower case: "audio/opus", "audio/red", "video/vp8", "video/h264", "video/vp9", "video/av1", "video/h265". */
+  readonly mime: string;
+  readonly clockRate: number;
+  readonly channels: number;
+  /** As in SDP without the payload type: "packetization-mode=1;profile-level-id=42e01f". */
+  readonly fmtp: string;
+  /** Payload type of its RTX, 0 if none. */
+  readonly rtxPayloadType: number;
+  /** Whether `nack` was negotiated for it. */
+  readonly nack: boolean;
+}
+
+/** Ids (1 … 14 one-byte, up to 255 two-byte) of the header extensions negotiated on an m-line; absent = not negotiated. */
+export interface ExtensionIds {
+  readonly mid?: number;
+  readonly rid?: number;
+  readonly repairedRid?: number;
+  readonly audioLevel?: number;
+  readonly absSendTime?: number;
+  readonly transportCc?: number;
+  readonly dependencyDescriptor?: number;
+  readonly absCaptureTime?: number;
+  readonly playoutDelay?: number;
+  readonly frameMarking?: number;
+}
+
+/** An m-line on which the client sends: where a published track's packets come in. */
+export interface ReceiverSpec {
+  readonly mid: string;
+  readonly kind: MediaKind;
+  /** The published track this m-line carries. */
+  readonly track: string;
+  readonly codecs: readonly CodecSpec[];
+  readonly extensions: ExtensionIds;
+  /** SSRCs that the SDP announces, lowest layer first (ssrc-group:SIM); empty when they are to be learned by rid or mid. */
+  readonly ssrcs: readonly { readonly ssrc: number; readonly rtxSsrc: number }[];
+  /** RIDs in the order of rising quality, layer 0 first; empty when not simulcast by RID. */
+  readonly rids: readonly string[];
+}
+
+/** An m-line on which the server sends one track to this client. */
+export interface SenderSpec {
+  readonly mid: string;
+  readonly kind: MediaKind;
+  /** The published track that is forwarded, by SID; may not exist yet on the worker (it waits). */
+  readonly track: string;
+  readonly ssrc: number;
+  /** 0 if RTX is not negotiated. */
+  readonly rtxSsrc: number;
+  /** Codecs that this subscriber takes on the m-line, preferred first. */
+  readonly codecs: readonly CodecSpec[];
+  readonly extensions: ExtensionIds;
+  /** SDES CNAME. */
+  readonly cname: string;
+}
+
+/** The client's side of ICE and DTLS, as its SDP says. */
+export interface RemoteTransport {
+  readonly ufrag: string;
+  readonly pwd: string;
+  /** SHA-256 fingerprints, upper-case hex with colons; the certificate must match one. */
+  readonly fingerprints: readonly string[];
+  /** Our role: we are "server" when the client is active (or actpass in an offer that we answer with passive). */
+  readonly dtlsRole: "client" | "server";
+  /** The client's SCTP port and largest message (bytes), when it has an application m-line. */
+  readonly sctp: { readonly port: number; readonly maxMessageSize: number } | undefined;
+}
+
+/** What a participant may do on the packet and data path, and how its data is stamped. */
+export interface MemberSpec {
+  readonly identity: string;
+  readonly canPublish: boolean;
+  readonly canPublishData: boolean;
+  readonly canSubscribe: boolean;
+  readonly hidden: boolean;
+  readonly agent: boolean;
+  /** ACTIVE: lossy data reaches only active members. */
+  readonly active: boolean;
+  /** The peer whose data channels carry data down to this member (the primary one); 0 = none yet. */
+  readonly dataPeer: PeerId;
+}
+
+/** Per-subscription wishes of a client (UpdateTrackSettings). */
+export interface DownlinkSettings {
+  /** The subscriber switched the track off. */
+  readonly disabled: boolean;
+  /** 0 LOW, 1 MEDIUM, 2 HIGH (VideoQuality); 3 = OFF. */
+  readonly maxQuality: number;
+  readonly fps: number;
+}
+
+/** A data channel that the server opens (dual peer connection, on the subscriber peer). */
+export interface ChannelSpec {
+  readonly label: string;
+  readonly ordered: boolean;
+  /** Undefined = reliable. */
+  readonly maxRetransmits: number | undefined;
+}
+
+export type MediaCommand =
+  | { readonly type: "setMember"; readonly room: string; readonly participant: string; readonly member: MemberSpec }
+  | { readonly type: "removeMember"; readonly room: string; readonly participant: string }
+  | {
+      readonly type: "openPeer";
+      readonly peer: PeerId;
+      readonly room: string;
+      readonly participant: string;
+      /** ICE credentials that our SDP announces. */
+      readonly ufrag: string;
+      readonly pwd: string;
+      /** Channels to open once SCTP is up; empty where the client creates them. */
+      readonly channels: readonly ChannelSpec[];
+    }
+  /** First remote description, or a new one; changed remote credentials mean an ICE restart. */
+  | { readonly type: "setRemote"; readonly peer: PeerId; readonly remote: RemoteTransport }
+  /** New local ICE credentials (ICE restart); the old ones stay valid until a check with the new ones succeeds. */
+  | { readonly type: "restartIce"; readonly peer: PeerId; readonly ufrag: string; readonly pwd: string }
+  | { readonly type: "setReceivers"; readonly peer: PeerId; readonly receivers: readonly ReceiverSpec[] }
+  | { readonly type: "setSenders"; readonly peer: PeerId; readonly senders: readonly SenderSpec[] }
+  /** The publisher muted or unmuted the track: forwarding stops or resumes for everybody. */
+  | { readonly type: "muteTrack"; readonly track: string; readonly muted: boolean }
+  | { readonly type: "setDownlink"; readonly peer: PeerId; readonly track: string; readonly settings: DownlinkSettings }
+  | { readonly type: "closePeer"; readonly peer: PeerId }
+  /** Server → participants: an encoded DataPacket for these participants (SIDs); undefined = everybody in the room. */
+  | {
+      readonly type: "sendData";
+      readonly room: string;
+      readonly to: readonly string[] | undefined;
+      readonly reliable: boolean;
+      readonly packet: Uint8Array;
+    }
+  | { readonly type: "shutdown" };
+
+/** State of the connection of one peer as a whole (ICE and DTLS). */
+export type PeerState = "connected" | "disconnected" | "failed" | "closed";
+
+export interface PeerStats {
+  readonly peer: PeerId;
+  readonly packetsIn: number;
+  readonly packetsOut: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  /** Milliseconds, 0 when unknown. */
+  readonly rttMs: number;
+}
+
+export type MediaEvent =
+  /** The worker is up: its candidates, to be written in every SDP. */
+  | { readonly type: "ready"; readonly candidates: readonly LocalCandidate[] }
+  /** It cannot start (a port in use …): one sentence for the user. */
+  | { readonly type: "fatal"; readonly message: string }
+  | {
+      readonly type: "peerState";
+      readonly peer: PeerId;
+      readonly state: PeerState;
+      /** Why, in words, for the participant's timeline: "consent expired", "fingerprint mismatch", "udp 192.0.2.1:5000". */
+      readonly detail: string;
+    }
+  /** A data channel is open at this peer (either side created it). */
+  | { readonly type: "channelOpen"; readonly peer: PeerId; readonly label: string }
+  /** First packet of a layer of a published track. */
+  | {
+      readonly type: "trackStarted";
+      readonly track: string;
+      readonly peer: PeerId;
+      readonly mime: string;
+      readonly layer: number;
+    }
+  /** First packet forwarded to this subscriber. */
+  | { readonly type: "downlinkStarted"; readonly track: string; readonly peer: PeerId }
+  /** Highest reliable data sequence number seen of this participant; throttled. */
+  | { readonly type: "dataSequence"; readonly participant: string; readonly sequence: number }
+  | { readonly type: "stats"; readonly peers: readonly PeerStats[] }
+  | {
+      readonly type: "log";
+      readonly level: "debug" | "info" | "warn" | "error";
+      readonly message: string;
+      readonly fields: Record<string, unknown>;
+    };
+
+/** A host candidate of a media worker (RFC 8445); ICE-lite, so only host ones. */
+export interface LocalCandidate {
+  readonly protocol: "udp" | "tcp";
+  readonly address: string;
+  readonly port: number;
+}
