@@ -93,7 +93,7 @@ test("a sequence number that was seen is not delivered again", () => {
 test("reliable packets wait for a channel that is not open yet, in order and bounded; lossy ones do not", () => {
   const { relay, got, opened } = room(new Set([1, 3]));
   for (let i = 0; i < 200; i++)
-    relay.handleMessage("R", "PA_a", "_reliable", user(`${i}${"x".repeat(2000)}`, { destinationIdentities: ["bob"] }));
+    relay.handleMessage("R", "PA_a", "_reliable", user(`${i}-${"x".repeat(2000)}`, { destinationIdentities: ["bob"] }));
   relay.handleMessage("R", "PA_a", "_lossy", user("gone", { destinationIdentities: ["bob"] }));
   opened.add(2);
   relay.handleReliableOpen("R", "PA_b");
