@@ -39,7 +39,9 @@ export function installDependencies() {
 function sameLock(lock, stamp) {
   const wanted = JSON.parse(readFileSync(lock, "utf8")).packages;
   const installed = JSON.parse(readFileSync(stamp, "utf8")).packages;
-  return Object.entries(wanted).every(([path, p]) => path === "" || p.optional || installed[path]?.version === p.version);
+  return Object.entries(wanted).every(
+    ([path, p]) => path === "" || p.optional || installed[path]?.version === p.version,
+  );
 }
 
 /** Builds what changed. */
@@ -54,11 +56,16 @@ export function needPrograms(programs) {
   const packages = missing.map((p) => p.debian);
   if (process.getuid?.() === 0 && which("apt-get")) {
     console.log(`Installing ${packages.join(", ")} …`);
-    const quiet = { stdio: ["ignore", "ignore", "inherit"], env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" } };
+    const quiet = {
+      stdio: ["ignore", "ignore", "inherit"],
+      env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
+    };
     run("apt-get", ["update", "-qq"], quiet);
     run("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...packages], quiet);
     return;
   }
-  console.error(`The tests need ${missing.map((p) => p.commands[0]).join(", ")}. Type:\n\n    sudo apt-get install -y ${packages.join(" ")}\n`);
+  console.error(
+    `The tests need ${missing.map((p) => p.commands[0]).join(", ")}. Type:\n\n    sudo apt-get install -y ${packages.join(" ")}\n`,
+  );
   process.exit(1);
 }

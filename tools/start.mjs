@@ -5,6 +5,10 @@ import { build, installDependencies, root } from "./prepare.mjs";
 
 installDependencies();
 build();
-const child = spawn(process.execPath, [join(root, "packages", "cli", "bin", "stoa.mjs"), "dev", ...process.argv.slice(2)], { stdio: "inherit" });
+const child = spawn(
+  process.execPath,
+  [join(root, "packages", "cli", "bin", "stoa.mjs"), "dev", ...process.argv.slice(2)],
+  { stdio: "inherit" },
+);
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => child.kill(signal));
 child.on("exit", (code, signal) => process.exit(signal ? 0 : (code ?? 1)));

@@ -23,7 +23,9 @@ const only = process.argv.find((a) => a.startsWith("--only="))?.slice(7);
 const named = process.argv.slice(2).filter((a) => !a.startsWith("--"));
 const unknown = named.find((n) => !(n in SUITES));
 if (unknown) {
-  console.error(`There is no suite "${unknown}". Known: ${Object.keys(SUITES).join(", ")}; --only=TEXT keeps files with TEXT in their path.`);
+  console.error(
+    `There is no suite "${unknown}". Known: ${Object.keys(SUITES).join(", ")}; --only=TEXT keeps files with TEXT in their path.`,
+  );
   process.exit(1);
 }
 

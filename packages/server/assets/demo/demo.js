@@ -60,7 +60,9 @@ async function join(identity, roomName) {
     .on(RoomEvent.ActiveSpeakersChanged, refresh)
     .on(RoomEvent.ConnectionStateChanged, (state) => ($("connection").textContent = state === "connected" ? "" : state))
     .on(RoomEvent.ChatMessage, (message, from) => addMessage(from?.identity ?? "someone", message.message))
-    .on(RoomEvent.DataReceived, (bytes, from) => addMessage(from?.identity ?? "someone", new TextDecoder().decode(bytes)))
+    .on(RoomEvent.DataReceived, (bytes, from) =>
+      addMessage(from?.identity ?? "someone", new TextDecoder().decode(bytes)),
+    )
     .on(RoomEvent.Disconnected, left);
 
   const url = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}`;
@@ -68,7 +70,10 @@ async function join(identity, roomName) {
   $("room-name").textContent = room.name;
   show("call");
   refresh();
-  const wanted = [form.mic.checked && room.localParticipant.setMicrophoneEnabled(true), form.cam.checked && room.localParticipant.setCameraEnabled(true)];
+  const wanted = [
+    form.mic.checked && room.localParticipant.setMicrophoneEnabled(true),
+    form.cam.checked && room.localParticipant.setCameraEnabled(true),
+  ];
   for (const result of await Promise.allSettled(wanted)) {
     if (result.status === "rejected") addMessage("Stoa", `No device: ${result.reason.message}`);
   }

@@ -87,11 +87,15 @@ class Tile {
     const local = this.#person.isLocal;
     const publication = this.#person.getTrackPublication(this.#source);
     this.#show(publication && !publication.isMuted ? publication.track : undefined);
-    if (!local) this.#hear(this.#person.getTrackPublication(screen ? Track.Source.ScreenShareAudio : Track.Source.Microphone)?.track);
+    if (!local)
+      this.#hear(
+        this.#person.getTrackPublication(screen ? Track.Source.ScreenShareAudio : Track.Source.Microphone)?.track,
+      );
     this.#box.classList.toggle("screen", screen);
     this.#box.classList.toggle("mirror", local && !screen);
     this.#box.classList.toggle("speaking", this.#person.isSpeaking && !screen);
-    this.#name.textContent = (this.#person.name || this.#person.identity) + (local ? " (you)" : "") + (screen ? "’s screen" : "");
+    this.#name.textContent =
+      (this.#person.name || this.#person.identity) + (local ? " (you)" : "") + (screen ? "’s screen" : "");
     this.#name.classList.toggle("muted", !screen && !this.#person.isMicrophoneEnabled);
   }
 
@@ -144,7 +148,8 @@ function read(report) {
     if (s.type === "inbound-rtp" || s.type === "outbound-rtp") {
       figures.bytes += s.bytesReceived ?? s.bytesSent ?? 0;
       // Simulcast sends several sizes: the largest that is alive.
-      if (s.frameWidth > figures.width && s.framesPerSecond !== 0) [figures.width, figures.height] = [s.frameWidth, s.frameHeight];
+      if (s.frameWidth > figures.width && s.framesPerSecond !== 0)
+        [figures.width, figures.height] = [s.frameWidth, s.frameHeight];
     }
     if (s.type === "candidate-pair" && s.currentRoundTripTime !== undefined) figures.rtt = s.currentRoundTripTime;
     if (s.type === "remote-inbound-rtp" && s.roundTripTime !== undefined) figures.rtt ??= s.roundTripTime;
