@@ -95,6 +95,13 @@
     return publication.trackSid;
   }
 
+  /** The browser's own fake microphone: where Web Audio does not run without an audio device (Firefox). */
+  async function publishFakeMicrophone() {
+    const stream = await navigator.mediaDevices.getUserMedia({ audio: true });
+    const track = new LocalAudioTrack(stream.getAudioTracks()[0], undefined, true);
+    return (await room.localParticipant.publishTrack(track, { source: Track.Source.Microphone })).trackSid;
+  }
+
   const keyOf = (identity, source) => `${identity}/${source}`;
 
   function watch(track, identity) {
@@ -211,6 +218,7 @@
     connect,
     publishCamera,
     publishTone,
+    publishFakeMicrophone,
     heard,
     seen,
     stats,

@@ -3,13 +3,16 @@ import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Browser, chromium, type Page } from "playwright-core";
+import { type Browser, chromium } from "playwright-core";
 import type { ServerProcess } from "./server-process.ts";
 import { until } from "./until.ts";
 
 const require = createRequire(import.meta.url);
-const HARNESS = fileURLToPath(new URL("../assets/harness.js", import.meta.url));
-const CLIENT = join(dirname(require.resolve("livekit-client")), "livekit-client.umd.js");
+/** Paths of the scripts that a test page loads: the client under test, then the harness. */
+export const PAGE_SCRIPTS = [
+  join(dirname(require.resolve("livekit-client")), "livekit-client.umd.js"),
+  fileURLToPath(new URL("../assets/harness.js", import.meta.url)),
+];
 
 const FLAGS = [
   "--no-sandbox",
@@ -69,13 +72,19 @@ export interface JoinOptions {
   readonly connectOptions?: Record<string, unknown>;
 }
 
+/** What a browser driver must be able to do with a page. */
+export interface PageDriver {
+  evaluate<T, A>(fn: (arg: A) => T | Promise<T>, arg: A): Promise<T>;
+  close(): Promise<void>;
+}
+
 /** One participant in a browser page of its own. */
 export class CallPage {
-  readonly page: Page;
+  readonly page: PageDriver;
   readonly identity: string;
   readonly #server: ServerProcess;
 
-  constructor(page: Page, server: ServerProcess, identity: string) {
+  constructor(page: PageDriver, server: ServerProcess, identity: string) {
     this.page = page;
     this.#server = server;
     this.identity = identity;
@@ -142,12 +151,15 @@ export class CallPage {
 
   /** Messages received so far. */
   data(): Promise<{ text: string; from: string; topic: string }[]> {
-    return this.page.evaluate(() => (globalThis as unknown as { harness: { data: never[] } }).harness.data);
+    return this.page.evaluate(() => (globalThis as unknown as { harness: { data: never[] } }).harness.data, undefined);
   }
 
   /** Room events so far. */
   events(): Promise<{ name: string; at: number; about: string }[]> {
-    return this.page.evaluate(() => (globalThis as unknown as { harness: { events: never[] } }).harness.events);
+    return this.page.evaluate(
+      () => (globalThis as unknown as { harness: { events: never[] } }).harness.events,
+      undefined,
+    );
   }
 
   async waitEvent(name: string, about = "", timeoutMs = 10_000): Promise<void> {
@@ -159,7 +171,7 @@ export class CallPage {
   }
 
   close(): Promise<void> {
-    return this.page.context().close();
+    return this.page.close();
   }
 }
 
@@ -176,7 +188,10 @@ export async function openPage(browser: Browser, server: ServerProcess, identity
     route.fulfill({ contentType: "text/html", body: "<!doctype html><meta charset=utf-8><title>test</title><body>" }),
   );
   await page.goto("http://localhost/");
-  await page.addScriptTag({ content: readFileSync(CLIENT, "utf8") });
-  await page.addScriptTag({ content: readFileSync(HARNESS, "utf8") });
-  return new CallPage(page, server, identity);
+  for (const script of PAGE_SCRIPTS) await page.addScriptTag({ content: readFileSync(script, "utf8") });
+  return new CallPage(
+    { evaluate: (fn, arg) => page.evaluate(fn as never, arg) as never, close: () => context.close() },
+    server,
+    identity,
+  );
 }
