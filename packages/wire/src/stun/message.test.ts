@@ -66,7 +66,7 @@ const optional = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.
 const record = <T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }) => fc.record(model, { noNullPrototype: true });
 const anyFields: fc.Arbitrary<StunFields> = record({
   class: fc.constantFrom("request", "indication", "success", "error"),
-  method: fc.integer({ min: 0, max: 0xfff }),
+  method: fc.integer({ min: 0, max: 0x7f }),
   transactionId: fc.uint8Array({ minLength: 12, maxLength: 12 }),
   username: optional(fc.string({ maxLength: 60 })),
   priority: optional(half),

@@ -38,6 +38,7 @@ export interface TieBreaker {
 /** What ICE needs of a message, for reading and for writing. Absent attributes are undefined (or false). */
 export interface StunFields {
   readonly class: StunClass;
+  /** Below 0x80, so that the first byte stays in STUN's range of RFC 7983. */
   readonly method: number;
   /** 12 bytes. */
   readonly transactionId: Uint8Array;
