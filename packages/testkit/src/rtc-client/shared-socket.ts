@@ -1,7 +1,7 @@
 /**
- * One UDP socket that plays many clients on this machine: each sends from, and is reached at, a loopback address of its own
- * (127.64.x.y). The server sees as many addresses as with a socket per client, while one `recvmmsg` reads for all of them.
- * Linux only. Invariant: the path of client c's k-th remote address is c * 8 + k, so a path tells its client.
+ * One UDP socket with many endpoints on this machine, one per peer connection: each sends from, and is reached at, a loopback address of its own
+ * (127.64.x.y). The server sees as many addresses as with a socket per connection, while one `recvmmsg` reads for all of them.
+ * Linux only. Invariant: the path of endpoint e to its k-th remote address is e * 8 + k, so a path tells its endpoint.
  */
 import { type PacketSink, NO_PATH, type Path, type PathInfo, type Paths } from "@stoa/core/paths";
 import { SLOT_BYTES } from "@stoa/core/slab";
@@ -23,8 +23,8 @@ const RECEIVE_COUNT = 64;
 const SEND_COUNT = 64;
 /** `recvmmsg` calls before other work of the event loop gets its turn. */
 const ROUNDS_PER_WAKE = 16;
-const MAX_CLIENTS = 8192;
-const PATHS_PER_CLIENT = 8;
+const MAX_ENDPOINTS = 8192;
+const PATHS_PER_ENDPOINT = 8;
 const FIRST_OCTETS = 127 | (64 << 8);
 
 /** Who gets what arrives. */
@@ -32,7 +32,7 @@ export interface DatagramHandler {
   /** Before the datagrams of one system call. */
   beginBatch(): void;
   /** `at`: slab offset, valid during the call; it may be decrypted in place. */
-  handleDatagram(client: number, path: Path, at: number, length: number): void;
+  handleDatagram(endpoint: number, path: Path, at: number, length: number): void;
   endBatch(): void;
 }
 
@@ -48,10 +48,10 @@ export class SharedSocket implements PacketSink {
   readonly #outgoing: PktInfoMessages;
   readonly #poll: PollHandle;
   readonly #handler: DatagramHandler;
-  readonly #remoteName = new Int32Array(MAX_CLIENTS * PATHS_PER_CLIENT);
-  readonly #remoteAddress = new Int32Array(MAX_CLIENTS * PATHS_PER_CLIENT);
-  readonly #pathCount = new Uint8Array(MAX_CLIENTS);
-  #clients = 0;
+  readonly #remoteName = new Int32Array(MAX_ENDPOINTS * PATHS_PER_ENDPOINT);
+  readonly #remoteAddress = new Int32Array(MAX_ENDPOINTS * PATHS_PER_ENDPOINT);
+  readonly #pathCount = new Uint8Array(MAX_ENDPOINTS);
+  #endpoints = 0;
   #queued = 0;
   #open = true;
 
@@ -71,21 +71,21 @@ export class SharedSocket implements PacketSink {
     this.#poll = pollReadable(this.#fd, () => this.#drain());
   }
 
-  /** Adds a client; its number. */
-  addClient(): number {
-    if (this.#clients === MAX_CLIENTS) throw new Error(`one socket plays at most ${MAX_CLIENTS} clients`);
-    return this.#clients++;
+  /** Adds an endpoint; its number. */
+  addEndpoint(): number {
+    if (this.#endpoints === MAX_ENDPOINTS) throw new Error(`one socket plays at most ${MAX_ENDPOINTS} endpoints`);
+    return this.#endpoints++;
   }
 
-  /** The paths of one client. They live as long as the socket. */
-  pathsOf(client: number): Paths {
+  /** The paths of one endpoint. They live as long as the socket. */
+  pathsOf(endpoint: number): Paths {
     return {
       describe: (path) => this.#describe(path),
       retain: () => {},
       release: () => {},
       open: (info) => {
         if (info.protocol !== "udp" || info.address.length !== 4) return NO_PATH;
-        return this.#find(client, nameWord(info.port), addressWord(info.address));
+        return this.#find(endpoint, nameWord(info.port), addressWord(info.address));
       },
     };
   }
@@ -96,7 +96,7 @@ export class SharedSocket implements PacketSink {
 
   commit(path: Path, length: number): void {
     if (path < 0 || length > SLOT_BYTES) return;
-    const source = addressOf((path / PATHS_PER_CLIENT) | 0);
+    const source = addressOf((path / PATHS_PER_ENDPOINT) | 0);
     const name = this.#remoteName[path]!;
     this.#outgoing.prepareSend(this.#queued, length, name, this.#remoteAddress[path]!, source);
     this.#queued += 1;
@@ -158,26 +158,26 @@ export class SharedSocket implements PacketSink {
       this.#handler.beginBatch();
       for (let i = 0; i < count; i++) {
         const length = messages.received(i);
-        const client = clientOf(messages.destination(i));
+        const endpoint = endpointOf(messages.destination(i));
         messages.prepareReceive(i);
-        if (length === 0 || client >= this.#clients) continue;
-        const path = this.#find(client, messages.sourceName(i), messages.sourceAddress(i));
-        if (path !== NO_PATH) this.#handler.handleDatagram(client, path, messages.bufferAt(i), length);
+        if (length === 0 || endpoint >= this.#endpoints) continue;
+        const path = this.#find(endpoint, messages.sourceName(i), messages.sourceAddress(i));
+        if (path !== NO_PATH) this.#handler.handleDatagram(endpoint, path, messages.bufferAt(i), length);
       }
       this.#handler.endBatch();
       if (count < RECEIVE_COUNT) break;
     }
   }
 
-  /** The path of a client to a remote address, a new one if need be. */
-  #find(client: number, name: number, address: number): Path {
-    const first = client * PATHS_PER_CLIENT;
-    const count = this.#pathCount[client]!;
+  /** The path of an endpoint to a remote address, a new one if need be. */
+  #find(endpoint: number, name: number, address: number): Path {
+    const first = endpoint * PATHS_PER_ENDPOINT;
+    const count = this.#pathCount[endpoint]!;
     for (let path = first; path < first + count; path++) {
       if (this.#remoteName[path] === name && this.#remoteAddress[path] === address) return path;
     }
-    if (count === PATHS_PER_CLIENT) return NO_PATH;
-    this.#pathCount[client] = count + 1;
+    if (count === PATHS_PER_ENDPOINT) return NO_PATH;
+    this.#pathCount[endpoint] = count + 1;
     this.#remoteName[first + count] = name;
     this.#remoteAddress[first + count] = address;
     return first + count;
@@ -194,14 +194,14 @@ export class SharedSocket implements PacketSink {
   }
 }
 
-/** 127.64.x.y of a client as a word in memory order; y is never 0. */
-function addressOf(client: number): number {
-  const y = (client % 254) + 1;
-  const x = (client / 254) | 0;
+/** 127.64.x.y of an endpoint as a word in memory order; y is never 0. */
+function addressOf(endpoint: number): number {
+  const y = (endpoint % 254) + 1;
+  const x = (endpoint / 254) | 0;
   return FIRST_OCTETS | (x << 16) | (y << 24);
 }
 
-function clientOf(address: number): number {
-  if ((address & 0xffff) !== FIRST_OCTETS) return MAX_CLIENTS;
+function endpointOf(address: number): number {
+  if ((address & 0xffff) !== FIRST_OCTETS) return MAX_ENDPOINTS;
   return ((address >>> 16) & 0xff) * 254 + (address >>> 24) - 1;
 }

@@ -36,7 +36,7 @@ export class SignalConnection {
   /** Joins the room of the token; rejects with the server's words when it refuses. */
   static open(url: string, token: string): Promise<SignalConnection> {
     const query = new URLSearchParams({ access_token: token, ...QUERY });
-    const socket = new WebSocket(`${url}/rtc?${query}`, { perMessageDeflate: false });
+    const socket = new WebSocket(`${url}/rtc?${query.toString()}`, { perMessageDeflate: false });
     return new Promise((resolve, reject) => {
       socket.once("error", reject);
       socket.once("unexpected-response", (_request, response) => {
