@@ -7,6 +7,9 @@ export type Request = Exclude<SignalRequest["message"], { case: undefined }>;
 /** What the server says. */
 export type Response = SignalResponse["message"];
 
+/** First bytes (field tag) of the messages that the client handles. With hundreds of clients the others, participant updates above all, cost too much. */
+const HANDLED = new Set([2, 3, 4, 6, 8].map((field) => (field << 3) | 2)); // answer, offer, trickle, track_published, leave
+
 const QUERY = { auto_subscribe: "1", sdk: "js", version: "2.23.0", protocol: "17", client_protocol: "2" };
 
 /** One signalling connection that has been joined. */
@@ -23,6 +26,7 @@ export class SignalConnection {
     this.join = join;
     this.#ping = setInterval(() => this.#sendPing(), Math.max(join.pingInterval, 1) * 1000);
     socket.on("message", (bytes) => {
+      if (!HANDLED.has((bytes as Buffer)[0]!)) return;
       const { message } = SignalResponse.fromBinary(bytes as Buffer);
       if (this.#onMessage) this.#onMessage(message);
       else this.#early.push(message);
