@@ -16,16 +16,10 @@ import { ControllingAgent } from "../ice/controlling-agent.ts";
 import { LiteAgent } from "../ice/lite-agent.ts";
 import { NO_PATH, type PacketSink, type Path, type PathInfo, type Paths } from "../paths.ts";
 import { SrtpSession } from "../srtp/session.ts";
-import type { DataTransport, DataTransportFactory, SendOutcome } from "./data-transport.ts";
+import { DataChannels } from "./data-channels.ts";
+import type { DataTransportFactory, SendOutcome } from "./data-transport.ts";
 import type { PathOwner, PathOwners } from "./path-owners.ts";
 import type { PeerEvent } from "./peer-event.ts";
-
-/** Keeps a DTLS record in 1,200 bytes, with room for the longest overhead of our cipher suites. A multiple of 4. */
-const SCTP_MTU = 1144;
-/** Our SDP announces this port (RFC 8841). */
-const SCTP_PORT = 5000;
-/** Channels that are asked for before SCTP can be made. */
-const MAX_PENDING_CHANNELS = 64;
 
 /** Injected; shared by all peers of a worker. */
 export interface PeerDeps {
@@ -57,13 +51,10 @@ export class Peer implements PathOwner {
   readonly #dtls: DtlsTransport;
   #owners: PathOwners<Peer> | undefined;
   #srtp: SrtpSession | undefined;
-  #sctp: DataTransport | undefined;
-  #pendingChannels: ChannelSpec[] = [];
+  readonly #channels: DataChannels;
   #state: PeerState | "new" = "new";
   #path: Path = NO_PATH;
   #events: PeerEvent[] = [];
-  /** SCTP may have something to send or to say that no input has brought out yet. */
-  #due = false;
   #strayDatagrams = 0;
   #keyed = false;
   #released = false;
@@ -73,6 +64,7 @@ export class Peer implements PathOwner {
     this.id = options.id;
     this.#deps = deps;
     this.#dtls = new DtlsTransport(deps.dtls);
+    this.#channels = new DataChannels(deps.sctp, deps.random);
     const ice = {
       slab: deps.crypto.slab,
       hashes: deps.hashes,
@@ -133,19 +125,7 @@ export class Peer implements PathOwner {
     if (this.#ended) return;
     this.#ice.setRemote(remote.ufrag, remote.pwd, nowMs);
     this.#dtls.setRemote(remote.dtlsRole, remote.fingerprints);
-    if (remote.sctp && !this.#sctp) {
-      this.#sctp = this.#deps.sctp({
-        random: this.#deps.random,
-        role: this.#dtls.role ?? remote.dtlsRole,
-        localPort: SCTP_PORT,
-        remotePort: remote.sctp.port,
-        maxMessageSize: remote.sctp.maxMessageSize,
-        mtu: SCTP_MTU,
-      });
-      for (const spec of this.#pendingChannels) this.#sctp.openChannel(spec);
-      this.#pendingChannels = [];
-      if (this.#secure) this.#sctp.connect(nowMs);
-    }
+    this.#channels.setRemote(remote.sctp, this.#dtls.role ?? remote.dtlsRole);
     this.#advance(nowMs);
   }
 
@@ -202,64 +182,47 @@ export class Peer implements PathOwner {
 
   /** Stream id; -1 while the DTLS role is unknown (before `setRemote`), then the "channelOpen" event tells it. */
   openChannel(spec: ChannelSpec): number {
-    if (this.#ended) return -1;
-    if (this.#sctp) {
-      this.#due = true;
-      return this.#sctp.openChannel(spec);
-    }
-    if (this.#pendingChannels.length < MAX_PENDING_CHANNELS) this.#pendingChannels.push(spec);
-    return -1;
+    return this.#ended ? -1 : this.#channels.openChannel(spec);
   }
 
   closeChannel(channel: number): void {
-    this.#sctp?.closeChannel(channel);
-    this.#due = true;
+    if (!this.#ended) this.#channels.closeChannel(channel);
   }
 
+  /** "full": the queue's bound is reached, try again after "bufferedLow". */
   sendData(channel: number, data: Uint8Array, binary: boolean, nowMs: number): SendOutcome {
-    if (!this.#sctp || this.#ended) return "closed";
-    const outcome = this.#sctp.send(channel, data, binary, nowMs);
+    if (this.#ended) return "closed";
+    const outcome = this.#channels.send(channel, data, binary, nowMs);
     this.#pump(nowMs);
     return outcome;
   }
 
   bufferedAmount(channel: number): number {
-    return this.#sctp?.bufferedAmount(channel) ?? 0;
+    return this.#channels.bufferedAmount(channel);
   }
 
   /** "bufferedLow" comes when `bufferedAmount` falls to this many bytes. */
   setLowWater(channel: number, bytes: number): void {
-    this.#sctp?.setLowWater(channel, bytes);
+    this.#channels.setLowWater(channel, bytes);
   }
 
   /** A time in the past means: call `handleTimeout` at once. */
   nextTimeoutMs(): number {
     if (this.#ended) return NEVER;
-    if (this.#due) return 0;
-    const sctpMs = this.#sctp && this.#secure ? this.#sctp.nextTimeoutMs() : NEVER;
-    return earlier(earlier(this.#ice.nextTimeoutMs(), this.#dtls.nextTimeoutMs()), sctpMs);
+    return earlier(earlier(this.#ice.nextTimeoutMs(), this.#dtls.nextTimeoutMs()), this.#channels.nextTimeoutMs());
   }
 
   handleTimeout(nowMs: number): void {
     if (this.#ended) return;
-    this.#due = false;
     if (nowMs >= this.#ice.nextTimeoutMs()) this.#ice.handleTimeout(nowMs);
     if (nowMs >= this.#dtls.nextTimeoutMs()) this.#dtls.handleTimeout(nowMs);
-    if (this.#sctp && this.#secure && nowMs >= this.#sctp.nextTimeoutMs()) this.#sctp.handleTimeout(nowMs);
+    this.#channels.handleTimeout(nowMs);
     this.#advance(nowMs);
   }
 
-  /** Messages are taken from SCTP one by one, so that an owner that stops polling stops the sender. */
+  /** The next event; messages wait in SCTP's receive window until they are taken. */
   pollEvent(): PeerEvent | undefined {
-    const own = this.#events.shift();
-    if (own || !this.#sctp) return own;
-    for (;;) {
-      const event = this.#sctp.pollEvent();
-      if (!event) return undefined;
-      // Taking a message opens the receive window, which the other side wants to know.
-      if (event.type === "message") this.#due = true;
-      if (event.type !== "connected" && event.type !== "closed") return event;
-    }
+    return this.#events.shift() ?? this.#channels.pollEvent();
   }
 
   /** Says goodbye on SCTP and DTLS and gives back paths and native memory. */
@@ -271,39 +234,37 @@ export class Peer implements PathOwner {
     return this.#dtls.state === "closed" || this.#dtls.state === "failed";
   }
 
-  /** DTLS is open and its certificate is the right one. */
-  get #secure(): boolean {
-    return this.#dtls.state === "open";
-  }
-
   /** Moves everything on after an input: path, handshake, keys, records, state. */
   #advance(nowMs: number): void {
     this.#lastInputMs = nowMs;
     const former = this.#path;
     this.#path = this.#ice.selected;
     if (this.#path !== NO_PATH) this.#dtls.begin(nowMs);
-    if (this.#dtls.state === "open" && !this.#keyed) this.#useKeys(nowMs);
+    if (this.#dtls.state === "open") {
+      if (!this.#keyed) this.#useKeys();
+      this.#channels.connect(nowMs);
+    }
     this.#pump(nowMs);
     if (this.#dtls.state === "failed") this.#end("failed", this.#dtls.detail);
     else if (this.#dtls.state === "closed") this.#end("closed", this.#dtls.detail);
     else this.#followIce(former);
   }
 
-  #useKeys(nowMs: number): void {
+  #useKeys(): void {
     this.#keyed = true;
     const keys = this.#dtls.exportSrtpKeys();
     const role = this.#dtls.role;
     if (keys && role) this.#srtp = new SrtpSession(this.#deps.crypto, this.#deps.hashes, keys, role);
-    this.#sctp?.connect(nowMs);
   }
 
   /** Records in, packets out, datagrams to the sink. */
   #pump(nowMs: number): void {
-    const sctp = this.#sctp;
-    for (let data = this.#dtls.pollData(); data; data = this.#dtls.pollData()) sctp?.handlePacket(data, nowMs);
-    if (sctp && this.#dtls.state === "open") {
-      for (let packet = sctp.pollPacket(nowMs); packet; packet = sctp.pollPacket(nowMs)) {
-        this.#dtls.send(packet);
+    const dtls = this.#dtls;
+    const channels = this.#channels;
+    for (let data = dtls.pollData(); data; data = dtls.pollData()) channels.handlePacket(data, nowMs);
+    if (dtls.state === "open") {
+      for (let packet = channels.pollPacket(nowMs); packet; packet = channels.pollPacket(nowMs)) {
+        dtls.send(packet);
         this.#drain();
       }
     }
@@ -348,16 +309,13 @@ export class Peer implements PathOwner {
 
   #release(): void {
     this.#released = true;
-    if (this.#sctp && this.#dtls.state === "open") {
-      this.#sctp.abort("closed");
-      this.#pump(this.#lastInputMs);
-    }
+    this.#channels.abort();
+    this.#pump(this.#lastInputMs);
     this.#dtls.close();
     this.#drain();
     this.#path = NO_PATH;
     this.#ice.close();
     this.#srtp?.close();
     this.#srtp = undefined;
-    this.#pendingChannels = [];
   }
 }
