@@ -32,6 +32,9 @@ export interface ForwarderDeps {
   readonly random: Random;
 }
 
+/** More tracks than anybody subscribes to. */
+const MAX_SETTINGS = 4096;
+
 export type ForwarderEvent = Extract<MediaEvent, { type: "trackStarted" | "downlinkStarted" }>;
 
 export class Forwarder {
@@ -114,6 +117,7 @@ export class Forwarder {
       track.unsubscribe(downlink);
       this.#forget(track);
       peer.downlinks.delete(ssrc);
+      if (!specs.some((other) => other.track === downlink.track)) peer.settings.delete(downlink.track);
       // A stream that carries another track from now on goes on; one that ended says so.
       if (spec) this.#subscribe(peer, spec, downlink.take(this.#time));
       else if (downlink.begun) this.#rtcpWriter.bye(peer.transport, ssrc);
@@ -125,11 +129,15 @@ export class Forwarder {
 
   /** Stops or resumes forwarding to everybody. */
   muteTrack(sid: string, muted: boolean): void {
-    this.#tracks.get(sid)?.setMuted(muted);
+    if (muted || this.#tracks.has(sid)) this.#track(sid).setMuted(muted);
     this.#timer.wantKeyFrames();
   }
 
+  /** What a subscriber wants of a track; may come before the stream is set up. */
   setDownlink(id: PeerId, track: string, settings: DownlinkSettings): void {
+    const peer = this.#peers.get(id);
+    if (!peer) return;
+    if (peer.settings.has(track) || peer.settings.size < MAX_SETTINGS) peer.settings.set(track, settings);
     this.#downlink(id, track)?.setSettings(settings);
     this.#timer.wantKeyFrames();
   }
@@ -279,6 +287,8 @@ export class Forwarder {
   #subscribe(peer: PeerMedia, spec: SenderSpec, state: ContinuityState | undefined): void {
     const downlink = new Downlink(peer.subscriber, spec, this.#deps.random.uint32(), this.#begun);
     downlink.seed(state, this.#time);
+    const settings = peer.settings.get(spec.track);
+    if (settings) downlink.setSettings(settings);
     peer.downlinks.set(downlink.ssrc, downlink);
     this.#track(spec.track).subscribe(downlink);
   }

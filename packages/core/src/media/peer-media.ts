@@ -5,7 +5,7 @@
 import { newRtpHeader, readRtpHeader } from "@stoa/wire/rtp/header";
 import { findExtension } from "@stoa/wire/rtp/extension";
 import { NEVER } from "../clock.ts";
-import type { PeerId, ReceiverSpec } from "../engine/protocol.ts";
+import type { DownlinkSettings, PeerId, ReceiverSpec } from "../engine/protocol.ts";
 import type { PacketPool } from "../slab.ts";
 import { Arrivals } from "./arrivals.ts";
 import type { Downlink } from "./downlink.ts";
@@ -34,6 +34,8 @@ export class PeerMedia {
   connected = false;
   /** By SSRC. */
   readonly downlinks = new Map<number, Downlink>();
+  /** Wishes by track SID; they may come before the stream does. */
+  readonly settings = new Map<string, DownlinkSettings>();
   /** When the next receiver report and the next sender report are due. */
   receiverReportMs = NEVER;
   senderReportMs = NEVER;
