@@ -15,7 +15,12 @@ export class SeededRandom implements Random {
     for (let i = 0; i < 8; i++) this.uint32();
   }
 
+  /** What the next calls of `uint32` give, where not undefined. */
+  forced: (number | undefined)[] = [];
+
   uint32(): number {
+    const forced = this.forced.shift();
+    if (forced !== undefined) return forced;
     let x = this.#state;
     x ^= x << 13;
     x ^= x >>> 17;
@@ -90,13 +95,26 @@ export class Pair {
   readonly #random: SeededRandom;
   #flying: Flying[] = [];
 
-  constructor(network: Network = {}, options: Partial<SctpOptions> = {}, serverOptions: Partial<SctpOptions> = {}) {
+  /** `firstTsns`: of client and server, to stand before a wrap. */
+  constructor(
+    network: Network = {},
+    options: Partial<SctpOptions> = {},
+    serverOptions: Partial<SctpOptions> = {},
+    firstTsns?: readonly [number, number],
+  ) {
     this.network = network;
     const seed = network.seed ?? 1;
     this.#random = new SeededRandom(seed);
+    const clientRandom = new SeededRandom(seed + 1000);
+    const serverRandom = new SeededRandom(seed + 2000);
+    if (firstTsns) {
+      // An association draws its mark (bytes), its tag, its first TSN.
+      clientRandom.forced = [...Array.from({ length: 9 }, () => undefined), firstTsns[0]];
+      serverRandom.forced = [...Array.from({ length: 9 }, () => undefined), firstTsns[1]];
+    }
     const common = { maxMessageSize: 262_144, ...options };
-    this.client = new Side({ random: new SeededRandom(seed + 1000), ...common, role: "client" });
-    this.server = new Side({ random: new SeededRandom(seed + 2000), ...common, ...serverOptions, role: "server" });
+    this.client = new Side({ ...common, role: "client", random: clientRandom });
+    this.server = new Side({ ...common, ...serverOptions, role: "server", random: serverRandom });
   }
 
   /** Both sides connect, as WebRTC does. */
