@@ -24,7 +24,10 @@ export interface SctpLimits {
    * Each message counts 64 bytes more than its data. Default 16 MiB: twice the largest congestion window.
    */
   readonly sendBufferBytes?: number;
-  /** Receive window: bytes that may wait for a missing fragment or for `pollEvent`. Default 4 MiB (880 Mbit/s at 20 ms). */
+  /**
+   * Receive window: bytes that may wait for a missing fragment or for `pollEvent`. Default 4 MiB (880 Mbit/s at 20 ms);
+   * at least twice `maxReceiveMessageBytes`, so that a message in pieces cannot block itself.
+   */
   readonly receiveWindowBytes?: number;
   /** Largest message we take, as our SDP says; a longer one is dropped and counted. Default 256 KiB. */
   readonly maxReceiveMessageBytes?: number;
@@ -67,6 +70,7 @@ export const SACK_DELAY_MS = 20;
 /** Fills in the defaults. */
 export function resolveSettings(options: SctpOptions): SctpSettings {
   const limits = options.limits ?? {};
+  const maxReceiveMessageBytes = limits.maxReceiveMessageBytes ?? 256 * 1024;
   return {
     random: options.random,
     role: options.role,
@@ -75,8 +79,8 @@ export function resolveSettings(options: SctpOptions): SctpSettings {
     mtu: (options.mtu ?? 1160) & -4,
     maxSendMessageBytes: options.maxMessageSize === 0 ? Number.POSITIVE_INFINITY : options.maxMessageSize,
     sendBufferBytes: limits.sendBufferBytes ?? 16 * 1024 * 1024,
-    receiveWindowBytes: limits.receiveWindowBytes ?? 4 * 1024 * 1024,
-    maxReceiveMessageBytes: limits.maxReceiveMessageBytes ?? 256 * 1024,
+    receiveWindowBytes: Math.max(limits.receiveWindowBytes ?? 4 * 1024 * 1024, 2 * maxReceiveMessageBytes),
+    maxReceiveMessageBytes,
     maxTimeouts: limits.maxTimeouts ?? 24,
   };
 }

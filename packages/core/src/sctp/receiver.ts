@@ -69,7 +69,7 @@ export class Receiver {
     }
     const size = chunk.to - chunk.from + DATA_HEADER_BYTES;
     const isNext = tsnDiff(chunk.tsn, this.#tracker.cumulativeTsn) === 1;
-    const fits = this.#memory.accepts(size, isNext || this.#tracker.fillsGap(chunk.tsn));
+    const fits = this.#memory.accepts(size, this.#tracker.fillsGap(chunk.tsn));
     if (verdict === "refused" || !fits || !(isNext || this.#reassembly.hasRoom)) {
       this.#stats.droppedChunks++;
       this.#sackNow = true;

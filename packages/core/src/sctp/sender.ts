@@ -2,7 +2,7 @@
  * The sending half of an association: which chunk goes into the packet that is being built, what a SACK or a timeout
  * changes. RFC 9260 sections 6.1 to 6.3 and 7.2, RFC 3758 section 3.5, RFC 7053.
  *
- * Invariant: while a chunk is unacknowledged or a FORWARD TSN unanswered, the retransmission timer runs.
+ * Invariant: while a chunk is unacknowledged, a FORWARD TSN unanswered or a closed window to be probed, the timer runs.
  */
 import { padded } from "@stoa/wire/sctp/bytes";
 import { DATA_HEADER_BYTES, FLAG_BEGIN, FLAG_END, FLAG_IMMEDIATE, FLAG_UNORDERED } from "@stoa/wire/sctp/data";
@@ -10,7 +10,7 @@ import { writeDataHeader } from "@stoa/wire/sctp/data";
 import { PACKET_HEADER_BYTES } from "@stoa/wire/sctp/packet";
 import type { SackChunk } from "@stoa/wire/sctp/sack";
 import { nextSsn, tsnAdd, tsnDiff } from "@stoa/wire/sctp/serial";
-import { NEVER } from "../clock.ts";
+import { NEVER, earlier } from "../clock.ts";
 import { CongestionWindow } from "./congestion-window.ts";
 import { ForwardTsn } from "./forward-tsn.ts";
 import type { OutboundMessage } from "./outbound-message.ts";
@@ -45,6 +45,8 @@ export class Sender {
   /** What the peer can still take, less what was sent since its last SACK. */
   #peerWindowBytes = 0;
   #deadlineMs = NEVER;
+  /** A closed window is not probed before this. */
+  #nextProbeMs = 0;
   #lastSendMs = 0;
   #recovering = false;
   /** Fast recovery ends with the acknowledgement of this TSN. */
@@ -114,6 +116,8 @@ export class Sender {
   handleTimeout(nowMs: number): void {
     if (nowMs < this.#deadlineMs) return;
     this.#deadlineMs = NEVER;
+    // Only a closed window was waited for: `fill` may probe it now.
+    if (this.#outstanding.count === 0) return;
     this.timeouts++;
     this.#stats.timeouts++;
     this.#rto.backOff();
@@ -189,8 +193,7 @@ export class Sender {
       if (!message) return;
       const length = this.#fragmentBytes(message, packet);
       if (length === 0 || outstanding.flightBytes >= this.#window.bytes) return;
-      // With nothing in flight one chunk may go into a closed window, to learn when it opens (section 6.1 A).
-      if (length > this.#peerWindowBytes && outstanding.flightBytes > 0) return;
+      if (length > this.#peerWindowBytes && !this.#mayProbe(nowMs)) return;
       if (outstanding.count === 0 && nowMs - this.#lastSendMs > this.#rto.valueMs) this.#window.idle();
       const from = message.sentBytes;
       if (from === 0 && !message.unordered) {
@@ -203,6 +206,17 @@ export class Sender {
       const ends = outstanding.flightBytes >= this.#window.bytes || !this.#queue.next(nowMs);
       this.#write(packet, message, from, length, tsn, ends ? FLAG_IMMEDIATE : 0);
     }
+  }
+
+  /** With nothing in flight one chunk per timeout may go into a closed window, to learn when it opens (section 6.1 A). */
+  #mayProbe(nowMs: number): boolean {
+    if (this.#outstanding.flightBytes > 0) return false;
+    if (nowMs < this.#nextProbeMs) {
+      this.#deadlineMs = earlier(this.#deadlineMs, this.#nextProbeMs);
+      return false;
+    }
+    this.#nextProbeMs = nowMs + this.#rto.valueMs;
+    return true;
   }
 
   /** Payload of the next fragment in this packet, 0 if it has to wait for the next one. */
