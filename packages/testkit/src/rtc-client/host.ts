@@ -9,7 +9,6 @@ import type { Path } from "@stoa/core/paths";
 import { KIND_DTLS, KIND_RTCP, KIND_RTP, KIND_STUN, packetKind } from "@stoa/core/peer/demux";
 import { Peer, type PeerDeps } from "@stoa/core/peer/peer";
 import type { PeerEvent } from "@stoa/core/peer/peer-event";
-import type { DataTransport } from "@stoa/core/peer/data-transport";
 import { SctpAssociation } from "@stoa/core/sctp/association";
 import type { Slab } from "@stoa/core/slab";
 import { generateCertificate } from "@stoa/io/accel/certificate";
@@ -85,7 +84,7 @@ export class RtcHost {
       random: this.random,
       sink: this.socket,
       paths: this.socket.pathsOf(endpoint),
-      sctp: (options) => new SctpAssociation({ ...options, limits: SCTP_LIMITS }) as unknown as DataTransport,
+      sctp: (options) => new SctpAssociation({ ...options, limits: SCTP_LIMITS }),
     };
     const peer = new Peer(deps, { id: endpoint + 1, ufrag, pwd, mode: "controlling" });
     this.#peers[endpoint] = peer;

@@ -8,6 +8,7 @@ import { ntpFraction, ntpSeconds } from "@stoa/wire/rtcp/ntp";
 import { writeSenderReport } from "@stoa/wire/rtcp/report";
 import { nowMs } from "@stoa/io/clock";
 import type { RtcHost } from "./host.ts";
+import { writeVp8Payload } from "./vp8-payload.ts";
 
 /** The sending time in a payload: microseconds of the process, 32 bits. */
 export function stampUs(): number {
@@ -24,7 +25,6 @@ export interface SentStreamOptions {
   readonly transportCcId: number;
 }
 
-const VP8_DESCRIPTOR_BYTES = 6;
 const OPUS_TOC = 0x78; // 20 ms, one frame
 const REPORT_INTERVAL_MS = 1000;
 const MAX_PAYLOAD_BYTES = 1400;
@@ -91,7 +91,8 @@ export class SentStream {
     writeInt32(u8, at + 4, this.#timestamp);
     writeInt32(u8, at + 8, this.ssrc);
     const headerLength = this.#writeExtensions(u8, at);
-    if (kind === "video") this.#writeVp8(u8, keyFrame);
+    if (kind === "video")
+      writeVp8Payload(u8, this.#payload, this.#frameStart, keyFrame, this.#pictureId, this.#tl0PicIdx);
     else u8[this.#payload] = OPUS_TOC;
     writeInt32(u8, this.#payload + payloadBytes - 4, stampUs());
     const length = this.#peer.protectRtp(at, headerLength, this.#payload, payloadBytes);
@@ -120,21 +121,6 @@ export class SentStream {
     u8[at]! |= 0x10;
     writeInt32(u8, at + 12, (0xbede << 16) | ((end - at - 16) >> 2));
     return end - at;
-  }
-
-  /** Payload descriptor (RFC 7741) with picture id, TL0PICIDX and key index, one temporal layer; then the frame's first byte. */
-  #writeVp8(u8: Uint8Array, keyFrame: boolean): void {
-    const at = this.#payload;
-    u8[at] = 0x80 | (this.#frameStart ? 0x10 : 0);
-    u8[at + 1] = 0x80 | 0x40 | 0x20;
-    u8[at + 2] = 0x80 | (this.#pictureId >> 8);
-    u8[at + 3] = this.#pictureId & 255;
-    u8[at + 4] = this.#tl0PicIdx;
-    u8[at + 5] = 0;
-    u8[at + VP8_DESCRIPTOR_BYTES] = keyFrame ? 0x10 : 0x11;
-    if (!this.#frameStart || !keyFrame) return;
-    // Start code and size 640x360 of a key frame (RFC 6386 section 9.1).
-    u8.set([0, 0, 0x9d, 0x01, 0x2a, 640 & 255, 640 >> 8, 360 & 255, 360 >> 8], at + VP8_DESCRIPTOR_BYTES + 1);
   }
 
   #sendReport(timeMs: number): void {
