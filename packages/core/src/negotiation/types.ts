@@ -174,6 +174,12 @@ export interface AnswerResult extends MediaPlan {
   readonly renegotiate: boolean;
 }
 
+/** Options of the subscriber peer. */
+export interface OffererOptions extends NegotiationOptions {
+  /** Offer an application m-line, as the first one. */
+  readonly dataChannels: boolean;
+}
+
 /** The machine of the subscriber peer in dual mode. `receivers` of its plans is always empty. */
 export interface OffererApi {
   readonly plan: MediaPlan;
