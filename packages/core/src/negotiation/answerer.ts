@@ -17,11 +17,11 @@ import { answeredRole, remoteTransport } from "./remote-transport.ts";
 import { SectionsRequest } from "./sections-request.ts";
 import type {
   AnswererApi,
+  AnswererOptions,
   DownTrack,
   IceCredentials,
   MediaPlan,
   NegotiationFailure,
-  NegotiationOptions,
   OfferResult,
   Publication,
   PublicationChanges,
@@ -30,7 +30,7 @@ import type {
 } from "./types.ts";
 
 export class Answerer implements AnswererApi {
-  readonly #options: NegotiationOptions;
+  readonly #options: AnswererOptions;
   readonly #descriptions: OwnDescriptions;
   readonly #ssrcs: SsrcSource;
   /** By mid, in the order of the newest offer. */
@@ -44,7 +44,7 @@ export class Answerer implements AnswererApi {
   #remoteCredentials: string | undefined;
   #dtlsRole: DtlsRole | undefined;
 
-  constructor(options: NegotiationOptions) {
+  constructor(options: AnswererOptions) {
     this.#options = options;
     this.#descriptions = new OwnDescriptions(options.local, options.credentials, options.random);
     this.#ssrcs = new SsrcSource(options.random);

@@ -142,6 +142,12 @@ export interface SectionsRequirement {
   readonly videos: number;
 }
 
+/** Options of a peer on which the client offers. */
+export interface AnswererOptions extends NegotiationOptions {
+  /** `single`: down tracks ride on this peer too (protocol v1). `publisher`: they have a peer of their own. */
+  readonly role: "publisher" | "single";
+}
+
 /** The machine of a peer on which the client offers. */
 export interface AnswererApi {
   /** Current lists for the worker. After `setDownTracks` the senders already lack what is no longer wanted. */
