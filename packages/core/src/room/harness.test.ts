@@ -68,6 +68,8 @@ export interface ClientOptions extends Partial<ConnectionOptions> {
   /** Leave server offers unanswered. */
   readonly silent?: boolean;
   readonly metadata?: string;
+  /** Has no video codec: refuses what it is offered. */
+  readonly audioOnly?: boolean;
 }
 
 export interface LocalTrack {
@@ -326,7 +328,7 @@ export class Client {
     const offer = this.#unansweredOffer;
     if (!offer) throw new Error(`${this.identity} has no offer to answer`);
     this.#unansweredOffer = undefined;
-    const value = new SessionDescription({ type: "answer", sdp: answerTo(offer.sdp, this.identity), id: offer.id });
+    const value = new SessionDescription({ type: "answer", sdp: this.#answerTo(offer.sdp), id: offer.id });
     this.request({ case: "answer", value });
   }
 
@@ -466,6 +468,11 @@ export class Client {
     const section: Section = { mid: String(this.#sections.length), kind, cid: undefined };
     this.#sections.push(section);
     return section;
+  }
+
+  #answerTo(offer: string): string {
+    const answer = answerTo(offer, this.identity);
+    return this.options.audioOnly ? answer.replaceAll("m=video 9", "m=video 0") : answer;
   }
 
   #makeOffer(tracks: readonly LocalTrack[]): SessionDescription {
