@@ -7,10 +7,10 @@ import { isSection, pathKey, type ConfigTree, type Origin } from "./yaml-source.
 
 type Issue = z.core.$ZodIssue;
 
-/** `file:line` or the name of the flag or variable. */
+/** `file, line 3`, or the name of the flag or variable. */
 export function describeOrigin(origin: Origin | undefined, fallback: string): string {
   if (!origin) return fallback;
-  return origin.line === undefined ? origin.name : `${origin.name}:${origin.line}`;
+  return origin.line === undefined ? origin.name : `${origin.name}, line ${origin.line}`;
 }
 
 /** The first mistake in reading order, as one sentence. */

@@ -11,6 +11,7 @@ import { DEV_KEY, parseKeyLines, readKeyFile, shortSecretWarning, type ConfigFil
 import { PlainScalar } from "./scalar.ts";
 import { configSchema, type Config } from "./schema.ts";
 import { pendingKeys } from "./schema-walk.ts";
+import { readTurnSecrets } from "./turn-servers.ts";
 import { parseYamlSource, pathKey, type YamlSource } from "./yaml-source.ts";
 
 /** Where a configuration comes from. */
@@ -48,6 +49,7 @@ export function loadConfig(input: LoadInput = {}): LoadedConfig {
   const warnings: string[] = [];
   if (waiting.length > 0) warnings.push(`Accepted but without effect in this version: ${waiting.join(", ")}.`);
   settle(config);
+  readTurnSecrets(config.rtc.turn_servers, files);
   const keys = resolveKeys(config, files, env);
   const short = config.development ? undefined : shortSecretWarning(keys);
   if (short) warnings.push(short);
@@ -61,7 +63,7 @@ function readSource(flags: FlagValues, env: Environment, files: ConfigFiles): { 
   const name = body?.origin.name ?? file?.text ?? "configuration";
   const text = body?.text ?? (file ? readText(file.text, files) : "");
   const source = parseYamlSource(text, name);
-  if ("reason" in source) throw operatorError("bad_config", `${name}:${source.line}: ${source.reason}.`);
+  if ("reason" in source) throw operatorError("bad_config", `${name}, line ${source.line}: ${source.reason}.`);
   return { source, name };
 }
 

@@ -4,11 +4,12 @@
  */
 import { Hono, type Context, type MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
-import type { Log } from "../log.ts";
+import type { Log } from "@stoa/io/log";
 import { authenticate, isRefused, type KeyProvider, type VerifiedToken } from "../auth/verify.ts";
 import type { RequestOrigin } from "../signal/client-info.ts";
 import { readConnectRequest, type Doorkeeper } from "../signal/connect-request.ts";
 import { corsHeaders, preflightHeaders } from "./cors.ts";
+import { demoConfig, demoLibrary, demoToken, type DemoOptions } from "./demo-api.ts";
 import { serveDemo } from "./demo.ts";
 import { healthResponse, type NodeHealth } from "./health.ts";
 import { splitTarget } from "./path.ts";
@@ -19,8 +20,7 @@ export interface HttpDeps {
   readonly door: Doorkeeper;
   readonly health: NodeHealth;
   readonly maxBodyBytes: number;
-  /** Folder of the demo page. */
-  readonly demoRoot: string;
+  readonly demo: DemoOptions;
   readonly log: Log;
   readonly nowMs: () => number;
 }
@@ -48,12 +48,19 @@ export function createApp(deps: HttpDeps): HttpApp {
   app.all("/", () => healthResponse(deps.health, deps.nowMs()));
   app.all("/rtc/validate", (c) => validate(c, deps, false));
   app.all("/rtc/v1/validate", (c) => validate(c, deps, true));
-  app.on(["GET", "HEAD"], ["/demo", "/demo/*"], async (c) => {
-    const { query } = target(c.req.raw);
-    return (await serveDemo(deps.demoRoot, c.req.path, query, c.req.raw)) ?? empty404();
-  });
+  mountDemo(app, deps);
   app.notFound(empty404);
   return app;
+}
+
+function mountDemo(app: HttpApp, { demo, nowMs }: HttpDeps): void {
+  app.get("/demo/config.json", () => demoConfig(demo));
+  app.get("/demo/livekit-client.mjs", async () => (await demoLibrary()) ?? empty404());
+  app.post("/demo/token", async (c) => (await demoToken(demo, c.req.raw, nowMs())) ?? empty404());
+  app.on(["GET", "HEAD"], ["/demo", "/demo/*"], async (c) => {
+    const { query } = target(c.req.raw);
+    return (await serveDemo(demo.root, c.req.path, query, c.req.raw)) ?? empty404();
+  });
 }
 
 function target(request: Request): { path: string; query: string } {

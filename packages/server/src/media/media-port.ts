@@ -1,13 +1,13 @@
 /** The media workers as the rooms see them. */
 import type { MediaCommand, MediaEvent } from "@stoa/core/engine/protocol";
-import type { MediaAddress } from "@stoa/core/room/options";
+import type { LocalTransport } from "@stoa/core/negotiation/types";
 
 /** What rooms ask of the workers. */
 export interface MediaPort {
   /** The worker with the least to do, or undefined while none is up. */
   choose(): number | undefined;
-  /** What SDP says about this worker. */
-  address(worker: number): MediaAddress;
+  /** What SDP says about this worker; its candidates are read anew for each description. */
+  address(worker: number): LocalTransport;
   /** Sends a command of this room to its worker. */
   post(worker: number, room: string, command: MediaCommand): void;
   /** This room is gone. */

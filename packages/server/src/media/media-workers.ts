@@ -5,9 +5,9 @@
  */
 import { Worker } from "node:worker_threads";
 import type { LocalCandidate, MediaCommand, MediaEvent } from "@stoa/core/engine/protocol";
-import type { MediaAddress } from "@stoa/core/room/options";
+import type { LocalTransport } from "@stoa/core/negotiation/types";
 import { operatorError } from "../errors.ts";
-import type { Log } from "../log.ts";
+import type { Log } from "@stoa/io/log";
 import type { MediaListener, MediaPort } from "./media-port.ts";
 import { MediaRoutes } from "./routes.ts";
 import type { WorkerInit } from "./worker-init.ts";
@@ -16,6 +16,8 @@ const READY_WITHIN_MS = 15_000;
 const EXIT_WITHIN_MS = 1000;
 const FIRST_RESTART_MS = 100;
 const LAST_RESTART_MS = 5000;
+/** A worker that lived this long is started again at once. */
+const STEADY_MS = 60_000;
 
 /** What the workers are started with. */
 export interface MediaWorkersOptions {
@@ -33,6 +35,7 @@ interface Slot {
   thread: Worker | undefined;
   /** Defined while the worker is up. */
   candidates: readonly LocalCandidate[] | undefined;
+  upAtMs: number;
   restartMs: number;
   restart: NodeJS.Timeout | undefined;
 }
@@ -50,6 +53,7 @@ export class MediaWorkers implements MediaPort {
       routes: new MediaRoutes(),
       thread: undefined,
       candidates: undefined,
+      upAtMs: 0,
       restartMs: FIRST_RESTART_MS,
       restart: undefined,
     }));
@@ -83,8 +87,14 @@ export class MediaWorkers implements MediaPort {
     return best?.init.index;
   }
 
-  address(worker: number): MediaAddress {
-    return { fingerprint: this.#options.fingerprint, candidates: this.#slots[worker]?.candidates ?? [] };
+  address(worker: number): LocalTransport {
+    const slot = this.#slots[worker];
+    return {
+      fingerprint: this.#options.fingerprint,
+      get candidates() {
+        return slot?.candidates ?? [];
+      },
+    };
   }
 
   post(worker: number, room: string, command: MediaCommand): void {
@@ -121,7 +131,7 @@ export class MediaWorkers implements MediaPort {
         if (event.type === "ready") {
           clearTimeout(timer);
           slot.candidates = event.candidates;
-          slot.restartMs = FIRST_RESTART_MS;
+          slot.upAtMs = performance.now();
           log.info("media worker is up", { worker: index, candidates: event.candidates.map(describe) });
           resolve();
         } else if (event.type === "fatal") {
@@ -157,6 +167,7 @@ export class MediaWorkers implements MediaPort {
     if (this.#closing || !wasUp) return;
     this.#options.log.error("media worker is gone; its rooms start anew", { worker: slot.init.index });
     this.#listener?.onWorkerLost(slot.init.index);
+    if (performance.now() - slot.upAtMs > STEADY_MS) slot.restartMs = FIRST_RESTART_MS;
     this.#scheduleRestart(slot);
   }
 

@@ -7,7 +7,7 @@ import type { Effect } from "@stoa/core/room/effects";
 import { kindDetailToClaim, kindToClaim } from "../auth/claims.ts";
 import { refreshToken, type KeyPair } from "../auth/create.ts";
 import { videoGrantOf } from "../auth/grants.ts";
-import type { Log } from "../log.ts";
+import type { Log } from "@stoa/io/log";
 import type { MediaPort } from "../media/media-port.ts";
 import type { Connections } from "./connections.ts";
 import type { RoomRunner } from "./runner.ts";

@@ -8,7 +8,7 @@ import type { ParticipantSid } from "@stoa/core/room/sid";
 /** A reducer: inputs in, effects out. */
 export interface RoomMachine {
   join(input: JoinInput, nowMs: number): JoinResult;
-  handleRequest(from: ParticipantSid, request: SignalRequest, nowMs: number): void;
+  handleRequest(from: ParticipantSid, connection: SignalId, request: SignalRequest, nowMs: number): void;
   handleMedia(event: MediaEvent, nowMs: number): void;
   handleSignalClosed(from: ParticipantSid, connection: SignalId, nowMs: number): void;
   close(reason: DisconnectReason, nowMs: number): void;

@@ -8,7 +8,7 @@ import type { PeerId } from "@stoa/core/engine/protocol";
 import type { ServerFacts } from "@stoa/core/room/options";
 import { newSid } from "@stoa/core/room/sid";
 import type { Config } from "../config/schema.ts";
-import type { Log } from "../log.ts";
+import type { Log } from "@stoa/io/log";
 import type { MediaListener, MediaPort } from "../media/media-port.ts";
 import type { ConnectLimits, ConnectRequest } from "../signal/connect-request.ts";
 import { httpFailure, type HttpFailure } from "../signal/http-failure.ts";
@@ -160,7 +160,7 @@ export class RoomRegistry implements SignalDoor, MediaListener {
     if ("participant" in result) {
       const sid = (connection.participant = result.participant);
       socket.listen({
-        onRequest: (message) => runner.handleRequest(sid, message),
+        onRequest: (message) => runner.handleRequest(sid, socket.id, message),
         onClosed: () => {
           this.#connections.delete(socket.id);
           runner.handleSignalClosed(sid, socket.id);

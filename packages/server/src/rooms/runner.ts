@@ -7,7 +7,7 @@ import type { MediaEvent } from "@stoa/core/engine/protocol";
 import type { SignalId } from "@stoa/core/room/effects";
 import type { JoinInput, JoinResult } from "@stoa/core/room/options";
 import type { ParticipantSid } from "@stoa/core/room/sid";
-import type { Log } from "../log.ts";
+import type { Log } from "@stoa/io/log";
 import type { EffectPerformer } from "./effects.ts";
 import type { RoomMachine } from "./machine.ts";
 
@@ -54,8 +54,8 @@ export class RoomRunner {
     return this.#run("join", (nowMs) => this.#machine.join(input, nowMs));
   }
 
-  handleRequest(from: ParticipantSid, request: SignalRequest): void {
-    this.#run("request", (nowMs) => this.#machine.handleRequest(from, request, nowMs), {
+  handleRequest(from: ParticipantSid, connection: SignalId, request: SignalRequest): void {
+    this.#run("request", (nowMs) => this.#machine.handleRequest(from, connection, request, nowMs), {
       request: request.message.case,
     });
   }

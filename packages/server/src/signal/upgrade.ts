@@ -6,7 +6,7 @@
 import { ServerResponse, type IncomingMessage, type Server } from "node:http";
 import type { Duplex } from "node:stream";
 import type { SignalId } from "@stoa/core/room/effects";
-import type { Log } from "../log.ts";
+import type { Log } from "@stoa/io/log";
 import { WebSocketServer } from "ws";
 import { authenticate, isRefused, type KeyProvider } from "../auth/verify.ts";
 import { corsHeaders } from "../http/cors.ts";
@@ -76,6 +76,14 @@ export class SignalServer {
   /** Open connections. */
   get size(): number {
     return this.#sockets.size;
+  }
+
+  /** Resolves when every connection has ended, or after `withinMs`. */
+  async drained(withinMs: number): Promise<void> {
+    const endMs = this.#deps.nowMs() + withinMs;
+    while (this.#sockets.size > 0 && this.#deps.nowMs() < endMs) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
   }
 
   /** Cuts what is still open. */
