@@ -1,6 +1,6 @@
 /** Access tokens out: for `stoa token create`, for the banner of `--dev`, and to refresh those of connected clients. */
 import { SignJWT } from "jose";
-import type { RoomConfiguration } from "@livekit/protocol";
+import { RoomAgentDispatch, RoomConfiguration } from "@livekit/protocol";
 import type { VideoGrant } from "./claims.ts";
 
 /** Six hours, as LiveKit's SDKs. */
@@ -69,6 +69,11 @@ export async function refreshToken(
 ): Promise<string> {
   const validForMs = Math.max(REFRESH_VALID_FOR_MS, originalExpiresAtMs - nowMs);
   return createToken(pair, { ...options, validForMs }, nowMs);
+}
+
+/** A room configuration that has an agent dispatched when the room is made. */
+export function dispatchAgent(agentName: string, deployment: string, metadata: string): RoomConfiguration {
+  return new RoomConfiguration({ agents: [new RoomAgentDispatch({ agentName, deployment, metadata })] });
 }
 
 function isEmpty(value: unknown): boolean {
