@@ -30,8 +30,8 @@ export type DataTransportEvent =
   | { readonly type: "bufferedLow"; readonly channel: number }
   | { readonly type: "closed"; readonly reason: string };
 
-/** Explicit outcome of queueing a message. */
-export type SendOutcome = "queued" | "full" | "closed";
+/** Explicit outcome of queueing a message; "tooLarge": longer than the other side takes. */
+export type SendOutcome = "queued" | "full" | "closed" | "tooLarge";
 
 /** An SCTP association without I/O. */
 export interface DataTransport {

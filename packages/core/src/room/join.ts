@@ -100,7 +100,7 @@ function connect(room: RoomState, participant: Participant, negotiation: Negotia
     bandwidthFeedback: "remb",
     playoutDelay: false,
   });
-  const publisher = options();
+  const publisher = { ...options(), role: participant.singlePeer ? ("single" as const) : ("publisher" as const) };
   participant.publisher = publisherLink(nextPeerId(), publisher.credentials, negotiation.answerer(publisher));
   if (participant.singlePeer) return;
   const subscriber = { ...options(), dataChannels: participant.subscriberPrimary };
