@@ -85,8 +85,8 @@ export class Offerer implements OffererApi {
       if (section.down) midToTrackId.push([section.mid, section.down.track.sid]);
     }
     const mids = written.map(({ mid }) => mid!);
-    const offer = this.#descriptions.write(written, mids, "actpass", true);
-    return { ...this.plan, offer, midToTrackId: Object.fromEntries(midToTrackId) };
+    const { sdp: offer, candidateSection } = this.#descriptions.write(written, mids, "actpass", true);
+    return { ...this.plan, offer, candidateSection, midToTrackId: Object.fromEntries(midToTrackId) };
   }
 
   handleAnswer(sdp: string): AnswerResult | NegotiationFailure {
