@@ -29,6 +29,7 @@ import type {
   SectionsRequirement,
 } from "./types.ts";
 
+/** See the head of the file and `AnswererApi`. */
 export class Answerer implements AnswererApi {
   readonly #options: AnswererOptions;
   readonly #descriptions: OwnDescriptions;

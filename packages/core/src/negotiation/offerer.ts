@@ -24,6 +24,7 @@ import type {
 /** From here on m-lines are used again even by clients that do not like it: a description must stay bounded. */
 const MAX_UNSHARED_SECTIONS = 200;
 
+/** See the head of the file and `OffererApi`. */
 export class Offerer implements OffererApi {
   readonly #options: OffererOptions;
   readonly #descriptions: OwnDescriptions;
