@@ -468,10 +468,11 @@ test("what we cannot take is rejected, and keeps its place", () => {
     DUAL.replace("a=group:BUNDLE 0 1 2", "a=group:BUNDLE 1 2"),
   ];
   for (const sdp of foreign) {
-    const { answer } = offer(answerer(), sdp);
+    const { answer, candidateSection } = offer(answerer(), sdp);
     assert.equal(directions(answer), "0:rejected 1:recvonly 2:sendrecv");
     assert.match(answer, /a=group:BUNDLE 1 2\r/);
     assert.ok(sectionOf(answer, "1").some((line) => line.startsWith("a=candidate:")));
+    assert.deepEqual(candidateSection, { sdpMid: "1", sdpMLineIndex: 1 });
   }
   const alone = offer(answerer(), DUAL.replace(/a=group.*\r\n/, ""));
   assert.equal(directions(alone.answer), "0:recvonly 1:rejected 2:rejected");
