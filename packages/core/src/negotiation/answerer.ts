@@ -29,6 +29,7 @@ import type {
   SectionsRequirement,
 } from "./types.ts";
 
+/** See the head of the file and `AnswererApi`. */
 export class Answerer implements AnswererApi {
   readonly #options: AnswererOptions;
   readonly #descriptions: OwnDescriptions;
@@ -76,11 +77,13 @@ export class Answerer implements AnswererApi {
     this.#dtlsRole = answeredRole(session, this.#dtlsRole);
     const setup = this.#dtlsRole === "server" ? "passive" : "active";
     const mixed = session.extmapAllowMixed || session.media.some(({ extmapAllowMixed }) => extmapAllowMixed);
+    const { sdp: answer, candidateSection } = this.#descriptions.write(own, session.bundle, setup, mixed);
     const midToTrackId: [string, string][] = [];
     for (const { mid, down } of sections) if (down) midToTrackId.push([mid, down.track.sid]);
     return {
       ...this.plan,
-      answer: this.#descriptions.write(own, session.bundle, setup, mixed),
+      answer,
+      candidateSection,
       midToTrackId: Object.fromEntries(midToTrackId),
       remote: remoteTransport(session, this.#dtlsRole, data),
       iceRestart,

@@ -103,7 +103,7 @@ test("what is written reads back the same", () => {
   assert.equal(session.media[3]!.maxMessageSize, 262_144);
 });
 
-test("candidates stand once, in the first section in use, and end there", () => {
+test("candidates stand once, in the section that BUNDLE names first, and end there", () => {
   const { media, icelite } = parse(writeSdp(description));
   assert.equal(icelite, "ice-lite");
   assert.deepEqual(
@@ -116,6 +116,13 @@ test("candidates stand once, in the first section in use, and end there", () => 
     { id: "q", direction: "recv" },
     { id: "h", direction: "recv" },
   ]);
+});
+
+test("without BUNDLE the candidates stand in the first section in use; another tag moves them", () => {
+  const counts = (bundle: string[]) =>
+    parse(writeSdp({ ...description, bundle })).media.map(({ candidates }) => candidates?.length ?? 0);
+  assert.deepEqual(counts([]), [0, 2, 0, 0]);
+  assert.deepEqual(counts(["d", "0"]), [0, 0, 0, 2]);
 });
 
 test("every line ends with CRLF and the session version is there", () => {
