@@ -88,6 +88,7 @@ export class World {
   /** Last complete lists per peer, as a worker would hold them. */
   readonly senders = new Map<PeerId, readonly SenderSpec[]>();
   readonly openPeers = new Map<PeerId, Extract<MediaCommand, { type: "openPeer" }>>();
+  /** Sees each message before its client does. */
   onSend: ((client: Client, message: SignalResponse) => void) | undefined;
 
   constructor(config: Partial<RoomConfiguration> = {}, overrides: Partial<RoomOptions> = {}) {
@@ -182,8 +183,8 @@ export class World {
     if (effect.type === "send") {
       const client = this.clients.find((one) => one.connection === effect.connection);
       if (!client) return;
-      client.receive(effect.message);
       this.onSend?.(client, effect.message);
+      client.receive(effect.message);
     } else if (effect.type === "endSignal") {
       const client = this.clients.find((one) => one.connection === effect.connection);
       if (client) client.connection = 0;
@@ -238,6 +239,11 @@ export class Client {
     this.world = world;
     this.identity = identity;
     this.options = options;
+  }
+
+  /** Follows identities over re-joins. */
+  get modern(): boolean {
+    return (this.options.protocol ?? 17) >= 12;
   }
 
   get single(): boolean {
@@ -409,15 +415,13 @@ export class Client {
   #learn(info: ParticipantInfo): void {
     if (info.sid === this.sid) {
       this.self = info;
-    } else if (info.state === ParticipantInfo_State.DISCONNECTED) {
-      this.others.delete(info.sid);
-    } else {
-      // A new instance of an identity takes the place of the old one.
-      for (const [sid, other] of this.others) {
-        if (other.identity === info.identity && sid !== info.sid) this.others.delete(sid);
-      }
-      this.others.set(info.sid, info);
+      return;
     }
+    // A client of today knows others by identity: a new instance takes the place of the old one.
+    for (const [sid, other] of this.others) {
+      if (sid === info.sid || (this.modern && other.identity === info.identity)) this.others.delete(sid);
+    }
+    if (info.state !== ParticipantInfo_State.DISCONNECTED) this.others.set(info.sid, info);
   }
 
   #joinInput(resume: { participantSid: string } | undefined): JoinInput {
