@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { type Socket, connect, createServer } from "node:net";
+import { Worker } from "node:worker_threads";
 import type { DatagramBatch, Path } from "@stoa/core/paths";
 import { SLOT_BYTES } from "@stoa/core/slab";
 import { probeAccel } from "./accel/probe.ts";
@@ -29,6 +30,24 @@ for (const mode of ["auto", "portable"] as const) {
     });
   describe(`network: ${accel.ciphers} ciphers, ${accel.sockets} sockets`, () => networkTests(open));
 }
+
+test("an exception while a batch is handled ends the worker with that exception, not with a crash", async () => {
+  const module = (name: string): string => JSON.stringify(new URL(`./${name}.js`, import.meta.url).href);
+  const code = `(async () => {
+    const { probeAccel } = await import(${module("accel/probe")});
+    const { Network } = await import(${module("network")});
+    const { createRandom } = await import(${module("random")});
+    const accel = probeAccel("auto", Date.now());
+    const network = await Network.open({ accel, memory: accel.allocateMemory(64 << 20), udpPort: 0, tcpPort: undefined,
+      addresses: ["127.0.0.1"], random: createRandom(), clock: Date.now });
+    network.onBatch(() => { throw new Error("a bug"); });
+    network.send(network.open({ protocol: "udp", address: Uint8Array.of(127, 0, 0, 1), port: network.udpPort }), new Uint8Array(9));
+    network.flush();
+  })()`;
+  const worker = new Worker(code, { eval: true });
+  const error = await new Promise((resolve) => worker.once("error", resolve));
+  assert.match(String(error), /a bug/);
+});
 
 type Open = (options?: Partial<NetworkOptions>) => Promise<Network>;
 
