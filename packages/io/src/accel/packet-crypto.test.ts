@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createNodeCrypto } from "./aead-node.ts";
 import { createOpenSslCrypto } from "./aead-openssl.ts";
 import { OPENSSL_LIBRARIES, loadLibC, loadOpenSsl } from "./native.ts";
-import { packetCryptoConformance } from "./packet-crypto.conformance.ts";
+import { packetCryptoConformance } from "./packet-crypto.conformance.test.ts";
 import { allocateNativeMemory, allocatePortableMemory } from "./slab-native.ts";
 
 const MEMORY = 1 << 20;

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { loadLibC } from "./native.ts";
 import { checkSockets } from "./self-check.ts";
 import { allocateNativeMemory, allocatePortableMemory } from "./slab-native.ts";
-import { udpConformance } from "./udp.conformance.ts";
+import { udpConformance } from "./udp.conformance.test.ts";
 import { openLinuxUdp } from "./udp-linux.ts";
 import { openNodeUdp } from "./udp-node.ts";
 

@@ -58,7 +58,12 @@ async function setUp(
   const udp: UdpBackend = await kind.open(context, memory, options.listen ?? { addresses: [V4], port: 0 });
   t.after(() => udp.close());
   return {
-    ...{ udp, table, pool, counters, received, slab },
+    udp,
+    table,
+    pool,
+    counters,
+    received,
+    slab,
     setOnBatch: (listener: (batch: DatagramBatch) => void) => (onBatch = listener),
     until: (count: number) =>
       waitFor(
