@@ -148,19 +148,23 @@ export class Continuity {
 
   /** The extended number to send the packet with, or `NO_SEQUENCE`. Each packet is mapped once. */
   map(sequence: number, timestamp: number, ticksMs: number): number {
+    let outgoing = (sequence + this.#sequenceOffset) | 0;
     if (((sequence - this.#highest) | 0) > 0) {
       this.#highest = sequence;
-      const sent = (timestamp + this.timestampOffset) | 0;
-      // Pictures may be sent in another order than they are shown.
-      if (((sent - this.timestamp) | 0) > 0) this.timestamp = sent;
-      this.sentTicksMs = ticksMs;
-      return (this.sequence = (sequence + this.#sequenceOffset) | 0);
+    } else {
+      if (((sequence - this.#first) | 0) < 0) return NO_SEQUENCE;
+      if (this.#runs > 0) outgoing = this.#mapLate(sequence);
+      // With dropped packets behind it, even a late one can be the highest that goes out.
+      if (outgoing === NO_SEQUENCE || ((outgoing - this.sequence) | 0) <= 0) return outgoing;
     }
-    if (((sequence - this.#first) | 0) < 0) return NO_SEQUENCE;
-    return this.#runs === 0 ? (sequence + this.#sequenceOffset) | 0 : this.#mapLate(sequence);
+    const sent = (timestamp + this.timestampOffset) | 0;
+    // Pictures may be sent in another order than they are shown.
+    if (((sent - this.timestamp) | 0) > 0) this.timestamp = sent;
+    this.sentTicksMs = ticksMs;
+    return (this.sequence = outgoing);
   }
 
-  /** Notes the picture numbers (of the source) of a packet that was the newest. */
+  /** Notes the picture numbers (of the source) of a packet whose number is the highest that went out. */
   notePictures(pictureId: number, tl0PicIdx: number, keyIdx: number, wide: boolean): void {
     if (wide) this.widePictureId = true;
     this.pictureId = (pictureId + this.pictureIdOffset) & PICTURE_ID_MASK;

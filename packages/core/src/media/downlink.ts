@@ -180,7 +180,7 @@ export class Downlink {
     }
     const outgoing = continuity.map(sequence, ring.timestamp[index]!, time.ticksMs);
     if (outgoing === NO_SEQUENCE) return;
-    if (newest && (flags & HAS_PICTURE_ID) !== 0) {
+    if (outgoing === continuity.sequence && (flags & HAS_PICTURE_ID) !== 0) {
       const wide = (flags & NARROW_PICTURE_ID) === 0;
       continuity.notePictures(ring.pictureId[index]!, ring.tl0PicIdx[index]!, ring.keyIdx[index]!, wide);
     }

@@ -35,6 +35,8 @@ export class Layer {
   readonly keyFrames: KeyFrameThrottle;
   readonly payload = new PayloadInfo();
   readonly #sequences = new SequenceExtender();
+  /** Bound to a new SSRC, and no packet of it came yet. */
+  #fresh = false;
   /** 0 = none yet. */
   ssrc = 0;
   rtxSsrc = 0;
@@ -67,6 +69,8 @@ export class Layer {
     this.ssrc = ssrc;
     this.boundMs = nowMs;
     this.#sequences.restart();
+    this.#forget();
+    this.#fresh = true;
   }
 
   /**
@@ -136,9 +140,16 @@ export class Layer {
 
   #restart(extended: number): void {
     this.epoch++;
+    // A report on a new SSRC may have come before its first packet.
+    if (!this.#fresh) this.#forget();
+    this.#fresh = false;
+    this.reception.restart(extended);
+  }
+
+  #forget(): void {
     this.losses.clear();
     this.clock.clear();
     this.payload.clear();
-    this.reception.restart(extended);
+    this.reception.forgetReport();
   }
 }

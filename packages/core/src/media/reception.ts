@@ -25,8 +25,12 @@ export class Reception {
     this.#started = false;
     this.#base = this.#highest = sequence;
     this.#received = this.#expectedPrior = this.#receivedPrior = 0;
-    this.#lastReport = 0;
     this.#times[JITTER] = 0;
+  }
+
+  /** The last sender report is that of another source. */
+  forgetReport(): void {
+    this.#lastReport = 0;
   }
 
   /** A packet came over the stream itself. `newest`: no later one came before. */

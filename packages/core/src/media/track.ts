@@ -89,8 +89,11 @@ export class Track {
       if (!downlink.wantsKeyFrame || !isReady(downlink.subscriber.transport)) continue;
       const waitMs = Math.min(Math.max(2 * downlink.subscriber.usualRttMs, MIN_REQUEST_MS), MAX_REQUEST_MS);
       if (nowMs - downlink.requestedMs < waitMs) continue;
+      const layer = uplink.layers[downlink.target];
+      // Whoever has sent nothing yet will begin with a key frame.
+      if (!layer || layer.packets === 0) continue;
       downlink.requestedMs = nowMs;
-      uplink.layers[downlink.target]?.keyFrames.request();
+      layer.keyFrames.request();
     }
   }
 }
