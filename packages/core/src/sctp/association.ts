@@ -105,6 +105,16 @@ export class SctpAssociation {
     return this.#rto.smoothedMs;
   }
 
+  /** Bytes of received data that wait for a missing piece or to be polled. */
+  get receiveHeldBytes(): number {
+    return this.#memory.usedBytes;
+  }
+
+  /** Bytes of messages that are queued or unacknowledged, 64 more for each. */
+  get sendHeldBytes(): number {
+    return this.#queue.heldBytes;
+  }
+
   /** Starts the handshake; both sides may. Without it an association waits for the peer. */
   connect(nowMs: number): void {
     if (!this.#ended) this.#handshake.connect(nowMs);

@@ -22,6 +22,10 @@ export class ReceiveBuffer {
     return Math.max(0, this.#limitBytes - this.#usedBytes);
   }
 
+  get usedBytes(): number {
+    return this.#usedBytes;
+  }
+
   get limitBytes(): number {
     return this.#limitBytes;
   }

@@ -241,11 +241,7 @@ test("bufferedAmount falls as packets leave, and the low water mark is told once
 });
 
 test("a message longer than the peer takes is refused; one longer than we take is dropped alone", () => {
-  const pair = new Pair(
-    {},
-    { maxMessageSize: 20_000 },
-    { limits: { maxReceiveMessageBytes: 5000 } },
-  ).connect();
+  const pair = new Pair({}, { maxMessageSize: 20_000 }, { limits: { maxReceiveMessageBytes: 5000 } }).connect();
   const id = pair.open({ ordered: true });
   const { association } = pair.client;
   assert.equal(association.send(id, numbered(0, 20_001), true, pair.nowMs), "tooLarge");
