@@ -87,12 +87,12 @@ export function requireSections(room: RoomState, participant: Participant): void
 
 function offer(room: RoomState, participant: Participant, link: SubscriberLink): void {
   openLink(room, participant, link);
-  const { offer: sdp, midToTrackId } = link.machine.createOffer();
+  const { offer: sdp, midToTrackId, candidateSection } = link.machine.createOffer();
   link.offerId = (link.offerId + 1) >>> 0;
   room.send(participant, {
     case: "offer",
     value: new SessionDescription({ type: "offer", sdp, id: link.offerId, midToTrackId }),
   });
-  sendCandidates(room, participant, link);
+  sendCandidates(room, participant, link, candidateSection);
   room.timers.set("answerTimeout", participant.sid, room.nowMs + ANSWER_TIMEOUT_MS);
 }
