@@ -61,13 +61,14 @@ export function offerNow(room: RoomState, participant: Participant): void {
   offer(room, participant, link);
 }
 
-/** New ICE credentials for the subscriber peer, after a resume; supersedes an offer that is out. */
+/**
+ * New ICE credentials for the subscriber peer, after a resume; supersedes an offer that is out. The client restarts the
+ * peers on which it offers.
+ */
 export function restartIce(room: RoomState, participant: Participant): void {
   const link = participant.subscriber;
-  if (!link) return;
-  if (!link.opened) {
-    if (participant.subscriberPrimary) offerNow(room, participant);
-    else scheduleNegotiation(room, participant);
+  if (!link?.opened) {
+    scheduleNegotiation(room, participant);
     return;
   }
   const credentials = link.machine.restartIce();
