@@ -61,13 +61,14 @@ export function offerNow(room: RoomState, participant: Participant): void {
   offer(room, participant, link);
 }
 
-/** New ICE credentials for the subscriber peer, after a resume; supersedes an offer that is out. */
+/**
+ * New ICE credentials for the subscriber peer, after a resume; supersedes an offer that is out. The client restarts the
+ * peers on which it offers.
+ */
 export function restartIce(room: RoomState, participant: Participant): void {
   const link = participant.subscriber;
-  if (!link) return;
-  if (!link.opened) {
-    if (participant.subscriberPrimary) offerNow(room, participant);
-    else scheduleNegotiation(room, participant);
+  if (!link?.opened) {
+    scheduleNegotiation(room, participant);
     return;
   }
   const credentials = link.machine.restartIce();
@@ -87,12 +88,12 @@ export function requireSections(room: RoomState, participant: Participant): void
 
 function offer(room: RoomState, participant: Participant, link: SubscriberLink): void {
   openLink(room, participant, link);
-  const { offer: sdp, midToTrackId } = link.machine.createOffer();
+  const { offer: sdp, midToTrackId, candidateSection } = link.machine.createOffer();
   link.offerId = (link.offerId + 1) >>> 0;
   room.send(participant, {
     case: "offer",
     value: new SessionDescription({ type: "offer", sdp, id: link.offerId, midToTrackId }),
   });
-  sendCandidates(room, participant, link);
+  sendCandidates(room, participant, link, candidateSection);
   room.timers.set("answerTimeout", participant.sid, room.nowMs + ANSWER_TIMEOUT_MS);
 }

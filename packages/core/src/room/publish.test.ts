@@ -311,3 +311,42 @@ test("a second AddTrack with the sid brings the cid of a backup codec", () => {
     ],
   );
 });
+
+test("two announcements of one cid before its media: one after the other", () => {
+  const world = new World();
+  const alice = world.connect("alice");
+  const bob = world.connect("bob");
+  alice.addTrack("cam", "video");
+  alice.addTrack("cam", "video", { name: "second" });
+  assert.equal(lastReason(alice), RequestResponse_Reason.QUEUED);
+  alice.offer([{ cid: "cam", kind: "video" }]);
+  world.advance(1000);
+  assert.deepEqual(
+    bob.sees("alice")?.tracks.map(({ name }) => name),
+    ["cam"],
+  );
+  alice.unpublish("cam");
+  world.advance(1000);
+  assert.deepEqual(bob.sees("alice")?.tracks, []);
+  assert.deepEqual(bob.receives(), []);
+  assert.equal(alice.all("trackPublished").length, 2);
+  alice.offer([{ cid: "cam", kind: "video" }]);
+  world.advance(1000);
+  assert.deepEqual(
+    bob.sees("alice")?.tracks.map(({ name }) => name),
+    ["second"],
+  );
+  assert.deepEqual(bob.receives(), [alice.published("cam")!.sid]);
+});
+
+test("no more than 256 tracks of one participant", () => {
+  const alice = new World().connect("alice");
+  for (let i = 0; i < 256; i += 16) {
+    const tracks = Array.from({ length: 16 }, (_, k) => ({ cid: `t${i + k}`, kind: "audio" as const }));
+    for (const { cid, kind } of tracks) alice.addTrack(cid, kind);
+    alice.offer(tracks);
+  }
+  alice.addTrack("last", "audio");
+  assert.equal(lastReason(alice), RequestResponse_Reason.LIMIT_EXCEEDED);
+  assert.equal(alice.self?.tracks.length, 256);
+});

@@ -180,7 +180,10 @@ function pack(updates: readonly QueuedUpdate[]): SignalResponse[] {
 }
 
 function updateMessage(participants: ParticipantInfo[]): SignalResponse {
-  return new SignalResponse({ message: { case: "update", value: new ParticipantUpdate({ participants }) } });
+  const value = new ParticipantUpdate();
+  // Not by the constructor: it looks at each one.
+  value.participants = participants;
+  return new SignalResponse({ message: { case: "update", value } });
 }
 
 function chunks(infos: readonly ParticipantInfo[]): ParticipantInfo[][] {
