@@ -286,6 +286,38 @@ test("a lost packet is asked for at once; its retransmission is unpacked and fil
   assert.ok(total <= 10, `given up after ${total} requests`);
 });
 
+test("when the first packet of a key frame comes late, what had come behind it follows", () => {
+  const world = new World();
+  world.addPeer(PUBLISHER, [videoReceiver()], []);
+  world.addPeer(VIEWER, [], [videoSender()]);
+  world.feed(PUBLISHER, frame(1));
+  const part = (sequence: number, first: boolean) =>
+    rtp({
+      sequence,
+      timestamp: 9000,
+      ssrc: 1000,
+      marker: sequence === 5,
+      payload: vp8({ key: true, first, pictureId: 2, body: [sequence] }),
+    });
+  world.feed(PUBLISHER, part(3, false));
+  world.feed(PUBLISHER, part(4, false));
+  world.feed(PUBLISHER, part(2, true), false);
+  world.feed(PUBLISHER, part(5, false), false);
+  world.endBatch();
+  world.feed(PUBLISHER, frame(6));
+  const seen = world.takeRtp(VIEWER);
+  assert.deepEqual(
+    seen.map((p) => [p.sequence - seen[0]!.sequence, p.payload.at(-1)]),
+    [
+      [0, 2],
+      [1, 3],
+      [2, 4],
+      [3, 5],
+      [4, 6],
+    ],
+  );
+});
+
 test("a subscriber's NACK is answered by RTX, three times at most and not too often", () => {
   const world = new World();
   world.addPeer(PUBLISHER, [videoReceiver()], []);

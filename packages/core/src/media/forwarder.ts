@@ -79,6 +79,7 @@ export class Forwarder {
     this.setSenders(id, []);
     peer.held.clear();
     this.#peers.delete(id);
+    this.#fanOut.forget();
   }
 
   /** Replaces the list of what the peer publishes. */
@@ -117,6 +118,7 @@ export class Forwarder {
       track.unsubscribe(downlink);
       this.#forget(track);
       peer.downlinks.delete(ssrc);
+      peer.subscriber.touched.length = 0;
       if (!specs.some((other) => other.track === downlink.track)) peer.settings.delete(downlink.track);
       // A stream that carries another track from now on goes on; one that ended says so.
       if (spec) this.#subscribe(peer, spec, downlink.take(this.#time));

@@ -78,6 +78,11 @@ export class PacketRing {
     return this.#used;
   }
 
+  /** The highest sequence number held, if any is. */
+  get newest(): number {
+    return this.#highest;
+  }
+
   /** Index of a packet, or `ABSENT`. */
   find(sequence: number): number {
     const index = sequence & this.mask;

@@ -143,6 +143,16 @@ export class Uplink {
     return !empty;
   }
 
+  /** Notices layers that stopped, and gives back slots of packets older than `ringMs`. */
+  check(nowMs: number, ringMs: number): void {
+    let latestMs = -1e12;
+    for (const layer of this.layers) latestMs = Math.max(latestMs, layer.lastPacketMs);
+    for (const layer of this.layers) {
+      if (layer.checkAlive(latestMs)) this.layersChanged = true;
+      layer.ring.expire(nowMs - ringMs);
+    }
+  }
+
   /** Gives back all slots. */
   close(): void {
     for (const layer of this.layers) layer.close();
