@@ -8,14 +8,7 @@
  *
  * Invariant: whatever the peer sends, nothing is thrown and memory stays within the limits of the options.
  */
-import { padded } from "@stoa/wire/sctp/bytes";
-import {
-  CAUSE_STALE_COOKIE,
-  CAUSE_UNRECOGNIZED_CHUNK,
-  CAUSE_USER_ABORT,
-  firstCause,
-  writeCause,
-} from "@stoa/wire/sctp/causes";
+import { CAUSE_STALE_COOKIE, firstCause } from "@stoa/wire/sctp/causes";
 import {
   ABORT,
   COOKIE_ACK,
@@ -23,7 +16,6 @@ import {
   ERROR,
   FLAG_T,
   HEARTBEAT,
-  HEARTBEAT_ACK,
   INIT,
   INIT_ACK,
   SHUTDOWN_COMPLETE,
@@ -32,9 +24,9 @@ import {
   skipsUnknownChunk,
 } from "@stoa/wire/sctp/chunk-types";
 import { PACKET_HEADER_BYTES, chunkEnd, nextChunk, parsePacket } from "@stoa/wire/sctp/packet";
-import { encodeUtf8 } from "@stoa/wire/sctp/utf8";
 import { NEVER } from "../clock.ts";
 import type { SctpChannelSpec } from "./channel.ts";
+import { abortChunk, heartbeatAck, unknownChunkError } from "./control-chunks.ts";
 import { Channels } from "./channels.ts";
 import { EventQueue } from "./events.ts";
 import type { SctpEvent } from "./events.ts";
@@ -50,9 +42,6 @@ import { SendQueue } from "./send-queue.ts";
 import { Session } from "./session.ts";
 import { newStats } from "./stats.ts";
 import type { SctpStats } from "./stats.ts";
-
-/** How much of an unknown chunk, or of the reason of an abort, is sent back. */
-const MAX_ECHO_BYTES = 256;
 
 /** Result of `send`. "tooLarge": longer than the peer's `a=max-message-size`. */
 export type SctpSendResult = "queued" | "full" | "closed" | "tooLarge";
@@ -213,12 +202,8 @@ export class SctpAssociation {
   abort(reason: string): void {
     if (this.#ended) return;
     const { peer } = this.#handshake;
-    const info = encodeUtf8(reason.slice(0, MAX_ECHO_BYTES / 4));
     this.#end(reason);
-    if (!peer) return;
-    const chunk = new Uint8Array(padded(8 + info.length));
-    writeCause(chunk, 0, ABORT, CAUSE_USER_ABORT, info);
-    this.#outbox.sendAlone(peer.tag, chunk);
+    if (peer) this.#outbox.sendAlone(peer.tag, abortChunk(reason));
   }
 
   /** RFC 9260 section 8.5: which tag a packet has to carry, by its first chunk. */
@@ -269,7 +254,7 @@ export class SctpAssociation {
         if (firstCause(bytes, at, end) === CAUSE_STALE_COOKIE) this.#handshake.handleStaleCookie(nowMs);
         return true;
       case HEARTBEAT:
-        this.#answerHeartbeat(bytes, at, end);
+        this.#outbox.bundle(heartbeatAck(bytes, at, end));
         return true;
       default:
         if (!isKnownChunk(kind)) return this.#skipUnknown(bytes, at, end);
@@ -301,23 +286,10 @@ export class SctpAssociation {
     this.#events.push({ type: "connected" });
   }
 
-  #answerHeartbeat(bytes: Uint8Array, at: number, end: number): void {
-    const answer = new Uint8Array(padded(end - at));
-    answer.set(bytes.subarray(at, end));
-    answer[0] = HEARTBEAT_ACK;
-    answer[1] = 0;
-    this.#outbox.bundle(answer);
-  }
-
   #skipUnknown(bytes: Uint8Array, at: number, end: number): boolean {
     this.stats.badChunks++;
     const kind = bytes[at]!;
-    if (reportsUnknownChunk(kind) && this.#session) {
-      const info = bytes.subarray(at, Math.min(end, at + MAX_ECHO_BYTES));
-      const chunk = new Uint8Array(padded(8 + info.length));
-      writeCause(chunk, 0, ERROR, CAUSE_UNRECOGNIZED_CHUNK, info);
-      this.#outbox.bundle(chunk);
-    }
+    if (reportsUnknownChunk(kind)) this.#outbox.bundle(unknownChunkError(bytes, at, end));
     return skipsUnknownChunk(kind);
   }
 
