@@ -63,7 +63,7 @@ const claimsSchema = z.object({
     .transform((value) => value ?? {}),
   sha256: text(),
   roomPreset: text(),
-  roomConfig: z.unknown(),
+  roomConfig: z.unknown().optional(),
   video: videoSchema.nullish().transform((value) => value ?? undefined),
   sip: group({ admin: bool(), call: bool() }),
   agent: group({ admin: bool(), simulationAdmin: bool(), databaseAdmin: bool(), dispatchAdmin: bool() }),
