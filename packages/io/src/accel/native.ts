@@ -225,7 +225,18 @@ export interface PollHandle {
   unref(): void;
 }
 
-/** Calls back whenever the descriptor is readable (level-triggered, by the event loop). */
+/**
+ * Calls back whenever the descriptor is readable (level-triggered, by the event loop). What `onReadable` throws is thrown
+ * again outside: an exception that leaves a native callback would stay pending and crash the process later.
+ */
 export function pollReadable(fd: number, onReadable: () => void): PollHandle {
-  return koffi.node.poll(fd, { readable: true }, onReadable);
+  return koffi.node.poll(fd, { readable: true }, () => {
+    try {
+      onReadable();
+    } catch (error) {
+      setImmediate(() => {
+        throw error;
+      });
+    }
+  });
 }

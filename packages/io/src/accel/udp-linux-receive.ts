@@ -32,6 +32,7 @@ export class Receiver {
   readonly #spare: number;
   #ready = 0;
   #open = true;
+  #delivering = false;
 
   constructor(context: UdpContext, base: number, libc: LibC) {
     this.#context = context;
@@ -48,7 +49,8 @@ export class Receiver {
 
   /** Reads one socket until it is empty or other work is due. */
   drain(socket: number, fd: number): void {
-    for (let round = 0; round < BATCHES_PER_WAKE && this.#open; round++) {
+    for (let round = 0; round < BATCHES_PER_WAKE; round++) {
+      if (!this.#open) return;
       this.#refill();
       const room = this.#ready === 0 ? this.#useSpare() : this.#ready;
       const count = this.#recvmmsg(fd, this.#headers, room, MSG_DONTWAIT, 0);
@@ -61,10 +63,14 @@ export class Receiver {
     }
   }
 
-  /** Gives the slots back to the pool; also from within a batch, whose untaken slots stay with it until it ends. */
+  /** Gives the slots back to the pool; from within a batch, at its end. */
   close(): void {
     this.#open = false;
-    for (let i = 0; i < this.#ready; i++) this.#context.pool.give(this.#slots[i]!);
+    if (!this.#delivering) this.#releaseSlots();
+  }
+
+  #releaseSlots(): void {
+    for (let i = 0; i < this.#ready; i++) if (this.#slots[i]! >= 0) this.#context.pool.give(this.#slots[i]!);
     this.#ready = 0;
   }
 
@@ -92,11 +98,14 @@ export class Receiver {
 
   #deliver(): void {
     const batch = this.#batch;
+    this.#delivering = true;
     try {
       this.#context.onBatch(batch);
     } finally {
       for (let i = 0; i < batch.count; i++) if (batch.taken[i] === 1) this.#slots[this.#origin[i]!] = -1;
       batch.count = 0;
+      this.#delivering = false;
+      if (!this.#open) this.#releaseSlots();
     }
   }
 

@@ -1,6 +1,6 @@
 /**
  * What both socket back ends (`udp-linux`, `udp-node`) give, so that the network does not know which one runs.
- * One conformance suite (`udp.conformance.ts`) holds for both.
+ * One conformance suite (`udp.conformance.test.ts`) holds for both.
  */
 import { StoaError } from "@stoa/core/errors";
 import type { DatagramBatch, Path } from "@stoa/core/paths";
