@@ -15,7 +15,7 @@ import {
   preferCodecs,
 } from "./section-codecs.ts";
 import { sortRids } from "./track-info.ts";
-import type { ClientTraits, DownTrack, NegotiationOptions, Publication } from "./types.ts";
+import type { AnswererOptions, ClientTraits, DownTrack, Publication } from "./types.ts";
 
 /** Simulcast has at most this many spatial layers. */
 const MAX_RIDS = 3;
@@ -52,7 +52,7 @@ export interface AnsweredSection {
 }
 
 /** Negotiates one m-line. `plan.publish` or `plan.subscribe` is not empty. */
-export function answerSection(plan: SectionPlan, options: NegotiationOptions): AnsweredSection {
+export function answerSection(plan: SectionPlan, options: AnswererOptions): AnsweredSection {
   const { media, kind, down } = plan;
   const codecs = orderCodecs(plan, options.client);
   const flows = flowsOf(plan);
@@ -75,7 +75,9 @@ export function answerSection(plan: SectionPlan, options: NegotiationOptions): A
     return [...specs.values()].filter(({ payloadType }) => allowed.has(payloadType));
   };
   const rids = plan.receive && kind === "video" ? media.sendRids.slice(0, MAX_RIDS) : [];
-  const section = rtpSection(plan, lines, rids, answeredExtensions(media.extensions, kind, flows, options));
+  // Chromium offers on later m-lines of the bundle only extensions that were taken before: the first answers decide for all.
+  const ways: readonly Flow[] = options.role === "single" ? ["receive", "send"] : ["receive"];
+  const section = rtpSection(plan, lines, rids, answeredExtensions(media.extensions, kind, ways, options));
   const receiver = plan.receive && {
     mid: plan.mid,
     kind,

@@ -17,11 +17,11 @@ import { answeredRole, remoteTransport } from "./remote-transport.ts";
 import { SectionsRequest } from "./sections-request.ts";
 import type {
   AnswererApi,
+  AnswererOptions,
   DownTrack,
   IceCredentials,
   MediaPlan,
   NegotiationFailure,
-  NegotiationOptions,
   OfferResult,
   Publication,
   PublicationChanges,
@@ -29,8 +29,9 @@ import type {
   SectionsRequirement,
 } from "./types.ts";
 
+/** See the head of the file and `AnswererApi`. */
 export class Answerer implements AnswererApi {
-  readonly #options: NegotiationOptions;
+  readonly #options: AnswererOptions;
   readonly #descriptions: OwnDescriptions;
   readonly #ssrcs: SsrcSource;
   /** By mid, in the order of the newest offer. */
@@ -44,7 +45,7 @@ export class Answerer implements AnswererApi {
   #remoteCredentials: string | undefined;
   #dtlsRole: DtlsRole | undefined;
 
-  constructor(options: NegotiationOptions) {
+  constructor(options: AnswererOptions) {
     this.#options = options;
     this.#descriptions = new OwnDescriptions(options.local, options.credentials, options.random);
     this.#ssrcs = new SsrcSource(options.random);
@@ -76,11 +77,13 @@ export class Answerer implements AnswererApi {
     this.#dtlsRole = answeredRole(session, this.#dtlsRole);
     const setup = this.#dtlsRole === "server" ? "passive" : "active";
     const mixed = session.extmapAllowMixed || session.media.some(({ extmapAllowMixed }) => extmapAllowMixed);
+    const { sdp: answer, candidateSection } = this.#descriptions.write(own, session.bundle, setup, mixed);
     const midToTrackId: [string, string][] = [];
     for (const { mid, down } of sections) if (down) midToTrackId.push([mid, down.track.sid]);
     return {
       ...this.plan,
-      answer: this.#descriptions.write(own, session.bundle, setup, mixed),
+      answer,
+      candidateSection,
       midToTrackId: Object.fromEntries(midToTrackId),
       remote: remoteTransport(session, this.#dtlsRole, data),
       iceRestart,

@@ -14,6 +14,7 @@ export function usableMids(session: SdpSession): Set<string> {
   return new Set((session.bundle.length > 0 ? bundled : used.slice(0, 1)).map(({ mid }) => mid!));
 }
 
+/** State of one m-line of the client; it lives as long as its mid is offered. */
 export class OfferedSection implements MatchableSection, DownlinkSection {
   readonly mid: string;
   readonly kind: MediaKind;

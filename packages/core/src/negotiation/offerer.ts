@@ -24,6 +24,7 @@ import type {
 /** From here on m-lines are used again even by clients that do not like it: a description must stay bounded. */
 const MAX_UNSHARED_SECTIONS = 200;
 
+/** See the head of the file and `OffererApi`. */
 export class Offerer implements OffererApi {
   readonly #options: OffererOptions;
   readonly #descriptions: OwnDescriptions;
@@ -85,8 +86,8 @@ export class Offerer implements OffererApi {
       if (section.down) midToTrackId.push([section.mid, section.down.track.sid]);
     }
     const mids = written.map(({ mid }) => mid!);
-    const offer = this.#descriptions.write(written, mids, "actpass", true);
-    return { ...this.plan, offer, midToTrackId: Object.fromEntries(midToTrackId) };
+    const { sdp: offer, candidateSection } = this.#descriptions.write(written, mids, "actpass", true);
+    return { ...this.plan, offer, candidateSection, midToTrackId: Object.fromEntries(midToTrackId) };
   }
 
   handleAnswer(sdp: string): AnswerResult | NegotiationFailure {

@@ -2,7 +2,7 @@
 import { writeCandidates } from "@stoa/wire/sdp/candidate";
 import { type OwnSection, writeSdp } from "@stoa/wire/sdp/write";
 import type { Random } from "../crypto.ts";
-import type { IceCredentials, LocalTransport } from "./types.ts";
+import type { CandidateSection, IceCredentials, LocalTransport } from "./types.ts";
 
 /** Largest data channel message that we announce, in bytes. */
 export const MAX_MESSAGE_SIZE_BYTES = 262_144;
@@ -29,13 +29,17 @@ export class OwnDescriptions {
     bundleOrder: readonly string[],
     setup: "actpass" | "active" | "passive",
     extmapAllowMixed: boolean,
-  ): string {
+  ): { sdp: string; candidateSection: CandidateSection } {
     const used = new Set(sections.filter(({ type }) => type !== "rejected").map(({ mid }) => mid));
-    return writeSdp({
+    const bundle = bundleOrder.filter((mid) => used.has(mid));
+    const tag = sections.findIndex(
+      ({ type, mid }) => type !== "rejected" && (bundle.length === 0 || mid === bundle[0]),
+    );
+    const sdp = writeSdp({
       sessionId: this.#sessionId,
       version: ++this.#version,
       extmapAllowMixed,
-      bundle: bundleOrder.filter((mid) => used.has(mid)),
+      bundle,
       transport: {
         ...this.credentials,
         fingerprint: this.#local.fingerprint,
@@ -44,5 +48,7 @@ export class OwnDescriptions {
       },
       sections,
     });
+    // A description without any section in use has no candidates; clients want numbers all the same.
+    return { sdp, candidateSection: { sdpMid: sections[tag]?.mid ?? "0", sdpMLineIndex: Math.max(tag, 0) } };
   }
 }

@@ -29,6 +29,7 @@ function offeredCodecs(kind: MediaKind, options: OffererOptions, down: Downlink 
   return codecs;
 }
 
+/** State of one m-line of ours; it lives until a new one takes its place. */
 export class OwnSection implements DownlinkSection {
   readonly mid: string;
   readonly kind: MediaKind;

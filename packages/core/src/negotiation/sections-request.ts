@@ -6,6 +6,7 @@ import type { MediaKind } from "../engine/protocol.ts";
 import type { DownlinkSection } from "./downlinks.ts";
 import type { DownTrack, SectionsRequirement } from "./types.ts";
 
+/** Remembers what was asked for since the last offer. */
 export class SectionsRequest {
   #offered = false;
   /** A request is out, and no offer came since. */

@@ -123,10 +123,18 @@ export interface PublicationChanges {
   readonly closed: readonly string[];
 }
 
+/** The section that candidates belong to: RTCIceCandidateInit.sdpMid and sdpMLineIndex of a trickle. */
+export interface CandidateSection {
+  readonly sdpMid: string;
+  readonly sdpMLineIndex: number;
+}
+
 export interface OfferResult extends MediaPlan, PublicationChanges {
   readonly answer: string;
   /** For SessionDescription.mid_to_track_id: m-lines on which we send, and the SID that each carries. */
   readonly midToTrackId: Record<string, string>;
+  /** For the candidates that are trickled on top of those in the answer (`writeCandidates` gives their text). */
+  readonly candidateSection: CandidateSection;
   readonly remote: RemoteTransport;
   /** The client restarted ICE: our new credentials, already in the answer; tell the worker (`restartIce`, then `setRemote`). */
   readonly iceRestart: IceCredentials | undefined;
@@ -140,6 +148,12 @@ export interface OfferResult extends MediaPlan, PublicationChanges {
 export interface SectionsRequirement {
   readonly audios: number;
   readonly videos: number;
+}
+
+/** Options of a peer on which the client offers. */
+export interface AnswererOptions extends NegotiationOptions {
+  /** `single`: down tracks ride on this peer too (protocol v1). `publisher`: they have a peer of their own. */
+  readonly role: "publisher" | "single";
 }
 
 /** The machine of a peer on which the client offers. */
@@ -162,6 +176,7 @@ export interface AnswererApi {
 export interface ServerOffer extends MediaPlan {
   readonly offer: string;
   readonly midToTrackId: Record<string, string>;
+  readonly candidateSection: CandidateSection;
 }
 
 export interface AnswerResult extends MediaPlan {

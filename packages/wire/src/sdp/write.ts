@@ -1,7 +1,7 @@
 /**
  * Our own offers and answers → SDP text (RFC 8866, RFC 9429). The caller gives values that are free of line breaks: they come
  * from our tables or out of a parsed line. Transport attributes stand in every section, as browsers write them;
- * candidates stand in the first section in use, which is the BUNDLE tag.
+ * candidates stand in the section that the BUNDLE group names first.
  */
 import type { SdpCodec, SdpDirection, SdpExtension, SdpSsrcGroup } from "./description.ts";
 
@@ -88,7 +88,7 @@ export function writeSdp(description: OwnDescription): string {
   if (description.bundle.length > 0) lines.push(`a=group:BUNDLE ${description.bundle.join(" ")}`);
   if (description.extmapAllowMixed) lines.push("a=extmap-allow-mixed");
   lines.push("a=msid-semantic: WMS *");
-  let first = true;
+  const tag = description.bundle[0] ?? description.sections.find(({ type }) => type !== "rejected")?.mid;
   for (const section of description.sections) {
     if (section.type === "rejected") {
       writeRejected(section, lines);
@@ -99,8 +99,7 @@ export function writeSdp(description: OwnDescription): string {
         ? "webrtc-datachannel"
         : section.codecs.map((codec) => codec.payloadType).join(" ");
     lines.push(`m=${section.type} 9 ${section.protocol} ${formats}`, "c=IN IP4 0.0.0.0");
-    writeTransport(description.transport, section.mid, first, lines);
-    first = false;
+    writeTransport(description.transport, section.mid, section.mid === tag, lines);
     if (section.type === "application") {
       lines.push(`a=sctp-port:${section.sctpPort}`, `a=max-message-size:${section.maxMessageSize}`);
     } else {
@@ -116,8 +115,8 @@ function writeRejected(section: RejectedSection, lines: string[]): void {
   lines.push("a=inactive");
 }
 
-function writeTransport(transport: OwnTransport, mid: string, first: boolean, lines: string[]): void {
-  if (first) {
+function writeTransport(transport: OwnTransport, mid: string, tagged: boolean, lines: string[]): void {
+  if (tagged) {
     for (const candidate of transport.candidates) lines.push(`a=${candidate}`);
     if (transport.candidates.length > 0) lines.push("a=end-of-candidates");
   }
