@@ -7,7 +7,7 @@
  */
 import { ERROR_ROLE_CONFLICT, METHOD_BINDING } from "@stoa/wire/stun/constants";
 import { hasIntegrity } from "@stoa/wire/stun/integrity";
-import { parseStun, type StunMessage, type TieBreaker } from "@stoa/wire/stun/message";
+import { parseStun, type StunMessage } from "@stoa/wire/stun/message";
 import { writeStun } from "@stoa/wire/stun/write";
 import { earlier, NEVER } from "../clock.ts";
 import { NO_PATH, type Path, type PathInfo } from "../paths.ts";
@@ -22,19 +22,17 @@ import {
 } from "./agent.ts";
 import { authenticateRequest, roleConflictResponse, successResponse, unknownAttributeResponse } from "./binding.ts";
 import { type IceCredentials, iceCredentials, LocalCredentials, stunSigner } from "./credentials.ts";
+import { pairToNominate } from "./nomination.ts";
 import { CandidatePair, type Check } from "./pair.ts";
+import { IceRole } from "./role.ts";
 
 /** Ta of RFC 8445: between the first checks of two pairs. */
 const PACING_MS = 20;
 /** Keep-alive and consent checks, each time changed by up to 20 % so that clients do not fall into step. */
 const KEEPALIVE_MS = 2000;
 const KEEPALIVE_SPREAD = 0.4;
-/** Silence of the selected pair after which another working one is nominated. */
-const SWITCH_AFTER_MS = 5000;
 /** No pair has ever worked for this long: the connection fails. */
 const CONNECT_TIMEOUT_MS = 30_000;
-/** Checks of a UDP pair that are lost before TCP may win. */
-const TCP_WAITS_FOR_SENDS = 3;
 /** Type preference of a peer-reflexive candidate, moved to its place in the priority (section 5.1.2.1). */
 const PRIORITY_PRFLX = (110 << 24) >>> 0;
 const PRIORITY_UDP = 0xffff00;
@@ -45,11 +43,10 @@ export class ControllingAgent implements IceAgent {
   readonly drops: IceDrops = { malformed: 0, unauthentic: 0, foreign: 0 };
   readonly #deps: IceDeps;
   readonly #local: LocalCredentials;
-  readonly #tieBreaker: TieBreaker;
+  readonly #role: IceRole;
   #remote: IceCredentials | undefined;
   /** Our credentials that stand in the checks: those in force when the other side's last changed. */
   #localInChecks: IceCredentials;
-  #controlling = true;
   #session = 0;
   #sessionStartMs = NEVER;
   #state: IceState = "new";
@@ -61,7 +58,7 @@ export class ControllingAgent implements IceAgent {
     this.#deps = deps;
     this.#local = new LocalCredentials(iceCredentials(ufrag, pwd));
     this.#localInChecks = this.#local.current;
-    this.#tieBreaker = { high: deps.random.uint32(), low: deps.random.uint32() };
+    this.#role = new IceRole(deps.random);
   }
 
   get state(): IceState {
@@ -82,7 +79,7 @@ export class ControllingAgent implements IceAgent {
 
   /** True until a role conflict made the other side the controlling one. */
   get controlling(): boolean {
-    return this.#controlling;
+    return this.#role.controlling;
   }
 
   setRemote(ufrag: string, pwd: string, nowMs: number): void {
@@ -211,7 +208,7 @@ export class ControllingAgent implements IceAgent {
 
   #newCheck(pair: CandidatePair, remote: IceCredentials, nowMs: number): Check {
     const { random, hashes } = this.#deps;
-    const controlling = this.#controlling;
+    const controlling = this.#role.controlling;
     const nominating = controlling && pair === this.#nominated;
     const transactionId = random.bytes(12);
     const request = writeStun(
@@ -222,8 +219,7 @@ export class ControllingAgent implements IceAgent {
         username: `${remote.ufrag}:${this.#localInChecks.ufrag}`,
         priority: PRIORITY_PRFLX + pair.priority,
         useCandidate: nominating,
-        controlling: controlling ? this.#tieBreaker : undefined,
-        controlled: controlling ? undefined : this.#tieBreaker,
+        ...this.#role.attributes,
       },
       stunSigner(remote, hashes),
     );
@@ -244,7 +240,7 @@ export class ControllingAgent implements IceAgent {
     } else if (message.class === "success") {
       this.#handleSuccess(pair, check, nowMs);
     } else if (message.errorCode === ERROR_ROLE_CONFLICT) {
-      this.#setControlling(!check.controlling, nowMs);
+      if (this.#role.refused(check.controlling)) this.#startOver(nowMs);
     } else {
       pair.renew(nowMs + KEEPALIVE_MS);
       pair.exhausted = true;
@@ -259,7 +255,8 @@ export class ControllingAgent implements IceAgent {
     if (!pair.check) pair.dueMs = nowMs + this.#keepaliveMs();
     this.#state = "connected";
     // Until one is nominated, any pair that works will do.
-    if (!this.#selected || check.nominating || (!this.#controlling && pair.nominatedByRemote)) this.#selected = pair;
+    if (!this.#selected || check.nominating || (!this.#role.controlling && pair.nominatedByRemote))
+      this.#selected = pair;
   }
 
   #keepaliveMs(): number {
@@ -269,30 +266,15 @@ export class ControllingAgent implements IceAgent {
 
   /** Nominates the best pair that works, when none is nominated or the nominated one has fallen silent. */
   #choose(nowMs: number): void {
-    if (!this.#controlling || this.#state === "failed") return;
-    if (this.#nominated && this.#works(this.#nominated, nowMs)) return;
-    let best: CandidatePair | undefined;
-    for (const pair of this.#pairs) {
-      if (this.#works(pair, nowMs) && (!best || pair.priority > best.priority)) best = pair;
-    }
-    if (!best || best === this.#nominated || (best.info.protocol === "tcp" && this.#udpMayStillWin())) return;
+    if (!this.#role.controlling || this.#state === "failed") return;
+    const best = pairToNominate(this.#pairs, this.#nominated, nowMs);
+    if (!best || best === this.#nominated) return;
     this.#nominated = best;
     best.renew(nowMs);
   }
 
-  #works(pair: CandidatePair, nowMs: number): boolean {
-    return pair.valid && nowMs - pair.lastResponseMs < SWITCH_AFTER_MS;
-  }
-
-  #udpMayStillWin(): boolean {
-    return this.#pairs.some(
-      (pair) => pair.info.protocol === "udp" && !pair.settled && (pair.check?.sends ?? 0) < TCP_WAITS_FOR_SENDS,
-    );
-  }
-
-  #setControlling(controlling: boolean, nowMs: number): void {
-    if (controlling === this.#controlling) return;
-    this.#controlling = controlling;
+  /** Our role has changed: nothing is nominated, and what is on its way claims the wrong role. */
+  #startOver(nowMs: number): void {
     this.#nominated = undefined;
     for (const pair of this.#pairs) pair.renew(nowMs);
   }
@@ -311,10 +293,12 @@ export class ControllingAgent implements IceAgent {
       sink.send(path, unknownAttributeResponse(message, credentials, hashes));
       return;
     }
-    if (!this.#agreeOnRoles(message, nowMs)) {
+    const roles = this.#role.meet(message);
+    if (roles === "conflict") {
       sink.send(path, roleConflictResponse(message, credentials, hashes));
       return;
     }
+    if (roles === "changed") this.#startOver(nowMs);
     const pair = this.#find(path) ?? this.#addReflexive(path, source, nowMs);
     if (!pair) {
       this.drops.foreign++;
@@ -324,22 +308,10 @@ export class ControllingAgent implements IceAgent {
     sink.send(path, successResponse(message, source, credentials, hashes));
     // A triggered check: the other side can reach us, so we can probably reach it (section 7.3.1.4).
     if (!pair.valid && (!pair.check || pair.spent)) pair.dueMs = nowMs;
-    if (message.useCandidate && !this.#controlling) {
+    if (message.useCandidate && !this.#role.controlling) {
       for (const other of this.#pairs) other.nominatedByRemote = other === pair;
       if (pair.valid) this.#selected = pair;
     }
-  }
-
-  /** Section 7.3.1.1. False: the other side must change its role. */
-  #agreeOnRoles(message: StunMessage, nowMs: number): boolean {
-    const theirs = this.#controlling ? message.controlling : message.controlled;
-    if (!theirs) return true;
-    const { high, low } = this.#tieBreaker;
-    const weWin = high > theirs.high || (high === theirs.high && low >= theirs.low);
-    // The larger number is the controlling side.
-    if (weWin === this.#controlling) return false;
-    this.#setControlling(weWin, nowMs);
-    return true;
   }
 
   #addReflexive(path: Path, source: PathInfo, nowMs: number): CandidatePair | undefined {

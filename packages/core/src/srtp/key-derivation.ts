@@ -5,12 +5,12 @@
 import type { Hashes } from "../crypto.ts";
 
 /** Which stream of key bits; the numbers of RFC 3711 section 4.3.2. */
-export const LABEL_RTP_KEY = 0;
-export const LABEL_RTP_AUTH = 1;
-export const LABEL_RTP_SALT = 2;
-export const LABEL_RTCP_KEY = 3;
-export const LABEL_RTCP_AUTH = 4;
-export const LABEL_RTCP_SALT = 5;
+const LABEL_RTP_KEY = 0;
+const LABEL_RTP_AUTH = 1;
+const LABEL_RTP_SALT = 2;
+const LABEL_RTCP_KEY = 3;
+const LABEL_RTCP_AUTH = 4;
+const LABEL_RTCP_SALT = 5;
 
 const BLOCK = 16;
 /** Byte of the label in the 112-bit number (label · 2^48) that is XORed to the salt. */

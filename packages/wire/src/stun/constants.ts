@@ -15,7 +15,6 @@ export const ATTR_NONCE = 0x0015;
 export const ATTR_XOR_MAPPED_ADDRESS = 0x0020;
 export const ATTR_PRIORITY = 0x0024;
 export const ATTR_USE_CANDIDATE = 0x0025;
-export const ATTR_SOFTWARE = 0x8022;
 export const ATTR_FINGERPRINT = 0x8028;
 export const ATTR_ICE_CONTROLLED = 0x8029;
 export const ATTR_ICE_CONTROLLING = 0x802a;
