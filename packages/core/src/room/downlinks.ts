@@ -92,6 +92,7 @@ export function applySettings(room: RoomState, participant: Participant, sid: Tr
   const link = participant.downLink;
   const track = room.tracks.get(sid);
   if (!track || !link?.senders.some((sender) => sender.track === sid)) return;
+  participant.changedSettings.delete(sid);
   const wishes = participant.subscriptions.get(sid)?.settings;
   const settings = downlinkSettings(track.info, wishes, participant.options.adaptiveStream);
   room.media({ type: "setDownlink", peer: link.peer, track: sid, settings });

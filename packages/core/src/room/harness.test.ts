@@ -68,6 +68,8 @@ export interface ClientOptions extends Partial<ConnectionOptions> {
   /** Leave server offers unanswered. */
   readonly silent?: boolean;
   readonly metadata?: string;
+  /** Has no video codec: refuses what it is offered. */
+  readonly audioOnly?: boolean;
 }
 
 export interface LocalTrack {
@@ -86,6 +88,7 @@ export class World {
   /** Last complete lists per peer, as a worker would hold them. */
   readonly senders = new Map<PeerId, readonly SenderSpec[]>();
   readonly openPeers = new Map<PeerId, Extract<MediaCommand, { type: "openPeer" }>>();
+  /** Sees each message before its client does. */
   onSend: ((client: Client, message: SignalResponse) => void) | undefined;
 
   constructor(config: Partial<RoomConfiguration> = {}, overrides: Partial<RoomOptions> = {}) {
@@ -180,8 +183,8 @@ export class World {
     if (effect.type === "send") {
       const client = this.clients.find((one) => one.connection === effect.connection);
       if (!client) return;
-      client.receive(effect.message);
       this.onSend?.(client, effect.message);
+      client.receive(effect.message);
     } else if (effect.type === "endSignal") {
       const client = this.clients.find((one) => one.connection === effect.connection);
       if (client) client.connection = 0;
@@ -236,6 +239,11 @@ export class Client {
     this.world = world;
     this.identity = identity;
     this.options = options;
+  }
+
+  /** Follows identities over re-joins. */
+  get modern(): boolean {
+    return (this.options.protocol ?? 17) >= 12;
   }
 
   get single(): boolean {
@@ -326,7 +334,7 @@ export class Client {
     const offer = this.#unansweredOffer;
     if (!offer) throw new Error(`${this.identity} has no offer to answer`);
     this.#unansweredOffer = undefined;
-    const value = new SessionDescription({ type: "answer", sdp: answerTo(offer.sdp, this.identity), id: offer.id });
+    const value = new SessionDescription({ type: "answer", sdp: this.#answerTo(offer.sdp), id: offer.id });
     this.request({ case: "answer", value });
   }
 
@@ -407,15 +415,13 @@ export class Client {
   #learn(info: ParticipantInfo): void {
     if (info.sid === this.sid) {
       this.self = info;
-    } else if (info.state === ParticipantInfo_State.DISCONNECTED) {
-      this.others.delete(info.sid);
-    } else {
-      // A new instance of an identity takes the place of the old one.
-      for (const [sid, other] of this.others) {
-        if (other.identity === info.identity && sid !== info.sid) this.others.delete(sid);
-      }
-      this.others.set(info.sid, info);
+      return;
     }
+    // A client of today knows others by identity: a new instance takes the place of the old one.
+    for (const [sid, other] of this.others) {
+      if (sid === info.sid || (this.modern && other.identity === info.identity)) this.others.delete(sid);
+    }
+    if (info.state !== ParticipantInfo_State.DISCONNECTED) this.others.set(info.sid, info);
   }
 
   #joinInput(resume: { participantSid: string } | undefined): JoinInput {
@@ -466,6 +472,11 @@ export class Client {
     const section: Section = { mid: String(this.#sections.length), kind, cid: undefined };
     this.#sections.push(section);
     return section;
+  }
+
+  #answerTo(offer: string): string {
+    const answer = answerTo(offer, this.identity);
+    return this.options.audioOnly ? answer.replaceAll("m=video 9", "m=video 0") : answer;
   }
 
   #makeOffer(tracks: readonly LocalTrack[]): SessionDescription {

@@ -15,10 +15,9 @@ const PING_TIMEOUT_S = 15;
 export function joinResponse(room: RoomState, participant: Participant): JoinResponse {
   const { server } = room.options;
   const everybody = snapshot(room, participant);
-  return new JoinResponse({
+  const response = new JoinResponse({
     room: room.info(),
     participant: participant.info(),
-    otherParticipants: everybody.filter((info) => info.sid !== participant.sid),
     serverVersion: server.version,
     serverInfo: room.serverInfo,
     serverRegion: server.region,
@@ -31,6 +30,9 @@ export function joinResponse(room: RoomState, participant: Participant): JoinRes
     enabledPublishCodecs: publishCodecs(participant).map(protoCodec),
     fastPublish: participant.grants.canPublish,
   });
+  // Not by the constructor: it looks at each one.
+  response.otherParticipants = everybody.filter((info) => info.sid !== participant.sid);
+  return response;
 }
 
 /**

@@ -42,15 +42,21 @@ export function join(room: RoomState, input: JoinInput, negotiation: Negotiation
   }
   if (existing) {
     const detail = "the same identity joined again";
-    removeParticipant(room, existing, DisconnectReason.DUPLICATE_IDENTITY, "disconnect", detail);
+    const replaced = !input.claims.grants.hidden;
+    removeParticipant(room, existing, DisconnectReason.DUPLICATE_IDENTITY, "disconnect", detail, replaced);
   }
-  const participant = enter(room, input, negotiation);
+  const participant = enter(room, input, negotiation, existing);
   for (const request of input.addTracks) handleAddTrack(room, participant, request);
   if (input.publisherOffer) handleOffer(room, participant, input.publisherOffer);
   return { participant: participant.sid };
 }
 
-function enter(room: RoomState, input: JoinInput, negotiation: NegotiationFactory): Participant {
+function enter(
+  room: RoomState,
+  input: JoinInput,
+  negotiation: NegotiationFactory,
+  existing: Participant | undefined,
+): Participant {
   const { random, server } = room.options;
   const participant = new Participant({
     sid: newSid(random, "PA_"),
@@ -63,6 +69,7 @@ function enter(room: RoomState, input: JoinInput, negotiation: NegotiationFactor
     joinedAtMs: room.nowMs,
     nextRevision: room.nextRevision,
   });
+  participant.predecessor = existing?.hidden ? undefined : existing;
   connect(room, participant, negotiation);
   room.participants.set(participant.sid, participant);
   room.identities.set(participant.identity, participant);
@@ -100,7 +107,7 @@ function connect(room: RoomState, participant: Participant, negotiation: Negotia
     bandwidthFeedback: "remb",
     playoutDelay: false,
   });
-  const publisher = options();
+  const publisher = { ...options(), role: participant.singlePeer ? ("single" as const) : ("publisher" as const) };
   participant.publisher = publisherLink(nextPeerId(), publisher.credentials, negotiation.answerer(publisher));
   if (participant.singlePeer) return;
   const subscriber = { ...options(), dataChannels: participant.subscriberPrimary };

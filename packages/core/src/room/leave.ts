@@ -26,13 +26,17 @@ const PARTICIPANT_TIMERS: readonly TimerKind[] = [
   "trackSettings",
 ];
 
-/** Removes an instance and tells everybody; `detail` is for its timeline. */
+/**
+ * Removes an instance and tells everybody; `detail` is for its timeline. `replaced`: everybody is about to see another
+ * instance of the identity.
+ */
 export function removeParticipant(
   room: RoomState,
   participant: Participant,
   reason: DisconnectReason,
   farewell: Farewell,
   detail: string,
+  replaced = false,
 ): void {
   if (room.participants.get(participant.sid) !== participant) return;
   const wasRecording = participant.recorder;
@@ -49,7 +53,7 @@ export function removeParticipant(
   removeMember(room, participant);
 
   participant.disconnect(reason);
-  announce(room, participant, { replaced: reason === DisconnectReason.DUPLICATE_IDENTITY });
+  announce(room, participant, { replaced });
   room.event("left", participant, detail);
   if (wasRecording) sendRoomUpdate(room);
   else roomChanged(room);

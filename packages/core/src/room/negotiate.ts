@@ -5,10 +5,10 @@
  */
 import { MediaSectionsRequirement, SessionDescription } from "@livekit/protocol";
 import { sendCandidates } from "./candidates.ts";
-import { downTracks } from "./downlinks.ts";
+import { bindSenders, downTracks } from "./downlinks.ts";
 import { openLink } from "./links.ts";
 import type { Participant } from "./participant.ts";
-import type { SubscriberLink } from "./peer-link.ts";
+import type { PeerLink, SubscriberLink } from "./peer-link.ts";
 import type { RoomState } from "./state.ts";
 
 /** Negotiations of one participant start at most this often. */
@@ -33,14 +33,22 @@ export function negotiate(room: RoomState, participant: Participant): void {
   room.timers.clear("negotiate", participant.sid);
   if (participant.connection === undefined) return;
   participant.lastNegotiationMs = room.nowMs;
-  const tracks = downTracks(room, participant);
-  const { subscriber, publisher } = participant;
-  if (subscriber) {
-    // While an offer is out, its answer will say that another one is due.
-    if (subscriber.machine.setDownTracks(tracks) && !subscriber.machine.offering) offer(room, participant, subscriber);
-  } else if (publisher?.opened && publisher.machine.setDownTracks(tracks)) {
-    requireSections(room, participant);
-  }
+  const link = participant.downLink;
+  if (!link || (participant.singlePeer && !link.opened)) return;
+  if (!link.machine.setDownTracks(downTracks(room, participant))) restoreSenders(room, participant, link);
+  else if (participant.subscriber) offerUnlessOffering(room, participant, participant.subscriber);
+  else requireSections(room, participant);
+}
+
+/** Tracks that were taken off and wanted again before anything was negotiated: only the worker knows of that. */
+function restoreSenders(room: RoomState, participant: Participant, link: PeerLink): void {
+  const { senders } = link.machine.plan;
+  if (senders.length !== link.senders.length) bindSenders(room, participant, link, senders);
+}
+
+/** While an offer is out, its answer will say that another one is due. */
+function offerUnlessOffering(room: RoomState, participant: Participant, link: SubscriberLink): void {
+  if (!link.machine.offering) offer(room, participant, link);
 }
 
 /** Offers what is wanted now, also without any track: for the connection, the data channels, an ICE restart. */
@@ -53,13 +61,14 @@ export function offerNow(room: RoomState, participant: Participant): void {
   offer(room, participant, link);
 }
 
-/** New ICE credentials for the subscriber peer, after a resume; supersedes an offer that is out. */
+/**
+ * New ICE credentials for the subscriber peer, after a resume; supersedes an offer that is out. The client restarts the
+ * peers on which it offers.
+ */
 export function restartIce(room: RoomState, participant: Participant): void {
   const link = participant.subscriber;
-  if (!link) return;
-  if (!link.opened) {
-    if (participant.subscriberPrimary) offerNow(room, participant);
-    else scheduleNegotiation(room, participant);
+  if (!link?.opened) {
+    scheduleNegotiation(room, participant);
     return;
   }
   const credentials = link.machine.restartIce();
@@ -79,12 +88,12 @@ export function requireSections(room: RoomState, participant: Participant): void
 
 function offer(room: RoomState, participant: Participant, link: SubscriberLink): void {
   openLink(room, participant, link);
-  const { offer: sdp, midToTrackId } = link.machine.createOffer();
+  const { offer: sdp, midToTrackId, candidateSection } = link.machine.createOffer();
   link.offerId = (link.offerId + 1) >>> 0;
   room.send(participant, {
     case: "offer",
     value: new SessionDescription({ type: "offer", sdp, id: link.offerId, midToTrackId }),
   });
-  sendCandidates(room, participant, link);
+  sendCandidates(room, participant, link, candidateSection);
   room.timers.set("answerTimeout", participant.sid, room.nowMs + ANSWER_TIMEOUT_MS);
 }

@@ -85,7 +85,10 @@ export class Participant {
   joinRevision = 0;
   /** Revision that was last broadcast, and last sent to itself; 0 = never. */
   lastBroadcast = 0;
+  lastBroadcastMs = 0;
   lastToldSelf = 0;
+  /** The instance of the identity that it replaced, until a broadcast has shown everybody the new one. */
+  predecessor: Participant | undefined;
 
   #claims: Claims;
   #state = ParticipantInfo_State.JOINING;

@@ -4,13 +4,7 @@
  */
 import { SignalTarget } from "@livekit/protocol";
 import type { ChannelSpec, PeerId, SenderSpec } from "../engine/protocol.ts";
-import type {
-  AnswererApi,
-  IceCredentials,
-  NegotiationOptions,
-  OffererApi,
-  OffererOptions,
-} from "../negotiation/types.ts";
+import type { AnswererApi, AnswererOptions, IceCredentials, OffererApi, OffererOptions } from "../negotiation/types.ts";
 
 interface LinkState {
   readonly peer: PeerId;
@@ -43,7 +37,7 @@ export type PeerLink = PublisherLink | SubscriberLink;
 
 /** Makes the SDP machines. */
 export interface NegotiationFactory {
-  answerer(options: NegotiationOptions): AnswererApi;
+  answerer(options: AnswererOptions): AnswererApi;
   offerer(options: OffererOptions): OffererApi;
 }
 

@@ -8,7 +8,6 @@ import {
   ServerInfo_Edition,
   SignalResponse,
   TimedVersion,
-  type ParticipantInfo,
   type TrackInfo,
 } from "@livekit/protocol";
 import type { MediaCommand, PeerId } from "../engine/protocol.ts";
@@ -24,19 +23,11 @@ import type { PublishedTrack } from "./track.ts";
 /** The cases of a SignalResponse: { case, value }. */
 export type Response = Exclude<SignalResponse["message"], { case: undefined }>;
 
-/** A participant whose changed info waits for the next batch; the info is read when the batch goes. */
+/** A participant whose info has changed; the info is read when the update goes out. */
 export interface QueuedUpdate {
   readonly participant: Participant;
   /** Left because the same identity came back. */
   readonly replaced: boolean;
-}
-
-/** Somebody who left lately: clients that resume may have missed it. */
-export interface Departure {
-  readonly participant: Participant;
-  readonly info: ParticipantInfo;
-  readonly replaced: boolean;
-  readonly atMs: number;
 }
 
 const PROTOCOL_VERSION = 17;
@@ -59,7 +50,8 @@ export class RoomState {
   readonly peers = new Map<PeerId, { readonly participant: Participant; readonly link: PeerLink }>();
   /** By identity. */
   readonly queuedUpdates = new Map<string, QueuedUpdate>();
-  readonly departures: Departure[] = [];
+  /** Who left lately: clients that resume may have missed it. */
+  readonly departures: QueuedUpdate[] = [];
 
   nowMs = 0;
   closed = false;

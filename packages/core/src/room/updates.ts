@@ -38,6 +38,7 @@ export function announce(room: RoomState, participant: Participant, options: Ann
   if (options.self) tellSelf(room, participant);
   if (participant.hidden || participant.lastBroadcast === participant.revision) return;
   const update: QueuedUpdate = { participant, replaced: options.replaced ?? false };
+  if (hasLeft(participant)) rememberDeparture(room, update);
   const queued = room.queuedUpdates.get(participant.identity);
   // The former instance of the identity waits: it goes first, so that old clients see it leave before the new one comes.
   const former = queued && queued.participant !== participant ? queued : undefined;
@@ -72,15 +73,14 @@ export function sendSnapshot(room: RoomState, recipient: Participant): void {
   for (const chunk of chunks(snapshot(room, recipient))) room.deliver(recipient, updateMessage(chunk));
 }
 
-/** Who left since the client was last heard; it may have missed it. */
+/** Who left since the client was last heard, or is in the batch: it may have missed it, its snapshot lacks it. */
 export function sendMissedDepartures(room: RoomState, recipient: Participant, sinceMs: number): void {
-  const missed = room.departures.filter(
-    (departure) =>
-      departure.atMs >= sinceMs &&
-      knows(recipient, departure.participant) &&
-      !(departure.replaced && recipient.features.identityReconnection),
-  );
-  if (missed.length > 0) room.deliver(recipient, updateMessage(missed.map((departure) => departure.info)));
+  const missed = room.departures.filter(({ participant, replaced }) => {
+    if (replaced && recipient.features.identityReconnection) return false;
+    const queued = participant.lastBroadcast !== participant.revision;
+    return (queued || participant.lastBroadcastMs >= sinceMs) && knows(recipient, participant);
+  });
+  if (missed.length > 0) room.deliver(recipient, updateMessage(missed.map(({ participant }) => participant.info())));
 }
 
 /** Counters of the room changed: they go out together with others that follow within 5 s. */
@@ -130,9 +130,10 @@ function broadcast(room: RoomState, updates: readonly QueuedUpdate[]): void {
     }
     for (const message of messages) room.deliver(recipient, message);
   }
-  for (const { participant, replaced } of updates) {
-    if (hasLeft(participant)) rememberDeparture(room, participant, replaced);
+  for (const { participant } of updates) {
     participant.lastBroadcast = participant.revision;
+    participant.lastBroadcastMs = room.nowMs;
+    participant.predecessor = undefined;
   }
 }
 
@@ -143,17 +144,23 @@ function concerns(recipient: Participant, { participant, replaced }: QueuedUpdat
   return !hasLeft(participant) || knows(recipient, participant);
 }
 
-/** Whether `recipient` was ever told about `other`: in its snapshot, or by a broadcast since. */
+/**
+ * Whether `recipient` was ever told about `other`: in its snapshot, or by a broadcast since. A client that follows
+ * identities still shows the instance that `other` replaced, as long as it was not told of `other`.
+ */
 function knows(recipient: Participant, other: Participant): boolean {
-  return other.joinRevision <= recipient.seenRevision || other.lastBroadcast > 0;
+  if (other.joinRevision <= recipient.seenRevision || other.lastBroadcast > 0) return true;
+  const { predecessor } = other;
+  return recipient.features.identityReconnection && predecessor !== undefined && knows(recipient, predecessor);
 }
 
 function hasLeft(participant: Participant): boolean {
   return participant.state === ParticipantInfo_State.DISCONNECTED;
 }
 
-function rememberDeparture(room: RoomState, participant: Participant, replaced: boolean): void {
-  room.departures.push({ participant, info: participant.info(), replaced, atMs: room.nowMs });
+/** From now on, not from the batch on: who resumes before that gets a snapshot without it. */
+function rememberDeparture(room: RoomState, update: QueuedUpdate): void {
+  room.departures.push(update);
   if (room.departures.length > MAX_DEPARTURES) room.departures.shift();
 }
 
@@ -162,7 +169,10 @@ function pack(updates: readonly QueuedUpdate[]): SignalResponse[] {
 }
 
 function updateMessage(participants: ParticipantInfo[]): SignalResponse {
-  return new SignalResponse({ message: { case: "update", value: new ParticipantUpdate({ participants }) } });
+  const value = new ParticipantUpdate();
+  // Not by the constructor: it looks at each one.
+  value.participants = participants;
+  return new SignalResponse({ message: { case: "update", value } });
 }
 
 function chunks(infos: readonly ParticipantInfo[]): ParticipantInfo[][] {

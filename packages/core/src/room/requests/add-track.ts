@@ -9,6 +9,8 @@ import { addBackupCodecs, describeTrack, hasCid, type TrackContext } from "../tr
 import { respond } from "./respond.ts";
 
 const MAX_PENDING = 20;
+/** Every change of one is told to everybody with all of them. */
+const MAX_PUBLISHED = 256;
 const MAX_QUEUED = 3;
 /** Longer names would be told to everybody with each update. */
 const MAX_TEXT = 4096;
@@ -36,6 +38,9 @@ export function handleAddTrack(room: RoomState, participant: Participant, reques
   const pending = participant.pending.get(request.cid);
   if (!pending && participant.pending.size >= MAX_PENDING) {
     return refuse(RequestResponse_Reason.LIMIT_EXCEEDED, `more than ${MAX_PENDING} tracks wait for their media`);
+  }
+  if (participant.tracks.size >= MAX_PUBLISHED) {
+    return refuse(RequestResponse_Reason.LIMIT_EXCEEDED, `more than ${MAX_PUBLISHED} tracks are published`);
   }
   if (pending && pending.infos.length >= MAX_QUEUED) {
     return refuse(RequestResponse_Reason.LIMIT_EXCEEDED, `more than ${MAX_QUEUED} tracks wait for the same cid`);

@@ -31,7 +31,7 @@ export function handleOffer(room: RoomState, participant: Participant, offer: Se
   const { answer: sdp, midToTrackId } = result;
   const answer = new SessionDescription({ type: "answer", sdp, id: offer.id, midToTrackId });
   room.send(participant, { case: "answer", value: answer });
-  sendCandidates(room, participant, link);
+  sendCandidates(room, participant, link, result.candidateSection);
   applyPublications(room, participant, result);
   reportUnsupported(room, participant, result.unsupported);
   if (participant.singlePeer) requireSections(room, participant);

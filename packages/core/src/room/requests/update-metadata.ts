@@ -43,7 +43,7 @@ export function handleUpdateMetadata(
 }
 
 /** The attributes after the update; the key "__proto__" is a key like any other. */
-export function mergeAttributes(
+function mergeAttributes(
   current: Readonly<Record<string, string>>,
   update: Readonly<Record<string, string>>,
 ): Record<string, string> {
