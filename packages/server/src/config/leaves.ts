@@ -32,7 +32,8 @@ function leaf<T>(kind: LeafKind, wants: string, read: (text: string, quoted: boo
     const plain = value instanceof PlainScalar;
     const result = plain || typeof value === "string" ? read(plain ? value.source : value, !plain) : undefined;
     if (result === undefined) {
-      context.issues.push({ code: "custom", message: `must be ${wants}, not ${describeValue(value)}`, input: value });
+      const message = value === undefined ? "is missing" : `must be ${wants}, not ${describeValue(value)}`;
+      context.issues.push({ code: "custom", message, input: value });
       return z.NEVER;
     }
     return result;
@@ -105,7 +106,13 @@ export function textList() {
   return z.array(text());
 }
 
-/** A section: a mapping that knows all of its keys, empty when it is absent. */
+/** A mapping that knows all of its keys. */
+export function mapping<S extends z.ZodRawShape>(shape: S) {
+  // a scalar is an object to zod too: it must not pass for a mapping without keys
+  return z.preprocess((value) => (value instanceof PlainScalar ? value.source : value), z.strictObject(shape));
+}
+
+/** A section: a mapping that is empty when it is absent. */
 export function section<S extends z.ZodRawShape>(shape: S) {
-  return z.strictObject(shape).prefault({} as never);
+  return mapping(shape).prefault({});
 }

@@ -1,11 +1,11 @@
 /** `rtc.congestion_control` and `video.stream_tracker_manager`: LiveKit's tuning knobs, known by name so that its files load. */
 import { z } from "zod";
-import { decimal, duration, flag, section, text, whole, word } from "./leaves.ts";
+import { decimal, duration, flag, mapping, section, text, whole, word } from "./leaves.ts";
 
 const count = () => whole(0).optional();
 const ratio = () => decimal().optional();
 const time = () => duration().optional();
-const part = <S extends z.ZodRawShape>(shape: S) => z.strictObject(shape).optional();
+const part = <S extends z.ZodRawShape>(shape: S) => mapping(shape).optional();
 
 const trend = () =>
   part({
@@ -111,12 +111,9 @@ const streamTracker = () =>
     stream_tracker_type: text().optional(),
     bitrate_report_interval: z.record(z.string(), duration()).optional(),
     packet_tracker: z
-      .record(
-        z.string(),
-        z.strictObject({ samples_required: count(), cycles_required: count(), cycle_duration: time() }),
-      )
+      .record(z.string(), mapping({ samples_required: count(), cycles_required: count(), cycle_duration: time() }))
       .optional(),
-    frame_tracker: z.record(z.string(), z.strictObject({ min_fps: ratio() })).optional(),
+    frame_tracker: z.record(z.string(), mapping({ min_fps: ratio() })).optional(),
   });
 
 /** `video.stream_tracker_manager`. */

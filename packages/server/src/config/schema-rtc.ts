@@ -1,10 +1,23 @@
 /** The `rtc` and `turn` sections of LiveKit's configuration: ports, addresses, ICE servers, and the knobs of its media engine. */
 import { z } from "zod";
-import { decimal, duration, flag, pending, port, portRange, section, text, textList, whole, word } from "./leaves.ts";
+import {
+  decimal,
+  duration,
+  flag,
+  mapping,
+  pending,
+  port,
+  portRange,
+  section,
+  text,
+  textList,
+  whole,
+  word,
+} from "./leaves.ts";
 import { congestionControl } from "./schema-bwe.ts";
 
 /** One TURN server that clients are told about. */
-const turnServer = z.strictObject({
+const turnServer = mapping({
   host: text(),
   port: port(1),
   protocol: word("tls", "tcp", "udp").default("udp"),
@@ -19,8 +32,7 @@ const turnServer = z.strictObject({
 });
 
 const filter = () => section({ includes: textList().default([]), excludes: textList().default([]) });
-const rtxBudget = () =>
-  z.strictObject({ max_ratio: decimal().optional(), burst_bytes: whole(0).optional() }).optional();
+const rtxBudget = () => mapping({ max_ratio: decimal().optional(), burst_bytes: whole(0).optional() }).optional();
 
 /** What this server acts on. */
 const supported = () => ({

@@ -1,6 +1,6 @@
 /** Sections of LiveKit's configuration around the rooms: bus, webhooks, agents, selection of nodes, figures. */
 import { z } from "zod";
-import { decimal, duration, flag, port, section, text, textList, whole, word } from "./leaves.ts";
+import { decimal, duration, flag, mapping, port, section, text, textList, whole, word } from "./leaves.ts";
 
 /** `redis`. */
 export const redis = () =>
@@ -10,16 +10,14 @@ export const redis = () =>
     password: text().default(""),
     db: whole(0).default(0),
     use_tls: flag().default(false),
-    tls: z
-      .strictObject({
-        enabled: flag().optional(),
-        insecure: flag().optional(),
-        server_name: text().optional(),
-        ca_cert_file: text().optional(),
-        client_cert_file: text().optional(),
-        client_key_file: text().optional(),
-      })
-      .optional(),
+    tls: mapping({
+      enabled: flag().optional(),
+      insecure: flag().optional(),
+      server_name: text().optional(),
+      ca_cert_file: text().optional(),
+      client_cert_file: text().optional(),
+      client_key_file: text().optional(),
+    }).optional(),
     sentinel_master_name: text().default(""),
     sentinel_username: text().default(""),
     sentinel_password: text().default(""),
@@ -62,9 +60,7 @@ export const nodeSelector = () =>
     algorithm: word("lowest", "twochoice").default("lowest"),
     cpu_load_limit: decimal().default(0.9),
     sysload_limit: decimal().default(0.9),
-    regions: z
-      .array(z.strictObject({ name: text(), lat: decimal().default(0), lon: decimal().default(0) }))
-      .default([]),
+    regions: z.array(mapping({ name: text(), lat: decimal().default(0), lon: decimal().default(0) })).default([]),
   });
 
 /** `signal_relay`. */

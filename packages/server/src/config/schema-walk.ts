@@ -6,13 +6,14 @@ import { isSection, type ConfigTree } from "./yaml-source.ts";
 
 type Shape = Readonly<Record<string, z.ZodType>>;
 
-/** The schema below `.default()`, `.optional()` and `.prefault()`. */
+/** The schema below `.default()`, `.optional()`, `.prefault()` and the preprocessing of `mapping`. */
 function bare(schema: z.ZodType): z.ZodType {
   let inner = schema;
   for (;;) {
-    const def = inner.def as { type: string; innerType?: z.ZodType };
-    if (!def.innerType) return inner;
-    inner = def.innerType;
+    const def = inner.def as { type: string; innerType?: z.ZodType; out?: z.ZodType };
+    const below = def.innerType ?? (def.type === "pipe" && def.out?.def.type === "object" ? def.out : undefined);
+    if (!below) return inner;
+    inner = below;
   }
 }
 

@@ -3,7 +3,7 @@
  * `pending` marks what this server does not act on yet. Names are LiveKit's; durations are milliseconds.
  */
 import { z } from "zod";
-import { decimal, duration, flag, pending, port, section, text, textList, whole, word } from "./leaves.ts";
+import { decimal, duration, flag, mapping, pending, port, section, text, textList, whole, word } from "./leaves.ts";
 import { streamTrackerManager } from "./schema-bwe.ts";
 import { rtc, turn } from "./schema-rtc.ts";
 import {
@@ -38,7 +38,7 @@ const DEFAULT_CODECS = [
 const room = () =>
   section({
     auto_create: flag().default(true),
-    enabled_codecs: z.array(z.strictObject({ mime: text(), fmtp_line: text().default("") })).default(DEFAULT_CODECS),
+    enabled_codecs: z.array(mapping({ mime: text(), fmtp_line: text().default("") })).default(DEFAULT_CODECS),
     max_participants: whole(0).default(0),
     /** Seconds without anybody before a room that was never joined closes. */
     empty_timeout: whole(0).default(300),
