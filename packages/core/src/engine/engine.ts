@@ -110,7 +110,7 @@ export class MediaEngine {
       case "muteTrack":
         return this.#forwarder.muteTrack(command.track, command.muted);
       case "shutdown":
-        for (const id of [...this.#links.keys()]) this.#closePeer(id);
+        for (const id of this.#links.keys()) this.#closePeer(id);
         return;
       default:
         this.#handlePeerCommand(command, nowMs);

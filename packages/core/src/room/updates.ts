@@ -54,7 +54,8 @@ export function announce(room: RoomState, participant: Participant, options: Ann
     return;
   }
   room.queuedUpdates.set(participant.identity, update);
-  if (!room.timers.isSet("batchedUpdates", "")) room.timers.set("batchedUpdates", "", room.nowMs + batchIntervalMs(room));
+  if (!room.timers.isSet("batchedUpdates", ""))
+    room.timers.set("batchedUpdates", "", room.nowMs + batchIntervalMs(room));
 }
 
 function batchIntervalMs(room: RoomState): number {
