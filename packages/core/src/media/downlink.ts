@@ -103,9 +103,10 @@ export class Downlink {
 
   /** Takes a renegotiated description of the same stream. */
   update(spec: SenderSpec): void {
+    if (JSON.stringify(spec) === JSON.stringify(this.#spec)) return;
     this.#spec = spec;
     // A packet that was sent under another payload type or with other extensions is not repeated.
-    this.#sent = undefined;
+    if (this.#sent) this.#sent = this.#newSent();
     this.#bindCodecs();
   }
 
@@ -265,7 +266,7 @@ export class Downlink {
     this.#codec = codec;
     if (!this.begun) this.#begun.push(this);
     this.begun = true;
-    if (this.#codecs.nack) this.#sent ??= new SentPackets(this.isVideo ? VIDEO_SENT : AUDIO_SENT);
+    if (this.#codecs.nack) this.#sent ??= this.#newSent();
     return true;
   }
 
@@ -362,6 +363,10 @@ export class Downlink {
       this.octets = state.octets | 0;
     }
     return result;
+  }
+
+  #newSent(): SentPackets {
+    return new SentPackets(this.isVideo ? VIDEO_SENT : AUDIO_SENT);
   }
 
   #bindCodecs(): void {
