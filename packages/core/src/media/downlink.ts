@@ -103,9 +103,10 @@ export class Downlink {
 
   /** Takes a renegotiated description of the same stream. */
   update(spec: SenderSpec): void {
+    if (JSON.stringify(spec) === JSON.stringify(this.#spec)) return;
     this.#spec = spec;
     // A packet that was sent under another payload type or with other extensions is not repeated.
-    this.#sent = undefined;
+    if (this.#sent) this.#sent = this.#newSent();
     this.#bindCodecs();
   }
 
@@ -151,9 +152,10 @@ export class Downlink {
   /** Forwards what the track received in this batch. */
   forward(uplink: Uplink, time: BatchTime, writer: PacketWriter): void {
     if (uplink !== this.#uplink || this.target === NO_LAYER) return;
+    let done = NO_LAYER;
     for (let i = 0; i < uplink.pendingCount; i++) {
       const layerIndex = uplink.pendingLayer[i]!;
-      if (layerIndex !== this.current && layerIndex !== this.target) continue;
+      if (layerIndex === done || (layerIndex !== this.current && !this.#mayBegin(layerIndex))) continue;
       const layer = uplink.layers[layerIndex]!;
       const sequence = uplink.pendingSequence[i]!;
       const index = layer.ring.find(sequence);
@@ -162,9 +164,28 @@ export class Downlink {
         layerIndex === this.current &&
         layer.epoch === this.#epoch &&
         (!this.isVideo || layer.ring.codec[index] === this.#codec || (layer.ring.flags[index]! & EMPTY) !== 0);
-      if (continues || this.#begin(layer, index, sequence, time)) {
+      if (continues) {
         this.#forwardPacket(layer.ring, index, sequence, time, writer);
+      } else if (this.#begin(layer, index, sequence, time)) {
+        this.#forwardFrom(layer.ring, sequence, time, writer);
+        done = layerIndex;
       }
+    }
+  }
+
+  /** Whether to begin with this layer: the one wanted, or a lower one as long as there is none at all. */
+  #mayBegin(layerIndex: number): boolean {
+    return layerIndex === this.target || (this.current === NO_LAYER && layerIndex < this.target);
+  }
+
+  /**
+   * Forwards all that the ring holds from a start on: the start may have been lost and have come after the packets behind
+   * it. The rest of this batch is among them.
+   */
+  #forwardFrom(ring: PacketRing, start: number, time: BatchTime, writer: PacketWriter): void {
+    for (let sequence = start; ((ring.newest - sequence) | 0) >= 0; sequence = (sequence + 1) | 0) {
+      const index = ring.find(sequence);
+      if (index >= 0) this.#forwardPacket(ring, index, sequence, time, writer);
     }
   }
 
@@ -225,7 +246,7 @@ export class Downlink {
     const flags = ring.flags[index]!;
     const codec = ring.codec[index]!;
     const startable = (flags & EMPTY) === 0 && (!this.isVideo || (flags & KEY_START) !== 0);
-    if (layer.index !== this.target || !startable || this.#codecs.payloadType[codec] === NOT_CARRIED) {
+    if (!this.#mayBegin(layer.index) || !startable || this.#codecs.payloadType[codec] === NOT_CARRIED) {
       // What was forwarded does not go on: its source began anew or changed its codec.
       if (layer.index === this.current) this.pause();
       return false;
@@ -245,7 +266,7 @@ export class Downlink {
     this.#codec = codec;
     if (!this.begun) this.#begun.push(this);
     this.begun = true;
-    if (this.#codecs.nack) this.#sent ??= new SentPackets(this.isVideo ? VIDEO_SENT : AUDIO_SENT);
+    if (this.#codecs.nack) this.#sent ??= this.#newSent();
     return true;
   }
 
@@ -342,6 +363,10 @@ export class Downlink {
       this.octets = state.octets | 0;
     }
     return result;
+  }
+
+  #newSent(): SentPackets {
+    return new SentPackets(this.isVideo ? VIDEO_SENT : AUDIO_SENT);
   }
 
   #bindCodecs(): void {

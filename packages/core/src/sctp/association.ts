@@ -1,5 +1,5 @@
 /**
- * One SCTP association over DTLS for data channels: RFC 9260 with RFC 3758, 6525, 7053, 8831, 8832. No I/O, no clock.
+ * One SCTP association over DTLS for data channels: RFC 9260 with RFC 3758, 6525, 7053, 8831, 8832, 9653. No I/O, no clock.
  *
  * 1. `connect`, `handlePacket`, `handleTimeout`, `openChannel`, `send`, `closeChannel` and `abort` change the state.
  * 2. After any of them poll `pollEvent` until it gives nothing, then `pollPacket` until it gives nothing.
@@ -8,14 +8,7 @@
  *
  * Invariant: whatever the peer sends, nothing is thrown and memory stays within the limits of the options.
  */
-import { padded } from "@stoa/wire/sctp/bytes";
-import {
-  CAUSE_STALE_COOKIE,
-  CAUSE_UNRECOGNIZED_CHUNK,
-  CAUSE_USER_ABORT,
-  firstCause,
-  writeCause,
-} from "@stoa/wire/sctp/causes";
+import { CAUSE_STALE_COOKIE, firstCause } from "@stoa/wire/sctp/causes";
 import {
   ABORT,
   COOKIE_ACK,
@@ -23,7 +16,6 @@ import {
   ERROR,
   FLAG_T,
   HEARTBEAT,
-  HEARTBEAT_ACK,
   INIT,
   INIT_ACK,
   SHUTDOWN_COMPLETE,
@@ -32,9 +24,9 @@ import {
   skipsUnknownChunk,
 } from "@stoa/wire/sctp/chunk-types";
 import { PACKET_HEADER_BYTES, chunkEnd, nextChunk, parsePacket } from "@stoa/wire/sctp/packet";
-import { encodeUtf8 } from "@stoa/wire/sctp/utf8";
 import { NEVER } from "../clock.ts";
 import type { SctpChannelSpec } from "./channel.ts";
+import { abortChunk, heartbeatAck, unknownChunkError } from "./control-chunks.ts";
 import { Channels } from "./channels.ts";
 import { EventQueue } from "./events.ts";
 import type { SctpEvent } from "./events.ts";
@@ -50,9 +42,6 @@ import { SendQueue } from "./send-queue.ts";
 import { Session } from "./session.ts";
 import { newStats } from "./stats.ts";
 import type { SctpStats } from "./stats.ts";
-
-/** How much of an unknown chunk, or of the reason of an abort, is sent back. */
-const MAX_ECHO_BYTES = 256;
 
 /** Result of `send`. "tooLarge": longer than the peer's `a=max-message-size`. */
 export type SctpSendResult = "queued" | "full" | "closed" | "tooLarge";
@@ -123,7 +112,7 @@ export class SctpAssociation {
   /** Takes in one packet from DTLS; keeps no reference to it. */
   handlePacket(bytes: Uint8Array, nowMs: number): void {
     this.stats.packetsIn++;
-    const header = this.#ended ? undefined : parsePacket(bytes);
+    const header = this.#ended ? undefined : parsePacket(bytes, acceptsZeroChecksum(bytes));
     if (
       !header ||
       header.sourcePort !== this.#settings.remotePort ||
@@ -144,16 +133,18 @@ export class SctpAssociation {
   /** The next packet for DTLS, a view that is valid until the next call; undefined when there is nothing to send now. */
   pollPacket(nowMs: number): Uint8Array | undefined {
     const packet = this.#packet;
+    let withChecksum = true;
     if (!this.#outbox.writeAlone(packet)) {
       const peer = this.#handshake.peer;
       if (!this.#session || !peer) return undefined;
+      withChecksum = !peer.zeroChecksum;
       packet.start(peer.tag);
       this.#outbox.writeBundled(packet);
       this.#session.write(packet, nowMs);
       // The session may have queued a control chunk just now.
       this.#outbox.writeBundled(packet);
     }
-    const bytes = packet.finish();
+    const bytes = packet.finish(withChecksum);
     if (bytes) this.stats.packetsOut++;
     return bytes;
   }
@@ -213,12 +204,8 @@ export class SctpAssociation {
   abort(reason: string): void {
     if (this.#ended) return;
     const { peer } = this.#handshake;
-    const info = encodeUtf8(reason.slice(0, MAX_ECHO_BYTES / 4));
     this.#end(reason);
-    if (!peer) return;
-    const chunk = new Uint8Array(padded(8 + info.length));
-    writeCause(chunk, 0, ABORT, CAUSE_USER_ABORT, info);
-    this.#outbox.sendAlone(peer.tag, chunk);
+    if (peer) this.#outbox.sendAlone(peer.tag, abortChunk(reason));
   }
 
   /** RFC 9260 section 8.5: which tag a packet has to carry, by its first chunk. */
@@ -269,7 +256,7 @@ export class SctpAssociation {
         if (firstCause(bytes, at, end) === CAUSE_STALE_COOKIE) this.#handshake.handleStaleCookie(nowMs);
         return true;
       case HEARTBEAT:
-        this.#answerHeartbeat(bytes, at, end);
+        this.#outbox.bundle(heartbeatAck(bytes, at, end));
         return true;
       default:
         if (!isKnownChunk(kind)) return this.#skipUnknown(bytes, at, end);
@@ -301,23 +288,10 @@ export class SctpAssociation {
     this.#events.push({ type: "connected" });
   }
 
-  #answerHeartbeat(bytes: Uint8Array, at: number, end: number): void {
-    const answer = new Uint8Array(padded(end - at));
-    answer.set(bytes.subarray(at, end));
-    answer[0] = HEARTBEAT_ACK;
-    answer[1] = 0;
-    this.#outbox.bundle(answer);
-  }
-
   #skipUnknown(bytes: Uint8Array, at: number, end: number): boolean {
     this.stats.badChunks++;
     const kind = bytes[at]!;
-    if (reportsUnknownChunk(kind) && this.#session) {
-      const info = bytes.subarray(at, Math.min(end, at + MAX_ECHO_BYTES));
-      const chunk = new Uint8Array(padded(8 + info.length));
-      writeCause(chunk, 0, ERROR, CAUSE_UNRECOGNIZED_CHUNK, info);
-      this.#outbox.bundle(chunk);
-    }
+    if (reportsUnknownChunk(kind)) this.#outbox.bundle(unknownChunkError(bytes, at, end));
     return skipsUnknownChunk(kind);
   }
 
@@ -329,4 +303,10 @@ export class SctpAssociation {
     this.#session = undefined;
     this.#events.push({ type: "closed", reason });
   }
+}
+
+/** Our INIT says that DTLS is checksum enough (RFC 9653), but never for the chunks that make an association. */
+function acceptsZeroChecksum(bytes: Uint8Array): boolean {
+  const first = bytes[PACKET_HEADER_BYTES];
+  return first !== INIT && first !== COOKIE_ECHO;
 }

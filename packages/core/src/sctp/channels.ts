@@ -239,6 +239,7 @@ export class Channels {
 
   #startClosing(channel: Channel): void {
     channel.state = "closing";
+    this.#deps.queue.forget(channel.stream);
     if (!channel.resetAsked) this.#closing.add(channel);
   }
 

@@ -41,9 +41,9 @@ export class CongestionWindow {
     return this.#bytes < this.#threshold;
   }
 
-  /** `ackedBytes` were acknowledged while `flightBytes` were out. A window that was not used does not grow. */
-  acked(ackedBytes: number, flightBytes: number, smoothedRttMs: number, nowMs: number): void {
-    if (flightBytes + this.#mtu < this.#bytes) {
+  /** `ackedBytes` were acknowledged. `limited`: the window was what stopped the sender; otherwise it does not grow. */
+  acked(ackedBytes: number, limited: boolean, smoothedRttMs: number, nowMs: number): void {
+    if (!limited) {
       this.#epochMs = 0;
       return;
     }
@@ -73,9 +73,10 @@ export class CongestionWindow {
     this.#epochMs = 0;
   }
 
-  /** Nothing was sent for a while: old knowledge of the path fades (RFC 9260 section 7.2.1). */
-  idle(): void {
-    this.#bytes = Math.min(this.#bytes, Math.max(this.#bytes / 2, INITIAL_PACKETS * this.#mtu));
+  /** Nothing was sent for this many timeouts: old knowledge of the path fades (RFC 9260 section 7.2.1). */
+  idle(timeouts: number): void {
+    const faded = this.#bytes / 2 ** Math.min(timeouts, 16);
+    this.#bytes = Math.min(this.#bytes, Math.max(faded, INITIAL_PACKETS * this.#mtu));
   }
 
   #cubicGrowth(ackedBytes: number, smoothedRttMs: number, nowMs: number): number {

@@ -5,22 +5,19 @@
  * Invariant: until the association is established, every INIT is answered with the same tag and TSN, so that however the
  * chunks of two simultaneous handshakes cross, both sides end with the same pair of tags.
  */
-import { writeOpaque } from "@stoa/wire/sctp/causes";
 import { COOKIE_ACK, COOKIE_ECHO, INIT, INIT_ACK } from "@stoa/wire/sctp/chunk-types";
-import { initBytes, parseInit, writeInit } from "@stoa/wire/sctp/init";
+import { parseInit } from "@stoa/wire/sctp/init";
 import type { InitChunk } from "@stoa/wire/sctp/init";
 import { CHUNK_HEADER_BYTES } from "@stoa/wire/sctp/packet";
-import { padded } from "@stoa/wire/sctp/bytes";
 import type { Random } from "../crypto.ts";
 import { NEVER } from "../clock.ts";
+import { initChunk, opaqueChunk } from "./control-chunks.ts";
 import { COOKIE_MARK_BYTES, parseCookie, peerOf, writeCookie } from "./cookie.ts";
 import type { PeerInit } from "./cookie.ts";
 import { MAX_INIT_SENDS, STREAM_COUNT } from "./options.ts";
 import type { Outbox } from "./outbox.ts";
 import type { Rto } from "./rto.ts";
 import type { SctpStats } from "./stats.ts";
-
-const NOTHING = new Uint8Array(0);
 
 /** Outcome of a chunk of the handshake. */
 export type HandshakeResult = "none" | "established" | "restarted";
@@ -80,7 +77,7 @@ export class Handshake {
       cookie: writeCookie(this.#mark, { localTag, localTsn, peer, tieLocalTag, tiePeerTag }),
       ...(init.unrecognized && { unrecognized: init.unrecognized }),
     };
-    this.#deps.outbox.sendAlone(init.initiateTag, encodeInit(INIT_ACK, answer));
+    this.#deps.outbox.sendAlone(init.initiateTag, initChunk(INIT_ACK, answer));
   }
 
   handleInitAck(bytes: Uint8Array, at: number, end: number, nowMs: number): void {
@@ -93,9 +90,7 @@ export class Handshake {
     this.#measure(nowMs);
     this.peer = peerOf(init);
     this.state = "cookieEchoed";
-    const echo = new Uint8Array(padded(CHUNK_HEADER_BYTES + init.cookie.length));
-    writeOpaque(echo, 0, COOKIE_ECHO, 0, init.cookie);
-    this.#start(init.initiateTag, echo, nowMs);
+    this.#start(init.initiateTag, opaqueChunk(COOKIE_ECHO, init.cookie), nowMs);
   }
 
   /** `tag`: verification tag of the packet. RFC 9260 section 5.2.4, table 12. */
@@ -156,7 +151,7 @@ export class Handshake {
   }
 
   #sendInit(nowMs: number): void {
-    this.#start(0, encodeInit(INIT, this.#init(this.localTag, this.localTsn)), nowMs);
+    this.#start(0, initChunk(INIT, this.#init(this.localTag, this.localTsn)), nowMs);
   }
 
   #start(tag: number, chunk: Uint8Array, nowMs: number): void {
@@ -183,9 +178,7 @@ export class Handshake {
   }
 
   #acknowledge(): void {
-    const chunk = new Uint8Array(CHUNK_HEADER_BYTES);
-    writeOpaque(chunk, 0, COOKIE_ACK, 0, NOTHING);
-    this.#deps.outbox.bundle(chunk);
+    this.#deps.outbox.bundle(opaqueChunk(COOKIE_ACK));
   }
 
   #init(initiateTag: number, initialTsn: number): InitChunk {
@@ -197,16 +190,11 @@ export class Handshake {
       initialTsn,
       forwardTsn: true,
       reConfig: true,
-      zeroChecksum: false,
+      zeroChecksum: true,
     };
   }
 
   #newTag(): number {
     return this.#deps.random.uint32() || 1;
   }
-}
-
-function encodeInit(type: number, init: InitChunk): Uint8Array {
-  const bytes = new Uint8Array(initBytes(init));
-  return bytes.subarray(0, writeInit(bytes, 0, type, init));
 }

@@ -1,8 +1,8 @@
 /** Whether the peer is still there when nobody sends anything (RFC 9260 section 8.3). */
-import { writeOpaque } from "@stoa/wire/sctp/causes";
 import { HEARTBEAT } from "@stoa/wire/sctp/chunk-types";
 import { CHUNK_HEADER_BYTES } from "@stoa/wire/sctp/packet";
 import type { Random } from "../crypto.ts";
+import { opaqueChunk } from "./control-chunks.ts";
 import { HEARTBEAT_INTERVAL_MS } from "./options.ts";
 import type { Outbox } from "./outbox.ts";
 import type { Rto } from "./rto.ts";
@@ -55,9 +55,7 @@ export class Heartbeat {
     this.#info = info;
     this.#unanswered = true;
     this.#sentAtMs = nowMs;
-    const chunk = new Uint8Array(CHUNK_HEADER_BYTES + INFO_BYTES);
-    writeOpaque(chunk, 0, HEARTBEAT, 0, info);
-    this.#deps.outbox.bundle(chunk);
+    this.#deps.outbox.bundle(opaqueChunk(HEARTBEAT, info));
     this.deadlineMs = nowMs + this.#deps.rto.valueMs;
   }
 }

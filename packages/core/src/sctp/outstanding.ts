@@ -2,13 +2,14 @@
  * The chunks between the peer's cumulative TSN and the last TSN sent: what a SACK says of them, which are lost, which are
  * given up (RFC 9260 sections 6.2.1, 6.3.3, 7.2.4; RFC 3758 section 3.5).
  *
- * A ring of parallel arrays. A position is the distance from the oldest chunk; position p carries TSN `cumulative + 1 + p`.
+ * A position is the distance from the oldest chunk: position p carries TSN `cumulativeTsn + 1 + p`.
  * Invariant: `flightBytes` is the sum over chunks in state FLIGHT, `lostCount` counts LOST, and the chunk at position 0
  * is never ACKED for long, since the next SACK moves the cumulative TSN over it.
  */
 import { gapEnd, gapStart } from "@stoa/wire/sctp/sack";
 import type { SackChunk } from "@stoa/wire/sctp/sack";
 import { tsnAdd, tsnDiff } from "@stoa/wire/sctp/serial";
+import { ChunkRing } from "./chunk-ring.ts";
 import { isPartiallyReliable } from "./outbound-message.ts";
 import type { OutboundMessage } from "./outbound-message.ts";
 import type { SctpStats } from "./stats.ts";
@@ -21,7 +22,6 @@ const LOST = 2;
 /** Given up: the peer is to skip it. */
 const ABANDONED = 3;
 
-const FIRST_CAPACITY = 32;
 /** Bounds memory and the work of one SACK; a gap block could not name more than 65,535 anyway. */
 const MAX_CHUNKS = 16_384;
 /** SACKs that must report a chunk missing before it is sent again. */
@@ -31,8 +31,6 @@ const MISSES = 3;
 export class Outstanding {
   /** Last TSN that the peer has acknowledged together with all before it. */
   cumulativeTsn: number;
-  /** Chunks in the ring. */
-  count = 0;
   flightBytes = 0;
   lostCount = 0;
   abandonedCount = 0;
@@ -49,26 +47,21 @@ export class Outstanding {
 
   readonly #stats: SctpStats;
   readonly #finish: (message: OutboundMessage) => void;
-  #mask = FIRST_CAPACITY - 1;
-  #head = 0;
+  readonly #ring = new ChunkRing();
   #ackedCount = 0;
   /** No chunk before this position is LOST. */
   #firstLost = 0;
-  #message: (OutboundMessage | undefined)[] = Array.from({ length: FIRST_CAPACITY });
-  #from = new Int32Array(FIRST_CAPACITY);
-  #length = new Int32Array(FIRST_CAPACITY);
-  #state = new Uint8Array(FIRST_CAPACITY);
-  #misses = new Uint8Array(FIRST_CAPACITY);
-  #sends = new Int32Array(FIRST_CAPACITY);
-  #sentAtMs = new Float64Array(FIRST_CAPACITY);
-  /** Only the acknowledgement of this TSN or a later one tells that the chunk is missing. */
-  #missFrom = new Int32Array(FIRST_CAPACITY);
 
   /** `finish` is called once for each message when its last chunk leaves the ring. */
   constructor(initialTsn: number, stats: SctpStats, finish: (message: OutboundMessage) => void) {
     this.cumulativeTsn = tsnAdd(initialTsn, -1);
     this.#stats = stats;
     this.#finish = finish;
+  }
+
+  /** Chunks in the ring. */
+  get count(): number {
+    return this.#ring.count;
   }
 
   get nextTsn(): number {
@@ -84,23 +77,23 @@ export class Outstanding {
   }
 
   messageAt(position: number): OutboundMessage {
-    return this.#message[this.#slot(position)]!;
+    return this.#ring.message[this.#ring.slot(position)]!;
   }
 
   /** Offset of the chunk's payload in its message. */
   fromAt(position: number): number {
-    return this.#from[this.#slot(position)]!;
+    return this.#ring.from[this.#ring.slot(position)]!;
   }
 
   lengthAt(position: number): number {
-    return this.#length[this.#slot(position)]!;
+    return this.#ring.length[this.#ring.slot(position)]!;
   }
 
   /** Notes a chunk that goes out now, and gives its TSN. */
   push(message: OutboundMessage, from: number, length: number, nowMs: number): number {
     const slot = this.#append(message, from, length, FLIGHT);
-    this.#sends[slot] = 1;
-    this.#sentAtMs[slot] = nowMs;
+    this.#ring.sends[slot] = 1;
+    this.#ring.sentAtMs[slot] = nowMs;
     this.flightBytes += length;
     return this.tsnAt(this.count - 1);
   }
@@ -130,16 +123,16 @@ export class Outstanding {
   /** The retransmission timer expired: whatever is in flight is lost or given up. */
   loseAll(nowMs: number): void {
     for (let p = 0; p < this.count; p++) {
-      if (this.#state[this.#slot(p)] === FLIGHT) this.#lose(p, nowMs);
+      if (this.#ring.state[this.#ring.slot(p)] === FLIGHT) this.#lose(p, nowMs);
     }
   }
 
   /** Position of the first chunk to send again, -1 if none; gives up those that expired while they waited. */
   firstLost(nowMs: number): number {
     for (; this.lostCount > 0 && this.#firstLost < this.count; this.#firstLost++) {
-      const slot = this.#slot(this.#firstLost);
-      if (this.#state[slot] !== LOST) continue;
-      if (nowMs < this.#message[slot]!.expiresAtMs || !this.mayAbandon) return this.#firstLost;
+      const slot = this.#ring.slot(this.#firstLost);
+      if (this.#ring.state[slot] !== LOST) continue;
+      if (nowMs < this.#ring.message[slot]!.expiresAtMs || !this.mayAbandon) return this.#firstLost;
       this.#abandon(this.#firstLost);
     }
     return -1;
@@ -147,14 +140,14 @@ export class Outstanding {
 
   /** The chunk goes out again. */
   resent(position: number, nowMs: number): void {
-    const slot = this.#slot(position);
-    this.#state[slot] = FLIGHT;
-    this.#sends[slot]!++;
-    this.#sentAtMs[slot] = nowMs;
-    this.#misses[slot] = 0;
-    this.#missFrom[slot] = this.nextTsn;
+    const slot = this.#ring.slot(position);
+    this.#ring.state[slot] = FLIGHT;
+    this.#ring.sends[slot]!++;
+    this.#ring.sentAtMs[slot] = nowMs;
+    this.#ring.misses[slot] = 0;
+    this.#ring.missFrom[slot] = this.nextTsn;
     this.lostCount--;
-    this.flightBytes += this.#length[slot]!;
+    this.flightBytes += this.#ring.length[slot]!;
     this.#stats.retransmittedChunks++;
   }
 
@@ -172,17 +165,17 @@ export class Outstanding {
     let skip = 0;
     let left = this.abandonedCount;
     for (let p = 0; left > 0; p++) {
-      const slot = this.#slot(p);
-      if (this.#state[slot] === ABANDONED) {
+      const slot = this.#ring.slot(p);
+      if (this.#ring.state[slot] === ABANDONED) {
         skip = p + 1;
         left--;
-      } else if (this.#state[slot] !== ACKED || !isPartiallyReliable(this.#message[slot]!)) break;
+      } else if (this.#ring.state[slot] !== ACKED || !isPartiallyReliable(this.#ring.message[slot]!)) break;
     }
     return skip;
   }
 
   isAbandonedAt(position: number): boolean {
-    return this.#state[this.#slot(position)] === ABANDONED;
+    return this.#ring.state[this.#ring.slot(position)] === ABANDONED;
   }
 
   /** Forgets everything, finishing all messages: the association ended or restarted. */
@@ -190,28 +183,18 @@ export class Outstanding {
     while (this.count > 0) this.#popHead(0);
   }
 
-  #slot(position: number): number {
-    return (this.#head + position) & this.#mask;
-  }
-
   #append(message: OutboundMessage, from: number, length: number, state: number): number {
-    if (this.count > this.#mask) this.#grow();
-    const slot = this.#slot(this.count);
-    this.#message[slot] = message;
-    this.#from[slot] = from;
-    this.#length[slot] = length;
-    this.#state[slot] = state;
-    this.#misses[slot] = 0;
-    this.#missFrom[slot] = this.nextTsn;
-    this.count++;
+    const tsn = this.nextTsn;
+    const slot = this.#ring.append(message, from, length, state);
+    this.#ring.missFrom[slot] = tsn;
     return slot;
   }
 
   #popHead(nowMs: number): void {
-    const slot = this.#head;
-    const length = this.#length[slot]!;
-    const message = this.#message[slot]!;
-    const state = this.#state[slot]!;
+    const slot = this.#ring.slot(0);
+    const length = this.#ring.length[slot]!;
+    const message = this.#ring.message[slot]!;
+    const state = this.#ring.state[slot]!;
     if (state === FLIGHT) this.#acknowledge(slot, nowMs);
     else if (state === ACKED) this.#ackedCount--;
     else if (state === ABANDONED) this.abandonedCount--;
@@ -219,20 +202,18 @@ export class Outstanding {
       this.lostCount--;
       this.ackedBytes += length;
     }
-    this.#message[slot] = undefined;
-    this.#head = (slot + 1) & this.#mask;
-    this.count--;
+    this.#ring.pop();
     this.cumulativeTsn = tsnAdd(this.cumulativeTsn, 1);
     if (this.#firstLost > 0) this.#firstLost--;
     // A placeholder starts at the end of its message, so this holds for it too.
-    if (this.#from[slot]! + length === message.data.length) this.#finish(message);
+    if (this.#ring.from[slot]! + length === message.data.length) this.#finish(message);
   }
 
   #acknowledge(slot: number, nowMs: number): void {
-    const length = this.#length[slot]!;
+    const length = this.#ring.length[slot]!;
     this.flightBytes -= length;
     this.ackedBytes += length;
-    if (this.#sends[slot] === 1) this.rttMs = nowMs - this.#sentAtMs[slot]!;
+    if (this.#ring.sends[slot] === 1) this.rttMs = nowMs - this.#ring.sentAtMs[slot]!;
   }
 
   #applyGaps(bytes: Uint8Array, sack: SackChunk, recovering: boolean, nowMs: number): void {
@@ -248,8 +229,8 @@ export class Outstanding {
       }
       if (this.#ackedCount > 0) this.#takeBack(next, from);
       for (let p = from; p <= to; p++) {
-        const slot = this.#slot(p);
-        const state = this.#state[slot]!;
+        const slot = this.#ring.slot(p);
+        const state = this.#ring.state[slot]!;
         if (state === ABANDONED) continue;
         seen++;
         if (state === ACKED) continue;
@@ -267,50 +248,50 @@ export class Outstanding {
     if (state === FLIGHT) this.#acknowledge(slot, nowMs);
     else {
       this.lostCount--;
-      this.ackedBytes += this.#length[slot]!;
+      this.ackedBytes += this.#ring.length[slot]!;
     }
-    this.#state[slot] = ACKED;
+    this.#ring.state[slot] = ACKED;
     this.#ackedCount++;
   }
 
   /** Chunks that an earlier SACK reported and this one does not: the peer dropped them (RFC 9260 section 6.2.1 D iii). */
   #takeBack(from: number, to: number): void {
     for (let p = from; p < to; p++) {
-      const slot = this.#slot(p);
-      if (this.#state[slot] !== ACKED) continue;
+      const slot = this.#ring.slot(p);
+      if (this.#ring.state[slot] !== ACKED) continue;
       this.#ackedCount--;
-      if (this.#message[slot]!.abandoned) {
-        this.#state[slot] = ABANDONED;
+      if (this.#ring.message[slot]!.abandoned) {
+        this.#ring.state[slot] = ABANDONED;
         this.abandonedCount++;
         continue;
       }
-      this.#state[slot] = FLIGHT;
-      this.flightBytes += this.#length[slot]!;
+      this.#ring.state[slot] = FLIGHT;
+      this.flightBytes += this.#ring.length[slot]!;
       // No measure of time must come of it when it is acknowledged again.
-      this.#sends[slot]!++;
+      this.#ring.sends[slot]!++;
     }
   }
 
   #countMisses(highest: number, nowMs: number): void {
     const highestTsn = this.tsnAt(highest);
     for (let p = 0; p < highest; p++) {
-      const slot = this.#slot(p);
-      if (this.#state[slot] !== FLIGHT || tsnDiff(this.#missFrom[slot]!, highestTsn) > 0) continue;
-      if (++this.#misses[slot]! < MISSES) continue;
+      const slot = this.#ring.slot(p);
+      if (this.#ring.state[slot] !== FLIGHT || tsnDiff(this.#ring.missFrom[slot]!, highestTsn) > 0) continue;
+      if (++this.#ring.misses[slot]! < MISSES) continue;
       this.lossFound = true;
       this.#lose(p, nowMs);
     }
   }
 
   #lose(position: number, nowMs: number): void {
-    const slot = this.#slot(position);
-    const message = this.#message[slot]!;
-    if (this.mayAbandon && (this.#sends[slot]! > message.maxRetransmits || nowMs >= message.expiresAtMs)) {
+    const slot = this.#ring.slot(position);
+    const message = this.#ring.message[slot]!;
+    if (this.mayAbandon && (this.#ring.sends[slot]! > message.maxRetransmits || nowMs >= message.expiresAtMs)) {
       this.#abandon(position);
       return;
     }
-    this.flightBytes -= this.#length[slot]!;
-    this.#state[slot] = LOST;
+    this.flightBytes -= this.#ring.length[slot]!;
+    this.#ring.state[slot] = LOST;
     this.lostCount++;
     if (position < this.#firstLost) this.#firstLost = position;
   }
@@ -322,12 +303,12 @@ export class Outstanding {
     let first = position;
     while (first > 0 && this.messageAt(first - 1) === message) first--;
     for (let p = first; p < this.count && this.messageAt(p) === message; p++) {
-      const slot = this.#slot(p);
-      const state = this.#state[slot]!;
+      const slot = this.#ring.slot(p);
+      const state = this.#ring.state[slot]!;
       if (state === ACKED || state === ABANDONED) continue;
-      if (state === FLIGHT) this.flightBytes -= this.#length[slot]!;
+      if (state === FLIGHT) this.flightBytes -= this.#ring.length[slot]!;
       else this.lostCount--;
-      this.#state[slot] = ABANDONED;
+      this.#ring.state[slot] = ABANDONED;
       this.abandonedCount++;
     }
   }
@@ -336,24 +317,4 @@ export class Outstanding {
     if (!message.abandoned) this.#stats.abandonedMessages++;
     message.abandoned = true;
   }
-
-  #grow(): void {
-    const capacity = (this.#mask + 1) * 2;
-    const order = Array.from({ length: this.count }, (_, p) => this.#slot(p));
-    this.#message = Array.from({ length: capacity }, (_, p) => (p < this.count ? this.#message[order[p]!] : undefined));
-    this.#from = moved(this.#from, new Int32Array(capacity), order);
-    this.#length = moved(this.#length, new Int32Array(capacity), order);
-    this.#state = moved(this.#state, new Uint8Array(capacity), order);
-    this.#misses = moved(this.#misses, new Uint8Array(capacity), order);
-    this.#sends = moved(this.#sends, new Int32Array(capacity), order);
-    this.#sentAtMs = moved(this.#sentAtMs, new Float64Array(capacity), order);
-    this.#missFrom = moved(this.#missFrom, new Int32Array(capacity), order);
-    this.#mask = capacity - 1;
-    this.#head = 0;
-  }
-}
-
-function moved<T extends Int32Array | Uint8Array | Float64Array>(from: T, to: T, order: readonly number[]): T {
-  for (let i = 0; i < order.length; i++) to[i] = from[order[i]!]!;
-  return to;
 }

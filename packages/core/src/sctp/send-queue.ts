@@ -103,6 +103,11 @@ export class SendQueue {
     this.#refused.delete(stream);
   }
 
+  /** Nothing more will be sent on the stream: nobody waits for room. */
+  forget(stream: OutboundStream): void {
+    this.#refused.delete(stream);
+  }
+
   /** Drops the message that is being sent, fragments or not: the association ended or restarted. */
   abort(): void {
     const message = this.#current;

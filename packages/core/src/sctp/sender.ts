@@ -23,6 +23,13 @@ import type { SctpStats } from "./stats.ts";
 /** A message longer than a packet starts in the rest of one only if this much of it fits. */
 const MIN_FIRST_FRAGMENT_BYTES = 256;
 
+/**
+ * Packets that may follow each other without a SACK in between: a window of megabytes at once would only overflow the
+ * queues of our own socket. With the pause below still 600 Mbit/s.
+ */
+const MAX_BURST_PACKETS = 64;
+const BURST_PAUSE_MS = 1;
+
 /** What the sender shares with the rest of the association. */
 export interface SenderDeps {
   readonly queue: SendQueue;
@@ -48,6 +55,10 @@ export class Sender {
   /** A closed window is not probed before this. */
   #nextProbeMs = 0;
   #lastSendMs = 0;
+  /** The congestion window was what stopped `fill` last. */
+  #limited = false;
+  #burstPackets = 0;
+  #burstEndMs = NEVER;
   #recovering = false;
   /** Fast recovery ends with the acknowledgement of this TSN. */
   #recoveryTsn = 0;
@@ -71,7 +82,7 @@ export class Sender {
   }
 
   get deadlineMs(): number {
-    return this.#deadlineMs;
+    return earlier(this.#deadlineMs, this.#burstEndMs);
   }
 
   /** Last TSN that was given out. */
@@ -91,15 +102,15 @@ export class Sender {
   /** False when the SACK is of no use. */
   handleSack(bytes: Uint8Array, sack: SackChunk, nowMs: number): boolean {
     const outstanding = this.#outstanding;
-    const flightBytes = outstanding.flightBytes;
     if (!outstanding.handleSack(bytes, sack, this.#recovering, nowMs)) return false;
     this.#peerWindowBytes = Math.max(0, sack.window - outstanding.flightBytes);
     this.timeouts = 0;
+    this.#endBurst();
     if (outstanding.rttMs >= 0) this.#rto.sample(outstanding.rttMs);
     if (this.#recovering && tsnDiff(outstanding.cumulativeTsn, this.#recoveryTsn) >= 0) this.#recovering = false;
     if (outstanding.lossFound && !this.#recovering) this.#enterRecovery();
     else if (!this.#recovering && outstanding.ackedBytes > 0) {
-      this.#window.acked(outstanding.ackedBytes, flightBytes, this.#rto.smoothedMs, nowMs);
+      this.#window.acked(outstanding.ackedBytes, this.#limited, this.#rto.smoothedMs, nowMs);
     }
     if (outstanding.count === 0) this.#deadlineMs = NEVER;
     else if (outstanding.advance > 0) this.#deadlineMs = nowMs + this.#rto.valueMs;
@@ -114,6 +125,7 @@ export class Sender {
   }
 
   handleTimeout(nowMs: number): void {
+    if (nowMs >= this.#burstEndMs) this.#endBurst();
     if (nowMs < this.#deadlineMs) return;
     this.#deadlineMs = NEVER;
     // Only a closed window was waited for: `fill` may probe it now.
@@ -135,6 +147,11 @@ export class Sender {
 
   /** Appends what may be sent now. */
   fill(packet: PacketWriter, nowMs: number): void {
+    if (nowMs - this.#lastSendMs >= BURST_PAUSE_MS) this.#endBurst();
+    if (this.#burstPackets >= MAX_BURST_PACKETS) {
+      this.#burstEndMs = nowMs + BURST_PAUSE_MS;
+      return;
+    }
     const before = packet.end;
     this.#cutExpired(nowMs);
     // The peer needs a round trip to follow: without a restart a long path would time out.
@@ -143,6 +160,7 @@ export class Sender {
     this.#sendNew(packet, nowMs);
     if (packet.end === before) return;
     this.#lastSendMs = nowMs;
+    this.#burstPackets++;
     if (this.#deadlineMs === NEVER) this.#deadlineMs = nowMs + this.#rto.valueMs;
   }
 
@@ -150,6 +168,11 @@ export class Sender {
   clear(): void {
     this.#outstanding.clear();
     this.#deadlineMs = NEVER;
+  }
+
+  #endBurst(): void {
+    this.#burstPackets = 0;
+    this.#burstEndMs = NEVER;
   }
 
   #enterRecovery(): void {
@@ -175,7 +198,10 @@ export class Sender {
     for (let p = outstanding.firstLost(nowMs); p >= 0; p = outstanding.firstLost(nowMs)) {
       const length = outstanding.lengthAt(p);
       if (!packet.fits(DATA_HEADER_BYTES + length)) break;
-      if (!free && outstanding.flightBytes >= this.#window.bytes) break;
+      if (!free && outstanding.flightBytes >= this.#window.bytes) {
+        this.#limited = true;
+        break;
+      }
       if (p === 0) this.#deadlineMs = NEVER;
       outstanding.resent(p, nowMs);
       // Asking for a SACK at once: what follows waits for it.
@@ -190,11 +216,11 @@ export class Sender {
     const outstanding = this.#outstanding;
     while (outstanding.lostCount === 0 && !outstanding.full) {
       const message = this.#queue.next(nowMs);
-      if (!message) return;
+      this.#limited = outstanding.flightBytes + (message ? 0 : this.#maxPayload) >= this.#window.bytes;
+      if (!message || this.#limited) return;
       const length = this.#fragmentBytes(message, packet);
-      if (length === 0 || outstanding.flightBytes >= this.#window.bytes) return;
-      if (length > this.#peerWindowBytes && !this.#mayProbe(nowMs)) return;
-      if (outstanding.count === 0 && nowMs - this.#lastSendMs > this.#rto.valueMs) this.#window.idle();
+      if (length === 0 || (length > this.#peerWindowBytes && !this.#mayProbe(nowMs))) return;
+      if (outstanding.count === 0) this.#window.idle(Math.floor((nowMs - this.#lastSendMs) / this.#rto.valueMs));
       const from = message.sentBytes;
       if (from === 0 && !message.unordered) {
         message.ssn = message.stream.nextSsn;

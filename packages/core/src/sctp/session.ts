@@ -4,7 +4,6 @@
  * A peer that restarts gets a new session.
  */
 import { readI32 } from "@stoa/wire/sctp/bytes";
-import { writeOpaque } from "@stoa/wire/sctp/causes";
 import {
   DATA,
   FORWARD_TSN,
@@ -22,6 +21,7 @@ import { parseReConfig } from "@stoa/wire/sctp/re-config";
 import { parseSack } from "@stoa/wire/sctp/sack";
 import { NEVER, earlier } from "../clock.ts";
 import type { Channels } from "./channels.ts";
+import { opaqueChunk } from "./control-chunks.ts";
 import type { PeerInit } from "./cookie.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import type { SctpSettings } from "./options.ts";
@@ -35,8 +35,6 @@ import { Sender } from "./sender.ts";
 import type { SctpStats } from "./stats.ts";
 import { StreamResets } from "./stream-resets.ts";
 import type { ResetListener } from "./stream-resets.ts";
-
-const NOTHING = new Uint8Array(0);
 
 /** What a session shares with its association. */
 export interface SessionDeps {
@@ -195,9 +193,7 @@ export class Session {
   }
 
   #acknowledgeShutdown(nowMs: number): void {
-    const chunk = new Uint8Array(CHUNK_HEADER_BYTES);
-    writeOpaque(chunk, 0, SHUTDOWN_ACK, 0, NOTHING);
-    this.#deps.outbox.bundle(chunk);
+    this.#deps.outbox.bundle(opaqueChunk(SHUTDOWN_ACK));
     this.shutdown = "acknowledged";
     this.#shutdownDeadlineMs = nowMs + this.#deps.rto.valueMs;
   }

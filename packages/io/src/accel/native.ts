@@ -217,15 +217,3 @@ export function viewNative(address: number, length: number): ArrayBuffer {
 export function readNativeUint32(address: number): number {
   return koffi.decode.uint32(BigInt(address));
 }
-
-/** What `koffi.node.poll` gives. */
-export interface PollHandle {
-  close(): void;
-  ref(): void;
-  unref(): void;
-}
-
-/** Calls back whenever the descriptor is readable (level-triggered, by the event loop). */
-export function pollReadable(fd: number, onReadable: () => void): PollHandle {
-  return koffi.node.poll(fd, { readable: true }, onReadable);
-}
