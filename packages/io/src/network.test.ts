@@ -31,22 +31,57 @@ for (const mode of ["auto", "portable"] as const) {
   describe(`network: ${accel.ciphers} ciphers, ${accel.sockets} sockets`, () => networkTests(open));
 }
 
-test("an exception while a batch is handled ends the worker with that exception, not with a crash", async () => {
+/** Starts a worker with an open network on a port of its own; `body` goes on from there. */
+function workerWithNetwork(body: string): Worker {
   const module = (name: string): string => JSON.stringify(new URL(`./${name}.js`, import.meta.url).href);
   const code = `(async () => {
     const { probeAccel } = await import(${module("accel/probe")});
+    const { generateCertificate } = await import(${module("accel/certificate")});
     const { Network } = await import(${module("network")});
     const { createRandom } = await import(${module("random")});
+    const { parentPort } = require("node:worker_threads");
     const accel = probeAccel("auto", Date.now());
     const network = await Network.open({ accel, memory: accel.allocateMemory(64 << 20), udpPort: 0, tcpPort: undefined,
       addresses: ["127.0.0.1"], random: createRandom(), clock: Date.now });
-    network.onBatch(() => { throw new Error("a bug"); });
-    network.send(network.open({ protocol: "udp", address: Uint8Array.of(127, 0, 0, 1), port: network.udpPort }), new Uint8Array(9));
+    const toMyself = network.open({ protocol: "udp", address: Uint8Array.of(127, 0, 0, 1), port: network.udpPort });
+    ${body}
+    network.send(toMyself, new Uint8Array(9));
     network.flush();
   })()`;
-  const worker = new Worker(code, { eval: true });
-  const error = await new Promise((resolve) => worker.once("error", resolve));
-  assert.match(String(error), /a bug/);
+  return new Worker(code, { eval: true });
+}
+
+test("an exception while a batch is handled ends the worker with that exception, not with a crash, and frees the port", async () => {
+  const worker = workerWithNetwork(`
+    network.onBatch(() => { throw new Error("a bug"); });
+    parentPort.postMessage(network.udpPort);
+  `);
+  const ended = new Promise((resolve) => worker.once("exit", (code) => resolve(`exit ${code} without an error`)));
+  const failed = new Promise((resolve) => worker.once("error", resolve));
+  const port = await new Promise<number>((resolve) => worker.once("message", resolve));
+  assert.match(String(await Promise.race([failed, ended])), /a bug/);
+  await ended;
+  const again = createSocket("udp4").bind(port, "127.0.0.1");
+  await once(again, "listening");
+  again.close();
+});
+
+test("a worker can be terminated in the middle of traffic, with sessions open", async () => {
+  for (let i = 0; i < 3; i++) {
+    const worker = workerWithNetwork(`
+      const dtls = accel.createDtls(generateCertificate(Date.now()));
+      globalThis.sessions = Array.from({ length: 10 }, (_, i) => dtls.create(i % 2 ? "client" : "server"));
+      for (const session of sessions) session.start();
+      let count = 0;
+      network.onBatch((batch) => {
+        if (++count === 100) parentPort.postMessage("busy");
+        for (let i = 0; i < batch.count; i++) network.send(batch.path[i], new Uint8Array(9));
+        network.flush();
+      });
+    `);
+    await once(worker, "message");
+    await worker.terminate();
+  }
 });
 
 type Open = (options?: Partial<NetworkOptions>) => Promise<Network>;

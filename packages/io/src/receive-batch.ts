@@ -65,8 +65,11 @@ export class Inbox {
   deliver(): void {
     const batch = this.#batch;
     if (batch.count === 0) return;
-    this.#onBatch(batch);
-    for (let i = 0; i < batch.count; i++) if (batch.taken[i] === 0) this.#pool.give(batch.at[i]!);
-    batch.count = 0;
+    try {
+      this.#onBatch(batch);
+    } finally {
+      for (let i = 0; i < batch.count; i++) if (batch.taken[i] === 0) this.#pool.give(batch.at[i]!);
+      batch.count = 0;
+    }
   }
 }

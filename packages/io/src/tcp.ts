@@ -9,8 +9,8 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import type { Path, PathInfo } from "@stoa/core/paths";
 import { NO_PATH } from "@stoa/core/paths";
 import { StoaError } from "@stoa/core/errors";
-import type { UdpContext } from "./accel/udp.ts";
-import { BATCH_PACKETS } from "./accel/udp.ts";
+import type { ListenAddress, UdpContext } from "./accel/udp.ts";
+import { BATCH_PACKETS, PORT_ATTEMPTS } from "./accel/udp.ts";
 import { formatIp, parseIp } from "./ip-address.ts";
 import { Inbox } from "./receive-batch.ts";
 import { FrameReader, frame } from "./tcp-framing.ts";
@@ -51,9 +51,22 @@ export class TcpTransport {
   }
 
   /** Listens on all addresses with one port (0: any); returns the port. */
-  async listen(addresses: readonly { address: string; optional: boolean }[], port: number): Promise<number> {
-    const servers: Server[] = [];
-    this.#servers = servers;
+  async listen(addresses: readonly ListenAddress[], port: number): Promise<number> {
+    for (let attempt = 1; ; attempt++) {
+      const servers: Server[] = [];
+      try {
+        const chosen = await this.#listenAll(servers, addresses, port);
+        this.#servers = servers;
+        return chosen;
+      } catch (error) {
+        for (const server of servers) server.close();
+        // A port of the system's choice for one address may be taken for another.
+        if (port !== 0 || (error as StoaError).code !== "port_in_use" || attempt === PORT_ATTEMPTS) throw error;
+      }
+    }
+  }
+
+  async #listenAll(servers: Server[], addresses: readonly ListenAddress[], port: number): Promise<number> {
     let chosen = port;
     for (const { address, optional } of addresses) {
       const server = createServer({ noDelay: true, keepAlive: true }, (socket) => this.#accept(socket));

@@ -103,9 +103,10 @@ export class Downlink {
 
   /** Takes a renegotiated description of the same stream. */
   update(spec: SenderSpec): void {
+    if (JSON.stringify(spec) === JSON.stringify(this.#spec)) return;
     this.#spec = spec;
     // A packet that was sent under another payload type or with other extensions is not repeated.
-    this.#sent = undefined;
+    if (this.#sent) this.#sent = this.#newSent();
     this.#bindCodecs();
   }
 
@@ -154,7 +155,7 @@ export class Downlink {
     let done = NO_LAYER;
     for (let i = 0; i < uplink.pendingCount; i++) {
       const layerIndex = uplink.pendingLayer[i]!;
-      if ((layerIndex !== this.current && layerIndex !== this.target) || layerIndex === done) continue;
+      if (layerIndex === done || (layerIndex !== this.current && !this.#mayBegin(layerIndex))) continue;
       const layer = uplink.layers[layerIndex]!;
       const sequence = uplink.pendingSequence[i]!;
       const index = layer.ring.find(sequence);
@@ -170,6 +171,11 @@ export class Downlink {
         done = layerIndex;
       }
     }
+  }
+
+  /** Whether to begin with this layer: the one wanted, or a lower one as long as there is none at all. */
+  #mayBegin(layerIndex: number): boolean {
+    return layerIndex === this.target || (this.current === NO_LAYER && layerIndex < this.target);
   }
 
   /**
@@ -240,7 +246,7 @@ export class Downlink {
     const flags = ring.flags[index]!;
     const codec = ring.codec[index]!;
     const startable = (flags & EMPTY) === 0 && (!this.isVideo || (flags & KEY_START) !== 0);
-    if (layer.index !== this.target || !startable || this.#codecs.payloadType[codec] === NOT_CARRIED) {
+    if (!this.#mayBegin(layer.index) || !startable || this.#codecs.payloadType[codec] === NOT_CARRIED) {
       // What was forwarded does not go on: its source began anew or changed its codec.
       if (layer.index === this.current) this.pause();
       return false;
@@ -260,7 +266,7 @@ export class Downlink {
     this.#codec = codec;
     if (!this.begun) this.#begun.push(this);
     this.begun = true;
-    if (this.#codecs.nack) this.#sent ??= new SentPackets(this.isVideo ? VIDEO_SENT : AUDIO_SENT);
+    if (this.#codecs.nack) this.#sent ??= this.#newSent();
     return true;
   }
 
@@ -357,6 +363,10 @@ export class Downlink {
       this.octets = state.octets | 0;
     }
     return result;
+  }
+
+  #newSent(): SentPackets {
+    return new SentPackets(this.isVideo ? VIDEO_SENT : AUDIO_SENT);
   }
 
   #bindCodecs(): void {

@@ -1,6 +1,6 @@
+/** What subscribers get of what publishers send. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { NEVER } from "../clock.ts";
 import {
   H264,
   OPUS,
@@ -9,13 +9,11 @@ import {
   World,
   audioReceiver,
   audioSender,
-  nack,
-  nacked,
+  frame,
   pli,
   readVp8,
   rtcpKind,
   rtp,
-  senderReport,
   videoReceiver,
   videoSender,
   vp8,
@@ -23,18 +21,6 @@ import {
 
 const PUBLISHER = 1;
 const VIEWER = 2;
-
-/** One VP8 frame of one packet from the publisher of `videoReceiver`. */
-function frame(sequence: number, key = false, changes = {}) {
-  return rtp({
-    sequence,
-    timestamp: sequence * 3000,
-    ssrc: 1000,
-    marker: true,
-    payload: vp8({ key, pictureId: sequence & 0x7fff, tl0: sequence, body: [sequence & 255] }),
-    ...changes,
-  });
-}
 
 test("audio starts with any packet, under the subscriber's SSRC and payload type", () => {
   const world = new World();
@@ -92,32 +78,6 @@ test("video waits for a key frame, and the publisher is asked for one, once for 
   const asked = world.takeRtcp(PUBLISHER).filter((p) => rtcpKind(p) === "206/1");
   assert.equal(asked.length, 1);
   assert.deepEqual([...asked[0]!.subarray(8)], [0, 0, 3, 232], "about the publisher's SSRC");
-});
-
-test("publication and subscription may come in any order, and packets before both are held", () => {
-  const world = new World();
-  world.addPeer(VIEWER, [], [videoSender()]);
-  world.addPeer(PUBLISHER, [], []);
-  world.feed(PUBLISHER, frame(1, true));
-  world.feed(PUBLISHER, frame(2));
-  world.advance(50);
-  assert.equal(world.sent.length, 0);
-  world.forwarder.setReceivers(PUBLISHER, [videoReceiver()]);
-  world.advance(1);
-  assert.deepEqual(
-    world.takeRtp(VIEWER).map((p) => readVp8(p.payload).pictureId),
-    [1, 2],
-  );
-});
-
-test("packets that nobody describes are held for a moment only, and few of them", () => {
-  const world = new World();
-  world.addPeer(PUBLISHER, [], []);
-  for (let i = 0; i < 500; i++) world.feed(PUBLISHER, frame(i, false, { ssrc: 5000 + i }));
-  assert.ok(world.pool.used <= 48, `${world.pool.used} slots`);
-  world.advance(4000);
-  assert.equal(world.pool.used, 0);
-  assert.equal(world.forwarder.nextTimeoutMs(), NEVER);
 });
 
 test("header extensions: the publisher's are left out, those of the subscriber written", () => {
@@ -246,235 +206,6 @@ test("packets of padding only vanish without a gap; a late one fills its gap emp
   );
 });
 
-test("a lost packet is asked for at once; its retransmission is unpacked and fills the gap", () => {
-  const world = new World();
-  world.addPeer(PUBLISHER, [videoReceiver()], []);
-  world.addPeer(VIEWER, [], [videoSender()]);
-  world.feed(PUBLISHER, frame(1, true));
-  world.feed(PUBLISHER, frame(4));
-  const asked = world.takeRtcp(PUBLISHER).filter((p) => rtcpKind(p) === "205/1");
-  assert.deepEqual(asked.map(nacked), [[2, 3]]);
-  world.advance(30);
-  const rtx = (original: number, sequence: number) =>
-    rtp({
-      payloadType: 97,
-      sequence,
-      timestamp: original * 3000,
-      ssrc: 1001,
-      marker: true,
-      payload: [0, original, ...vp8({ pictureId: original, tl0: original, body: [original] })],
-    });
-  world.feed(PUBLISHER, rtx(2, 900));
-  world.feed(PUBLISHER, rtx(2, 901));
-  world.feed(PUBLISHER, rtx(1, 902));
-  const seen = world.takeRtp(VIEWER);
-  const base = seen[0]!.sequence;
-  assert.deepEqual(
-    seen.map((p) => [p.sequence - base, readVp8(p.payload).pictureId, p.payloadType]),
-    [
-      [0, 1, 100],
-      [3, 4, 100],
-      [1, 2, 100],
-    ],
-    "once, and nothing that was not missed",
-  );
-  world.advance(200);
-  const again = world.takeRtcp(PUBLISHER).filter((p) => rtcpKind(p) === "205/1");
-  assert.ok(again.length >= 1 && again.every((p) => nacked(p).join() === "3"), "only what is still missing");
-  world.advance(5000);
-  const total = world.takeRtcp(PUBLISHER).filter((p) => rtcpKind(p) === "205/1").length + again.length + 1;
-  assert.ok(total <= 10, `given up after ${total} requests`);
-});
-
-test("when the first packet of a key frame comes late, what had come behind it follows", () => {
-  const world = new World();
-  world.addPeer(PUBLISHER, [videoReceiver()], []);
-  world.addPeer(VIEWER, [], [videoSender()]);
-  world.feed(PUBLISHER, frame(1));
-  const part = (sequence: number, first: boolean) =>
-    rtp({
-      sequence,
-      timestamp: 9000,
-      ssrc: 1000,
-      marker: sequence === 5,
-      payload: vp8({ key: true, first, pictureId: 2, body: [sequence] }),
-    });
-  world.feed(PUBLISHER, part(3, false));
-  world.feed(PUBLISHER, part(4, false));
-  world.feed(PUBLISHER, part(2, true), false);
-  world.feed(PUBLISHER, part(5, false), false);
-  world.endBatch();
-  world.feed(PUBLISHER, frame(6));
-  const seen = world.takeRtp(VIEWER);
-  assert.deepEqual(
-    seen.map((p) => [p.sequence - seen[0]!.sequence, p.payload.at(-1)]),
-    [
-      [0, 2],
-      [1, 3],
-      [2, 4],
-      [3, 5],
-      [4, 6],
-    ],
-  );
-});
-
-test("a subscriber's NACK is answered by RTX, three times at most and not too often", () => {
-  const world = new World();
-  world.addPeer(PUBLISHER, [videoReceiver()], []);
-  world.addPeer(VIEWER, [], [videoSender({ extensions: { transportCc: 4 } })]);
-  for (let s = 1; s <= 5; s++) world.feed(PUBLISHER, frame(s, s === 1));
-  const sent = world.takeRtp(VIEWER);
-  const lost = sent[2]!;
-  world.feed(VIEWER, nack(0x90000001, lost.sequence, lost.sequence));
-  const [repeat, ...more] = world.takeRtp(VIEWER);
-  assert.deepEqual(more, []);
-  assert.equal(repeat!.ssrc, 0x90000002);
-  assert.equal(repeat!.payloadType, 101);
-  assert.equal(repeat!.timestamp, lost.timestamp);
-  assert.equal(repeat!.marker, lost.marker);
-  assert.deepEqual(repeat!.payload, [lost.sequence >> 8, lost.sequence & 255, ...lost.payload]);
-  assert.deepEqual(repeat!.extensions.get(4), [0, 5], "counts among all packets");
-  let answers = 1;
-  let rtxSequence = repeat!.sequence;
-  for (let i = 0; i < 40; i++) {
-    world.advance(20);
-    world.feed(VIEWER, nack(0x90000001, lost.sequence));
-    for (const packet of world.takeRtp(VIEWER)) {
-      assert.equal(packet.sequence, ++rtxSequence);
-      answers++;
-    }
-  }
-  assert.equal(answers, 3);
-  world.feed(VIEWER, nack(0x90000001, (lost.sequence + 1000) & 0xffff));
-  world.feed(VIEWER, nack(0x12345678, lost.sequence));
-  assert.deepEqual(world.takeRtp(VIEWER), []);
-});
-
-test("without RTX the same bytes go out again", () => {
-  const world = new World();
-  world.addPeer(PUBLISHER, [audioReceiver()], []);
-  world.addPeer(VIEWER, [], [audioSender({ extensions: { absSendTime: 3, transportCc: 4, audioLevel: 6 } })]);
-  const packet = rtp({ payloadType: 111, sequence: 9, ssrc: 500, payload: [1, 2, 3], extensions: { 5: [7] } });
-  world.feed(PUBLISHER, packet);
-  const original = world.sent.at(-1)!.bytes;
-  const [seen] = world.takeRtp(VIEWER);
-  world.advance(33);
-  world.feed(VIEWER, nack(0x90000003, seen!.sequence));
-  assert.deepEqual(world.sent.at(-1)!.bytes, original, "an SRTP nonce protects one packet only");
-});
-
-test("muting stops, unmuting starts with a key frame and without a gap", () => {
-  const world = new World();
-  world.addPeer(PUBLISHER, [videoReceiver()], []);
-  world.addPeer(VIEWER, [], [videoSender()]);
-  world.feed(PUBLISHER, frame(1, true));
-  world.forwarder.muteTrack("TR_v", true);
-  for (let s = 2; s < 10; s++) world.feed(PUBLISHER, frame(s, s === 5));
-  world.forwarder.muteTrack("TR_v", false);
-  world.takeRtcp(PUBLISHER);
-  world.feed(PUBLISHER, frame(10));
-  assert.equal(world.takeRtcp(PUBLISHER).filter((p) => rtcpKind(p) === "206/1").length, 1);
-  world.feed(PUBLISHER, frame(11, true));
-  const seen = world.takeRtp(VIEWER);
-  assert.deepEqual(
-    seen.map((p) => p.sequence - seen[0]!.sequence),
-    [0, 1],
-  );
-  assert.ok(seen[1]!.timestamp > seen[0]!.timestamp);
-  const [first, second] = seen.map((p) => readVp8(p.payload));
-  assert.equal(second!.pictureId, first!.pictureId + 1);
-});
-
-test("a subscriber can switch a track off and on", () => {
-  const world = new World();
-  world.addPeer(PUBLISHER, [audioReceiver()], []);
-  world.addPeer(VIEWER, [], []);
-  world.forwarder.setDownlink(VIEWER, "TR_a", { disabled: true, maxQuality: 2, fps: 0 });
-  world.forwarder.setSenders(VIEWER, [audioSender()]);
-  const send = (sequence: number) =>
-    world.feed(
-      PUBLISHER,
-      rtp({ payloadType: 111, sequence, timestamp: sequence * 960, ssrc: 500, payload: [sequence] }),
-    );
-  send(1);
-  assert.deepEqual(world.takeRtp(VIEWER), [], "a wish that came before the stream");
-  world.forwarder.setDownlink(VIEWER, "TR_a", { disabled: false, maxQuality: 2, fps: 0 });
-  send(2);
-  assert.deepEqual(world.takeRtp(VIEWER)[0]!.payload, [2]);
-});
-
-test("sender reports carry the publisher's clock in the stream's own timestamps, and the CNAME", () => {
-  const world = new World();
-  world.addPeer(PUBLISHER, [audioReceiver()], []);
-  world.addPeer(VIEWER, [], [audioSender()]);
-  const send = (sequence: number) =>
-    world.feed(PUBLISHER, rtp({ payloadType: 111, sequence, timestamp: sequence * 960, ssrc: 500, payload: [1, 2] }));
-  send(1);
-  world.advance(100);
-  assert.deepEqual(world.takeRtcp(VIEWER), [], "nothing to say before the publisher's first");
-  world.feed(PUBLISHER, senderReport(500, 3_900_000_000, 0x40000000, 5000));
-  send(2);
-  world.advance(500);
-  const [first] = world.takeRtp(VIEWER);
-  const reports = world.takeRtcp(VIEWER);
-  assert.deepEqual(reports.map(rtcpKind).slice(0, 2), ["200/0", "202/1"]);
-  const view = new DataView(reports[0]!.buffer);
-  assert.equal(view.getUint32(4), 0x90000003);
-  const ntpMs = view.getUint32(8) * 1000 + (view.getUint32(12) / 2 ** 32) * 1000;
-  const elapsedMs = ntpMs - (3_900_000_000_000 + 250);
-  assert.ok(elapsedMs >= 0 && elapsedMs <= 500);
-  const shift = (first!.timestamp - 960) | 0;
-  const expected = 5000 + shift + Math.round(elapsedMs * 48);
-  assert.ok(Math.abs((view.getUint32(16) - expected) | 0) <= 1);
-  assert.equal(view.getUint32(20), 2, "packets");
-  assert.equal(view.getUint32(24), 4, "octets of payload");
-  assert.equal(String.fromCharCode(...reports[1]!.subarray(10, 10 + reports[1]![9]!)), "PA_pub|TR_a");
-  let count = 0;
-  for (let s = 3; s < 503; s++) {
-    send(s);
-    world.advance(20);
-    count += world.takeRtcp(VIEWER).filter((p) => rtcpKind(p) === "200/0").length;
-  }
-  assert.ok(count >= 3 && count <= 7, `${count} in ten seconds`);
-});
-
-test("a receiver report tells loss; the round trip comes from it", () => {
-  const world = new World();
-  world.addPeer(PUBLISHER, [audioReceiver()], []);
-  world.addPeer(VIEWER, [], [audioSender()]);
-  world.feed(PUBLISHER, senderReport(500, 3_900_000_000, 0, 5000));
-  let reports: Uint8Array[] = [];
-  for (let s = 1; s <= 100; s++) {
-    const packet = rtp({ payloadType: 111, sequence: s, timestamp: s * 960, ssrc: 500, payload: [1] });
-    if (s % 4 !== 0) world.feed(PUBLISHER, packet);
-    world.advance(20);
-    reports = [...reports, ...world.takeRtcp(PUBLISHER).filter((p) => rtcpKind(p) === "201/1")];
-  }
-  assert.ok(reports.length >= 1);
-  const report = reports.at(-1)!;
-  const view = new DataView(report.buffer);
-  assert.equal(view.getUint32(8), 500);
-  assert.ok(Math.abs(report[12]! / 256 - 0.25) < 0.03, "a quarter lost");
-  assert.equal(view.getUint32(24), ((3_900_000_000 & 0xffff) << 16) >>> 0, "last sender report");
-  // The viewer answers its sender report 40 ms after it came, with a delay of 10 ms.
-  const own = world
-    .takeRtcp(VIEWER)
-    .filter((p) => rtcpKind(p) === "200/0")
-    .at(-1)!;
-  const ownView = new DataView(own.buffer);
-  const middle = ((ownView.getUint32(8) & 0xffff) * 65_536 + (ownView.getUint32(12) >>> 16)) >>> 0;
-  const answer = new DataView(new ArrayBuffer(32));
-  answer.setUint32(0, 0x81c90007);
-  answer.setUint32(8, 0x90000003);
-  answer.setUint32(24, middle);
-  answer.setUint32(28, Math.round(0.01 * 65_536));
-  const sentAgoMs = 0;
-  world.advance(40 - sentAgoMs);
-  world.feed(VIEWER, new Uint8Array(answer.buffer));
-  const { rttMs } = world.forwarder.stats(VIEWER)!;
-  assert.ok(rttMs >= 30 && rttMs < 1100, `${rttMs} ms`);
-});
-
 test("several tracks go out subscriber by subscriber", () => {
   const world = new World();
   world.addPeer(PUBLISHER, [videoReceiver(), audioReceiver()], []);
@@ -488,78 +219,4 @@ test("several tracks go out subscriber by subscriber", () => {
     world.sent.filter((p) => p.bytes[1]! < 192 || p.bytes[1]! > 223).map((p) => p.peer),
     [2, 2, 2, 3, 3, 3, 4, 4, 4],
   );
-});
-
-test("a peer that cannot be reached gets nothing, and starts anew when it can", () => {
-  const world = new World();
-  world.addPeer(PUBLISHER, [videoReceiver()], []);
-  world.addPeer(VIEWER, [], [videoSender()]);
-  world.feed(PUBLISHER, frame(1, true));
-  world.transports.get(VIEWER)!.path = -1;
-  world.feed(PUBLISHER, frame(2));
-  world.transports.get(VIEWER)!.path = VIEWER;
-  world.feed(PUBLISHER, frame(3));
-  world.feed(PUBLISHER, frame(4, true));
-  const seen = world.takeRtp(VIEWER);
-  assert.deepEqual(
-    seen.map((p) => p.sequence - seen[0]!.sequence),
-    [0, 1],
-  );
-});
-
-test("when nothing flows any more, there is no timer and no slot is held", () => {
-  const world = new World();
-  world.addPeer(PUBLISHER, [videoReceiver()], []);
-  world.addPeer(VIEWER, [], [videoSender()]);
-  for (let s = 1; s < 100; s++) world.feed(PUBLISHER, frame(s, s === 1));
-  assert.equal(world.pool.used, 99);
-  world.advance(10_000);
-  assert.equal(world.forwarder.nextTimeoutMs(), NEVER);
-  assert.equal(world.pool.used, 0);
-});
-
-test("whoever leaves gives everything back and is told of no more", () => {
-  const world = new World();
-  world.addPeer(PUBLISHER, [videoReceiver()], []);
-  world.addPeer(VIEWER, [], [videoSender()]);
-  world.feed(PUBLISHER, frame(1, true));
-  world.forwarder.setSenders(VIEWER, []);
-  assert.deepEqual(world.takeRtcp(VIEWER).map(rtcpKind), ["201/0", "203/1"]);
-  world.feed(PUBLISHER, frame(2));
-  assert.equal(world.takeRtp(VIEWER).length, 1);
-  world.forwarder.removePeer(VIEWER);
-  world.forwarder.removePeer(PUBLISHER);
-  assert.equal(world.pool.used, 0);
-  world.feed(PUBLISHER, frame(3));
-  assert.equal(world.pool.used, 0);
-  assert.equal(world.forwarder.stats(VIEWER), undefined);
-});
-
-test("a stream goes on where another one of the same SSRC was taken from", () => {
-  const old = new World(1);
-  const next = new World(2);
-  for (const world of [old, next]) {
-    world.addPeer(PUBLISHER, [videoReceiver()], []);
-    world.addPeer(VIEWER, [], [videoSender()]);
-  }
-  for (let s = 1; s < 10; s++) old.feed(PUBLISHER, frame(s, s === 1));
-  const state = old.forwarder.takeContinuity(VIEWER, "TR_v");
-  assert.ok(state);
-  const last = old.takeRtp(VIEWER).at(-1)!;
-  old.feed(PUBLISHER, frame(10));
-  assert.deepEqual(old.takeRtp(VIEWER), [], "nothing is sent after the state was taken");
-  assert.equal(old.forwarder.takeContinuity(VIEWER, "TR_v"), undefined, "taken once");
-  next.nowMs += 80;
-  assert.equal(next.forwarder.seedContinuity(VIEWER, "TR_v", { ...state, ssrc: 5 }), "otherSsrc");
-  assert.equal(next.forwarder.seedContinuity(VIEWER, "TR_v", structuredClone(state)), "applied");
-  assert.equal(next.forwarder.seedContinuity(VIEWER, "TR_v", state), "alreadyStarted");
-  next.feed(PUBLISHER, frame(30_000, true, { timestamp: 77 }));
-  next.feed(PUBLISHER, frame(30_001, false, { timestamp: 3077 }));
-  const [first, second] = next.takeRtp(VIEWER);
-  assert.equal(first!.sequence, (last.sequence + 1) & 0xffff);
-  assert.equal((first!.timestamp - last.timestamp) | 0, 80 * 90, "by the wall clock");
-  assert.equal(readVp8(first!.payload).pictureId, readVp8(last.payload).pictureId + 1);
-  assert.equal(readVp8(second!.payload).pictureId, readVp8(last.payload).pictureId + 2);
-  assert.equal(readVp8(first!.payload).tl0, (readVp8(last.payload).tl0 + 1) & 255);
-  assert.equal(next.forwarder.seedContinuity(VIEWER, "TR_v", state), "alreadyStarted");
 });

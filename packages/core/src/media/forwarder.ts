@@ -79,6 +79,7 @@ export class Forwarder {
     this.setSenders(id, []);
     peer.held.clear();
     this.#peers.delete(id);
+    this.#fanOut.forget();
   }
 
   /** Replaces the list of what the peer publishes. */
@@ -117,13 +118,13 @@ export class Forwarder {
       track.unsubscribe(downlink);
       this.#forget(track);
       peer.downlinks.delete(ssrc);
+      peer.subscriber.touched.length = 0;
       if (!specs.some((other) => other.track === downlink.track)) peer.settings.delete(downlink.track);
-      // A stream that carries another track from now on goes on; one that ended says so.
-      if (spec) this.#subscribe(peer, spec, downlink.take(this.#time));
-      else if (downlink.begun) this.#rtcpWriter.bye(peer.transport, ssrc);
-      wanted.delete(ssrc);
+      const state = downlink.take(this.#time);
+      if (state) peer.remember(ssrc, state);
+      if (!spec && downlink.begun) this.#rtcpWriter.bye(peer.transport, ssrc);
     }
-    for (const spec of wanted.values()) this.#subscribe(peer, spec, undefined);
+    for (const spec of wanted.values()) this.#subscribe(peer, spec);
     this.#timer.wantKeyFrames();
   }
 
@@ -284,9 +285,9 @@ export class Forwarder {
     if (track) this.#timer.decoderStuck(track, downlink, this.#time.nowMs);
   }
 
-  #subscribe(peer: PeerMedia, spec: SenderSpec, state: ContinuityState | undefined): void {
+  #subscribe(peer: PeerMedia, spec: SenderSpec): void {
     const downlink = new Downlink(peer.subscriber, spec, this.#deps.random.uint32(), this.#begun);
-    downlink.seed(state, this.#time);
+    downlink.seed(peer.ended.get(downlink.ssrc), this.#time);
     const settings = peer.settings.get(spec.track);
     if (settings) downlink.setSettings(settings);
     peer.downlinks.set(downlink.ssrc, downlink);

@@ -366,3 +366,15 @@ export function senderReport(ssrc: number, ntpSeconds: number, ntpFraction: numb
   const words = [ssrc, ntpSeconds, ntpFraction, timestamp, 10, 1000].flatMap(int32);
   return new Uint8Array([0x80, 200, 0, 6, ...words]);
 }
+
+/** One VP8 frame of one packet from the publisher of `videoReceiver`. */
+export function frame(sequence: number, key = false, changes = {}) {
+  return rtp({
+    sequence,
+    timestamp: sequence * 3000,
+    ssrc: 1000,
+    marker: true,
+    payload: vp8({ key, pictureId: sequence & 0x7fff, tl0: sequence, body: [sequence & 255] }),
+    ...changes,
+  });
+}

@@ -23,7 +23,7 @@ const VIDEO_RING = 512;
 const AUDIO_RING = 256;
 /** A longer gap is not worth asking for: the stream was interrupted. */
 const MAX_GAP = 200;
-/** A layer without a packet for so long is not alive. */
+/** A layer this far behind the newest packet of all layers is not alive; when none sends, the picture stands still. */
 const ALIVE_MS = 1500;
 
 export class Layer {
@@ -108,9 +108,9 @@ export class Layer {
     return ACCEPTED;
   }
 
-  /** Keeps `alive` true to what came; true if that changed. */
-  checkAlive(nowMs: number): boolean {
-    const alive = nowMs - this.lastPacketMs < ALIVE_MS;
+  /** Keeps `alive` true to what came; `latestMs`: when the newest packet of any layer came. True if it changed. */
+  checkAlive(latestMs: number): boolean {
+    const alive = latestMs - this.lastPacketMs < ALIVE_MS && this.packets !== 0;
     if (alive === this.alive) return false;
     this.alive = alive;
     return true;

@@ -125,10 +125,7 @@ export class MediaTimer {
   #checkTrack(track: Track, nowMs: number): void {
     const { uplink } = track;
     if (!uplink) return;
-    for (const layer of uplink.layers) {
-      if (layer.checkAlive(nowMs)) uplink.layersChanged = true;
-      layer.ring.expire(nowMs - RING_MS);
-    }
+    uplink.check(nowMs, RING_MS);
     track.followLayers();
     track.requestKeyFrames(nowMs);
   }

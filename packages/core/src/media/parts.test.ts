@@ -18,6 +18,7 @@ import { copyVp8 } from "./rewrite-vp8.ts";
 import { ABSENT, PacketRing } from "./ring.ts";
 import { SentPackets } from "./sent-packets.ts";
 import { LATE, NEWER, REJECTED, RESTARTED, SequenceExtender } from "./sequence.ts";
+import { BatchTime } from "./transport.ts";
 import { utf8 } from "./utf8.ts";
 
 function newPool(slots: number): PacketPool {
@@ -338,6 +339,15 @@ test("held packets are handed over once; the rest goes back to the pool", () => 
   );
   assert.equal(pool.used, kept.length);
   held.replay(() => assert.fail("nothing is left"));
+});
+
+test("small numbers of time and Unix times agree, whichever comes first", () => {
+  const time = new BatchTime();
+  const early = time.ticksAt(1_700_000_000_000);
+  time.set(1_700_000_000_250.75);
+  assert.equal(time.ticksMs - early, 250);
+  assert.equal(time.unixMs(early), 1_700_000_000_000);
+  assert.equal(time.ticksAt(1_700_000_000_100), early + 100);
 });
 
 test("text becomes UTF-8", () => {

@@ -8,6 +8,7 @@ import { NEVER } from "../clock.ts";
 import type { DownlinkSettings, PeerId, ReceiverSpec } from "../engine/protocol.ts";
 import type { PacketPool } from "../slab.ts";
 import { Arrivals } from "./arrivals.ts";
+import type { ContinuityState } from "./continuity.ts";
 import type { Downlink } from "./downlink.ts";
 import { HeldPackets } from "./held-packets.ts";
 import { SsrcBinder } from "./ssrc-binder.ts";
@@ -19,6 +20,8 @@ import type { Uplink } from "./uplink.ts";
 export const FREE = 0;
 export const KEPT = 1;
 export const HELD = 2;
+
+const MAX_ENDED = 4096;
 
 const header = newRtpHeader();
 
@@ -34,6 +37,11 @@ export class PeerMedia {
   connected = false;
   /** By SSRC. */
   readonly downlinks = new Map<number, Downlink>();
+  /**
+   * How streams that ended left off, by SSRC: one that comes back under the same SSRC and keys must go on, for SRTP may
+   * never protect two packets under one number. Bounded by `remember`.
+   */
+  readonly ended = new Map<number, ContinuityState>();
   /** Wishes by track SID; they may come before the stream does. */
   readonly settings = new Map<string, DownlinkSettings>();
   /** When the next receiver report and the next sender report are due. */
@@ -68,6 +76,14 @@ export class PeerMedia {
     this.#uplinks = uplinks;
     this.#transportCcId = specs.find((spec) => spec.extensions.transportCc)?.extensions.transportCc ?? 0;
     this.#binder.setUplinks(uplinks, nowMs);
+  }
+
+  /** Notes how a stream ended. */
+  remember(ssrc: number, state: ContinuityState): void {
+    this.ended.delete(ssrc);
+    const [oldest] = this.ended.keys();
+    if (oldest !== undefined && this.ended.size >= MAX_ENDED) this.ended.delete(oldest);
+    this.ended.set(ssrc, state);
   }
 
   /** The source of an SSRC, if it is known. */

@@ -122,6 +122,6 @@ test("what goes out rises without repetition, with gaps only where the input has
         assert.equal(world.pool.used, 0);
       },
     ),
-    { numRuns: 400 },
+    { numRuns: 200 },
   );
 });

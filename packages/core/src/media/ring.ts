@@ -19,8 +19,6 @@ export const HAS_PICTURE_ID = 16;
 export const NARROW_PICTURE_ID = 32;
 /** `audioLevel` holds. */
 export const HAS_AUDIO_LEVEL = 64;
-/** The packet came by retransmission. */
-export const RECOVERED = 128;
 
 /** No such packet. */
 export const ABSENT = -1;

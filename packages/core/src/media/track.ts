@@ -130,4 +130,9 @@ export class FanOut {
     }
     this.#count = 0;
   }
+
+  /** Lets go of everybody; called between batches when somebody left. */
+  forget(): void {
+    this.#subscribers.length = 0;
+  }
 }

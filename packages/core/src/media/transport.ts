@@ -51,6 +51,8 @@ export class BatchTime {
 
   /** The value of `ticksMs` at a Unix time. */
   ticksAt(unixMs: number): number {
-    return (this.ticksMs + Math.round(unixMs - this.nowMs)) | 0;
+    // A stream may be carried over before the first packet.
+    if (this.#baseMs < 0) this.set(unixMs);
+    return (this.ticksMs + Math.round(unixMs - Math.floor(this.nowMs))) | 0;
   }
 }

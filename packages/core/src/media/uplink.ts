@@ -8,7 +8,7 @@ import type { RtpHeader } from "@stoa/wire/rtp/header";
 import type { CodecSpec, PeerId, ReceiverSpec } from "../engine/protocol.ts";
 import type { PacketPool } from "../slab.ts";
 import { DROPPED, Layer } from "./layer.ts";
-import { EMPTY, HAS_AUDIO_LEVEL, KEY_START, MARKER, RECOVERED } from "./ring.ts";
+import { EMPTY, HAS_AUDIO_LEVEL, KEY_START, MARKER } from "./ring.ts";
 import type { Track } from "./track.ts";
 
 /** LiveKit: at most three spatial layers. */
@@ -125,7 +125,6 @@ export class Uplink {
     const empty = payloadLength === 0;
     let flags = empty ? EMPTY : 0;
     if (header.marker) flags |= MARKER;
-    if (retransmission) flags |= RECOVERED;
     const index = ring.claim(layer.sequence, empty ? NO_SLOT : at, flags, nowMs);
     ring.payloadAt[index] = payloadAt;
     ring.payloadLength[index] = payloadLength;
@@ -141,6 +140,16 @@ export class Uplink {
     this.pendingLayer[this.pendingCount] = layer.index;
     this.pendingSequence[this.pendingCount++] = layer.sequence;
     return !empty;
+  }
+
+  /** Notices layers that stopped, and gives back slots of packets older than `ringMs`. */
+  check(nowMs: number, ringMs: number): void {
+    let latestMs = -1e12;
+    for (const layer of this.layers) latestMs = Math.max(latestMs, layer.lastPacketMs);
+    for (const layer of this.layers) {
+      if (layer.checkAlive(latestMs)) this.layersChanged = true;
+      layer.ring.expire(nowMs - ringMs);
+    }
   }
 
   /** Gives back all slots. */

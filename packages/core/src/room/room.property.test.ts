@@ -68,7 +68,7 @@ test("random lives of a room", () => {
       for (const one of operations) life.perform(one);
       life.settle();
     }),
-    { numRuns: 300 },
+    { numRuns: 300, seed: 20_261_121 },
   );
 });
 

@@ -16,13 +16,12 @@ function leave(client: Client): void {
   client.request({ case: "leave", value: new LeaveRequest({}) });
 }
 
-test("comings of mere subscribers are told in batches every 3 s, as they are then", () => {
+test("comings of mere subscribers are told in batches, as they are then", () => {
   const world = new World();
   const alice = world.connect("alice");
   for (const identity of ["b", "c", "d"]) world.connect(identity);
-  world.advance(2999);
   assert.equal(told(alice).length, 0);
-  world.advance(1);
+  world.advance(50);
   assert.deepEqual(
     alice.all("update").map(({ participants }) => participants.map(({ identity, state }) => [identity, state])),
     [
@@ -34,6 +33,19 @@ test("comings of mere subscribers are told in batches every 3 s, as they are the
       ],
     ],
   );
+});
+
+test("the batch waits the longer the bigger the room is, three seconds at most", () => {
+  const world = new World();
+  const alice = world.connect("alice");
+  for (let i = 0; i < 119; i++) world.connect(`guest${i}`);
+  world.advance(5000);
+  alice.forget();
+  world.connect("late");
+  world.advance(1000);
+  assert.equal(told(alice).length, 0);
+  world.advance(220);
+  assert.equal(told(alice).length, 1);
 });
 
 test("the recipients of a broadcast share one message, so that it is encoded once", () => {

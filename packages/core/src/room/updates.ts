@@ -16,7 +16,13 @@ import {
 import type { Participant } from "./participant.ts";
 import type { QueuedUpdate, RoomState } from "./state.ts";
 
-const BATCH_INTERVAL_MS = 3000;
+/**
+ * A join of a mere subscriber costs one message to everybody, so in a big room they are gathered: LiveKit waits 3 s always; here the
+ * wait grows with the room and ends there, since two people who wait 3 s for each other gain nothing by it.
+ */
+const BATCH_MS_PER_PARTICIPANT = 10;
+const MIN_BATCH_INTERVAL_MS = 50;
+const MAX_BATCH_INTERVAL_MS = 3000;
 const ROOM_UPDATE_INTERVAL_MS = 5000;
 /** Messages about many participants are cut around this size. */
 const CHUNK_BYTES = 128 * 1024;
@@ -48,7 +54,13 @@ export function announce(room: RoomState, participant: Participant, options: Ann
     return;
   }
   room.queuedUpdates.set(participant.identity, update);
-  if (!room.timers.isSet("batchedUpdates", "")) room.timers.set("batchedUpdates", "", room.nowMs + BATCH_INTERVAL_MS);
+  if (!room.timers.isSet("batchedUpdates", ""))
+    room.timers.set("batchedUpdates", "", room.nowMs + batchIntervalMs(room));
+}
+
+function batchIntervalMs(room: RoomState): number {
+  const wanted = room.participants.size * BATCH_MS_PER_PARTICIPANT;
+  return Math.min(MAX_BATCH_INTERVAL_MS, Math.max(MIN_BATCH_INTERVAL_MS, wanted));
 }
 
 /** The timer of the batch. */

@@ -1,5 +1,5 @@
 /**
- * One SCTP association over DTLS for data channels: RFC 9260 with RFC 3758, 6525, 7053, 8831, 8832. No I/O, no clock.
+ * One SCTP association over DTLS for data channels: RFC 9260 with RFC 3758, 6525, 7053, 8831, 8832, 9653. No I/O, no clock.
  *
  * 1. `connect`, `handlePacket`, `handleTimeout`, `openChannel`, `send`, `closeChannel` and `abort` change the state.
  * 2. After any of them poll `pollEvent` until it gives nothing, then `pollPacket` until it gives nothing.
@@ -112,7 +112,7 @@ export class SctpAssociation {
   /** Takes in one packet from DTLS; keeps no reference to it. */
   handlePacket(bytes: Uint8Array, nowMs: number): void {
     this.stats.packetsIn++;
-    const header = this.#ended ? undefined : parsePacket(bytes);
+    const header = this.#ended ? undefined : parsePacket(bytes, acceptsZeroChecksum(bytes));
     if (
       !header ||
       header.sourcePort !== this.#settings.remotePort ||
@@ -133,16 +133,18 @@ export class SctpAssociation {
   /** The next packet for DTLS, a view that is valid until the next call; undefined when there is nothing to send now. */
   pollPacket(nowMs: number): Uint8Array | undefined {
     const packet = this.#packet;
+    let withChecksum = true;
     if (!this.#outbox.writeAlone(packet)) {
       const peer = this.#handshake.peer;
       if (!this.#session || !peer) return undefined;
+      withChecksum = !peer.zeroChecksum;
       packet.start(peer.tag);
       this.#outbox.writeBundled(packet);
       this.#session.write(packet, nowMs);
       // The session may have queued a control chunk just now.
       this.#outbox.writeBundled(packet);
     }
-    const bytes = packet.finish();
+    const bytes = packet.finish(withChecksum);
     if (bytes) this.stats.packetsOut++;
     return bytes;
   }
@@ -301,4 +303,10 @@ export class SctpAssociation {
     this.#session = undefined;
     this.#events.push({ type: "closed", reason });
   }
+}
+
+/** Our INIT says that DTLS is checksum enough (RFC 9653), but never for the chunks that make an association. */
+function acceptsZeroChecksum(bytes: Uint8Array): boolean {
+  const first = bytes[PACKET_HEADER_BYTES];
+  return first !== INIT && first !== COOKIE_ECHO;
 }

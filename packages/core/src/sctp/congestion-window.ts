@@ -41,9 +41,9 @@ export class CongestionWindow {
     return this.#bytes < this.#threshold;
   }
 
-  /** `ackedBytes` were acknowledged while `flightBytes` were out. A window that was not used does not grow. */
-  acked(ackedBytes: number, flightBytes: number, smoothedRttMs: number, nowMs: number): void {
-    if (flightBytes + this.#mtu < this.#bytes) {
+  /** `ackedBytes` were acknowledged. `limited`: the window was what stopped the sender; otherwise it does not grow. */
+  acked(ackedBytes: number, limited: boolean, smoothedRttMs: number, nowMs: number): void {
+    if (!limited) {
       this.#epochMs = 0;
       return;
     }

@@ -1,7 +1,15 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { COOKIE_ACK, COOKIE_ECHO, INIT, SHUTDOWN, SHUTDOWN_ACK, SHUTDOWN_COMPLETE } from "@stoa/wire/sctp/chunk-types";
+import {
+  COOKIE_ACK,
+  COOKIE_ECHO,
+  INIT,
+  INIT_ACK,
+  SHUTDOWN,
+  SHUTDOWN_ACK,
+  SHUTDOWN_COMPLETE,
+} from "@stoa/wire/sctp/chunk-types";
 import { readI32 } from "@stoa/wire/sctp/bytes";
 import { closeChunk, finishPacket, startPacket } from "@stoa/wire/sctp/packet";
 import { SctpAssociation } from "./association.ts";
@@ -222,4 +230,42 @@ test("nothing is sent before connect, and a second connect changes nothing", () 
   association.connect(10);
   assert.ok(association.pollPacket(10));
   assert.equal(association.pollPacket(10), undefined);
+});
+
+test("the checksum is left out once both sides agree, and never if the peer did not offer it", () => {
+  const checksum = (bytes: Uint8Array) => readI32(bytes, 8);
+  const isHandshake = (bytes: Uint8Array) => [INIT, INIT_ACK, COOKIE_ECHO].includes(firstChunk(bytes));
+  for (const offered of [true, false]) {
+    const pair = new Pair({ delayMs: 5, loss: 0.1, seed: 4 });
+    const zero = { client: 0, server: 0 };
+    let handshake = 0;
+    pair.filter = (bytes, from) => {
+      if (isHandshake(bytes)) {
+        assert.notEqual(checksum(bytes), 0);
+        handshake++;
+        // Hides the client's offer under an unknown type that is skipped.
+        const at = bytes.findIndex((_, i) => readI32(bytes, i) === (0x80010008 | 0));
+        if (!offered && from === pair.client && at > 0) {
+          bytes[at] = 0xbf;
+          finishPacket(bytes, bytes.length);
+        }
+      } else if (checksum(bytes) === 0) zero[from === pair.client ? "client" : "server"]++;
+      return bytes;
+    };
+    pair.connect();
+    const id = pair.open({ ordered: true });
+    pair.client.association.send(id, new Uint8Array(20_000), true, pair.nowMs);
+    assert.ok(pair.runUntil(() => pair.server.messages().length === 1, 5000));
+    assert.ok(handshake > 3 && zero.client > 15);
+    assert.equal(zero.server > 0, offered);
+  }
+});
+
+test("a handshake without checksum is refused", () => {
+  const pair = new Pair();
+  pair.filter = (bytes) => bytes.fill(0, 8, 12);
+  pair.client.association.connect(pair.nowMs);
+  pair.run(5000);
+  assert.ok(!pair.server.has("connected"));
+  assert.ok(pair.server.association.stats.badPackets > 2);
 });

@@ -190,7 +190,7 @@ export class Handshake {
       initialTsn,
       forwardTsn: true,
       reConfig: true,
-      zeroChecksum: false,
+      zeroChecksum: true,
     };
   }
 

@@ -39,10 +39,10 @@ export class PacketWriter {
     this.end += chunk.length;
   }
 
-  /** The packet with its checksum, or undefined without a chunk. A view that the next `start` overwrites. */
-  finish(): Uint8Array | undefined {
+  /** The packet, or undefined without a chunk. A view that the next `start` overwrites. */
+  finish(withChecksum: boolean): Uint8Array | undefined {
     if (this.empty) return undefined;
-    finishPacket(this.bytes, this.end);
+    if (withChecksum) finishPacket(this.bytes, this.end);
     return this.bytes.subarray(0, this.end);
   }
 }

@@ -55,6 +55,8 @@ export class Sender {
   /** A closed window is not probed before this. */
   #nextProbeMs = 0;
   #lastSendMs = 0;
+  /** The congestion window was what stopped `fill` last. */
+  #limited = false;
   #burstPackets = 0;
   #burstEndMs = NEVER;
   #recovering = false;
@@ -100,7 +102,6 @@ export class Sender {
   /** False when the SACK is of no use. */
   handleSack(bytes: Uint8Array, sack: SackChunk, nowMs: number): boolean {
     const outstanding = this.#outstanding;
-    const flightBytes = outstanding.flightBytes;
     if (!outstanding.handleSack(bytes, sack, this.#recovering, nowMs)) return false;
     this.#peerWindowBytes = Math.max(0, sack.window - outstanding.flightBytes);
     this.timeouts = 0;
@@ -109,7 +110,7 @@ export class Sender {
     if (this.#recovering && tsnDiff(outstanding.cumulativeTsn, this.#recoveryTsn) >= 0) this.#recovering = false;
     if (outstanding.lossFound && !this.#recovering) this.#enterRecovery();
     else if (!this.#recovering && outstanding.ackedBytes > 0) {
-      this.#window.acked(outstanding.ackedBytes, flightBytes, this.#rto.smoothedMs, nowMs);
+      this.#window.acked(outstanding.ackedBytes, this.#limited, this.#rto.smoothedMs, nowMs);
     }
     if (outstanding.count === 0) this.#deadlineMs = NEVER;
     else if (outstanding.advance > 0) this.#deadlineMs = nowMs + this.#rto.valueMs;
@@ -197,7 +198,10 @@ export class Sender {
     for (let p = outstanding.firstLost(nowMs); p >= 0; p = outstanding.firstLost(nowMs)) {
       const length = outstanding.lengthAt(p);
       if (!packet.fits(DATA_HEADER_BYTES + length)) break;
-      if (!free && outstanding.flightBytes >= this.#window.bytes) break;
+      if (!free && outstanding.flightBytes >= this.#window.bytes) {
+        this.#limited = true;
+        break;
+      }
       if (p === 0) this.#deadlineMs = NEVER;
       outstanding.resent(p, nowMs);
       // Asking for a SACK at once: what follows waits for it.
@@ -212,10 +216,10 @@ export class Sender {
     const outstanding = this.#outstanding;
     while (outstanding.lostCount === 0 && !outstanding.full) {
       const message = this.#queue.next(nowMs);
-      if (!message) return;
+      this.#limited = outstanding.flightBytes + (message ? 0 : this.#maxPayload) >= this.#window.bytes;
+      if (!message || this.#limited) return;
       const length = this.#fragmentBytes(message, packet);
-      if (length === 0 || outstanding.flightBytes >= this.#window.bytes) return;
-      if (length > this.#peerWindowBytes && !this.#mayProbe(nowMs)) return;
+      if (length === 0 || (length > this.#peerWindowBytes && !this.#mayProbe(nowMs))) return;
       if (outstanding.count === 0) this.#window.idle(Math.floor((nowMs - this.#lastSendMs) / this.#rto.valueMs));
       const from = message.sentBytes;
       if (from === 0 && !message.unordered) {

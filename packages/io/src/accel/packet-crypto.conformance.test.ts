@@ -150,6 +150,30 @@ function cmTests(make: MakeCrypto): void {
     }
   });
 
+  test("packets in order, with gaps, again, and of two sources give the stream of their own index", () => {
+    const { crypto, at, put, read } = setUp(make);
+    const key = randomBytes(16);
+    const cm = crypto.cmHmac(key, randomBytes(20));
+    const block = (source: number, index: number): Buffer => {
+      const iv = hex("a0a1a2a3000000000000000000000000");
+      iv.writeUInt32BE(source, 4);
+      iv.writeUIntBE(index, 8, 6);
+      return iv;
+    };
+    const inOrder = Array.from({ length: 40 }, (_, i) => [1, 0xfff0 + i] as const);
+    const carry = Array.from({ length: 20 }, (_, i) => [1, 0xfffffff8 + i] as const);
+    const mixed = Array.from({ length: 30 }, (_, i) => [1 + (i % 2), 500 + i] as const);
+    const gaps = [5, 6, 7, 8, 9, 30, 31, 32, 33, 20, 21, 22, 22, 22].map((i) => [3, i] as const);
+    for (const [i, [source, index]] of [...inOrder, ...carry, ...mixed, ...gaps].entries()) {
+      const plain = randomBytes([1100, 60, 1076, 1200, 16, 1][i % 6]!);
+      put(0, block(source, index));
+      put(64, plain);
+      cm.crypt(at, at + 64, plain.length, at + 2048);
+      const wanted = createCipheriv("aes-128-ctr", key, block(source, index)).update(plain);
+      assert.deepEqual(read(2048, plain.length), wanted, `source ${source}, index ${index}`);
+    }
+  });
+
   test("signing gives HMAC-SHA1 cut to ten bytes (RFC 2202), for every length of the tail, directly behind the message", () => {
     const { crypto, at, put, read } = setUp(make);
     const known = crypto.cmHmac(randomBytes(16), Buffer.alloc(20, 0x0b));

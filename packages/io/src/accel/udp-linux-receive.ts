@@ -1,22 +1,28 @@
 /**
- * The receiving side of `udp-linux`: `recvmmsg` puts datagrams straight into slots of the packet pool.
+ * The receiving side of `udp-linux`: node reads the datagram that wakes the event loop, `recvmmsg` puts those behind it
+ * straight into slots of the packet pool.
  *
  * Invariants: slots 0 … ready − 1 belong to the receiver and are what the headers point at; a slot that `core` took is
  * replaced before the next call; when the pool is exhausted, one private slot still drains the socket, and what lands
- * there is dropped and counted (a readable socket that nobody reads would wake the loop for ever).
+ * there is dropped and counted (so that what comes later is not older than it must be).
  */
+import type { Path } from "@stoa/core/paths";
 import { NO_PATH } from "@stoa/core/paths";
 import { SLOT_BYTES } from "@stoa/core/slab";
+import { parseIp } from "../ip-address.ts";
 import { BatchBuffer } from "../receive-batch.ts";
-import { SOCKADDR_BYTES } from "./address-table.ts";
-import { MessageVector } from "./message-vector.ts";
+import { SOCKADDR_BYTES, writeSockaddr } from "./address-table.ts";
+import { MMSGHDR_BYTES, MessageVector } from "./message-vector.ts";
 import type { LibC, NativeCall } from "./native.ts";
 import type { UdpContext } from "./udp.ts";
-import { BATCHES_PER_WAKE, BATCH_PACKETS } from "./udp.ts";
+import { BATCH_PACKETS } from "./udp.ts";
 
 const MSG_DONTWAIT = 0x40;
 const MSG_TRUNC = 0x20;
 const NAME_BYTES = 28;
+
+/** A batch can mean thousands of packets to send; after this long, commands and other sockets get their turn. */
+const MAX_WAKE_MS = 4;
 
 /** Shared by all sockets of a worker, which are read one after the other. */
 export class Receiver {
@@ -33,6 +39,8 @@ export class Receiver {
   #ready = 0;
   #open = true;
   #delivering = false;
+  /** Whether this turn of the event loop has had its share. */
+  #spent = false;
 
   constructor(context: UdpContext, base: number, libc: LibC) {
     this.#context = context;
@@ -47,26 +55,39 @@ export class Receiver {
     }
   }
 
-  /** Reads one socket until it is empty or other work is due. */
-  drain(socket: number, fd: number): void {
-    for (let round = 0; round < BATCHES_PER_WAKE; round++) {
-      if (!this.#open) return;
+  /**
+   * Takes the datagram that woke us, then reads the socket until it is empty or this turn's share of time is used up.
+   * After that the event loop may still hand over a few datagrams before it goes on: they wait for its next turn.
+   */
+  handleMessage(socket: number, fd: number, first: Uint8Array, from: string, port: number): void {
+    if (!this.#open) return;
+    this.#refill();
+    if (this.#batch.count === 0) this.#context.beforeBatch();
+    this.#takeFirst(socket, first, from, port);
+    if (this.#spent && this.#batch.count < BATCH_PACKETS) return;
+    const startMs = performance.now();
+    for (;;) {
+      const more = this.#readMore(socket, fd);
+      this.#deliver();
+      if (!more || !this.#open) return;
+      if (performance.now() - startMs > MAX_WAKE_MS) break;
       this.#refill();
-      const room = this.#ready === 0 ? this.#useSpare() : this.#ready;
-      const count = this.#recvmmsg(fd, this.#headers, room, MSG_DONTWAIT, 0);
-      if (count <= 0) return;
-      if (this.#ready === 0) this.#context.counters.droppedNoMemory += count;
-      else this.#collect(socket, count);
-      for (let i = 0; i < count; i++) this.#messages.setNameLength(i, NAME_BYTES);
-      if (this.#batch.count > 0) this.#deliver();
-      if (count < room) return;
+      this.#context.beforeBatch();
     }
+    if (this.#spent) return;
+    this.#spent = true;
+    setImmediate(() => {
+      this.#spent = false;
+      this.#deliver();
+    });
   }
 
   /** Gives the slots back to the pool; from within a batch, at its end. */
   close(): void {
     this.#open = false;
-    if (!this.#delivering) this.#releaseSlots();
+    if (this.#delivering) return;
+    this.#batch.count = 0;
+    this.#releaseSlots();
   }
 
   #releaseSlots(): void {
@@ -74,30 +95,52 @@ export class Receiver {
     this.#ready = 0;
   }
 
-  #collect(socket: number, count: number): void {
-    const { table, counters, beforeBatch } = this.#context;
-    const messages = this.#messages;
-    beforeBatch();
-    for (let i = 0; i < count; i++) {
-      if ((messages.flags(i) & MSG_TRUNC) !== 0) {
-        counters.droppedTooLong += 1;
-        continue;
-      }
-      const length = messages.transferred(i);
-      if (length === 0) continue;
-      const path = table.find(socket, this.#names + i * SOCKADDR_BYTES);
-      if (path === NO_PATH) {
-        counters.droppedNoPath += 1;
-        continue;
-      }
-      this.#origin[this.#batch.count] = i;
-      this.#batch.add(this.#slots[i]!, length, path);
-      counters.received += 1;
+  /** Copies a datagram that node read into the next slot. */
+  #takeFirst(socket: number, bytes: Uint8Array, from: string, port: number): void {
+    const { slab, table, counters } = this.#context;
+    const address = parseIp(from);
+    const next = this.#batch.count;
+    if (!address || bytes.length === 0) return;
+    if (bytes.length > SLOT_BYTES) counters.droppedTooLong += 1;
+    else if (next >= this.#ready) counters.droppedNoMemory += 1;
+    else {
+      writeSockaddr(slab, this.#names, address, port);
+      slab.u8.set(bytes, this.#slots[next]!);
+      this.#add(next, bytes.length, table.find(socket, this.#names));
     }
+  }
+
+  /** One `recvmmsg` behind what the batch holds; true if there may be more. */
+  #readMore(socket: number, fd: number): boolean {
+    const { table, counters } = this.#context;
+    const messages = this.#messages;
+    const offset = this.#batch.count;
+    const room = this.#ready === 0 ? this.#useSpare() : this.#ready - offset;
+    if (room === 0) return true;
+    const count = this.#recvmmsg(fd, this.#headers + offset * MMSGHDR_BYTES, room, MSG_DONTWAIT, 0);
+    for (let i = offset; i < offset + count; i++) {
+      const length = messages.transferred(i);
+      if (this.#ready === 0) counters.droppedNoMemory += 1;
+      else if ((messages.flags(i) & MSG_TRUNC) !== 0) counters.droppedTooLong += 1;
+      else if (length > 0) this.#add(i, length, table.find(socket, this.#names + i * SOCKADDR_BYTES));
+      messages.setNameLength(i, NAME_BYTES);
+    }
+    return count === room;
+  }
+
+  #add(slot: number, length: number, path: Path): void {
+    if (path === NO_PATH) {
+      this.#context.counters.droppedNoPath += 1;
+      return;
+    }
+    this.#origin[this.#batch.count] = slot;
+    this.#batch.add(this.#slots[slot]!, length, path);
+    this.#context.counters.received += 1;
   }
 
   #deliver(): void {
     const batch = this.#batch;
+    if (batch.count === 0) return;
     this.#delivering = true;
     try {
       this.#context.onBatch(batch);

@@ -51,6 +51,7 @@ export class SendQueue {
   #count = 0;
   #flushAt = FLUSH_AT;
   #gso: boolean;
+  #open = true;
 
   constructor(context: UdpContext, base: number, libc: LibC, fds: readonly number[], gso: boolean) {
     this.#table = context.table;
@@ -76,7 +77,7 @@ export class SendQueue {
 
   commit(path: Path, length: number): void {
     const i = this.#count;
-    if (!this.#table.isUdp(path)) {
+    if (!this.#open || !this.#table.isUdp(path)) {
       this.#counters.droppedPathGone += 1;
       return;
     }
@@ -95,7 +96,7 @@ export class SendQueue {
   }
 
   flush(): void {
-    if (this.#count === 0) return;
+    if (this.#count === 0 || !this.#open) return;
     let kept = 0;
     for (let socket = 0; socket < this.#fds.length; socket++) {
       if (this.#waiting[socket] === 0) continue;
@@ -107,6 +108,13 @@ export class SendQueue {
     if (kept === 0) this.#count = 0;
     else this.#compact();
     this.#flushAt = Math.min(this.#count + FLUSH_AT, CAPACITY);
+  }
+
+  /** Sends what waits, then nothing any more: the descriptors may become others'. */
+  close(): void {
+    this.flush();
+    this.#open = false;
+    this.#count = 0;
   }
 
   /** Sends what waits for one socket. False when it must run again without GSO. */

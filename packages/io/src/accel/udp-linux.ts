@@ -1,18 +1,23 @@
 /**
- * UDP sockets of Linux by system calls: one descriptor per listen address, watched by the event loop, read with
- * `recvmmsg` and written with `sendmmsg` (see `udp-linux-receive`, `udp-linux-send`).
+ * UDP sockets of Linux by system calls: one descriptor per listen address, read with `recvmmsg` and written with
+ * `sendmmsg` (see `udp-linux-receive`, `udp-linux-send`).
+ *
+ * node:dgram adopts the descriptors to wake us and to close them. `koffi.node.poll` would wake us a little cheaper, but a
+ * thread that is terminated while its callback runs takes the whole process with it, and descriptors would outlive
+ * their thread.
  */
+import { createSocket, type Socket } from "node:dgram";
 import { getSystemErrorName } from "node:util";
 import { StoaError } from "@stoa/core/errors";
 import type { Slab } from "@stoa/core/slab";
 import { formatIp, parseIp } from "../ip-address.ts";
 import { AF_INET, AF_INET6, SOCKADDR_BYTES, readSockaddr, writeSockaddr } from "./address-table.ts";
-import type { LibC, PollHandle } from "./native.ts";
-import { ERRNO, lastErrno, pollReadable } from "./native.ts";
+import type { LibC } from "./native.ts";
+import { ERRNO, lastErrno } from "./native.ts";
 import { Receiver } from "./udp-linux-receive.ts";
 import { SendQueue } from "./udp-linux-send.ts";
 import type { ListenAddress, UdpBackend, UdpContext, UdpListen } from "./udp.ts";
-import { portInUse } from "./udp.ts";
+import { PORT_ATTEMPTS, portInUse } from "./udp.ts";
 
 const SOCK_DGRAM_NONBLOCK_CLOEXEC = 2 | 0x800 | 0x80000;
 const SOL_SOCKET = 1;
@@ -28,9 +33,6 @@ const UDP_SEGMENT = 103;
 /** Room for 30 ms at 300,000 packets a second; the system may grant less. */
 const SOCKET_BUFFER_BYTES = 8 << 20;
 
-/** How often a port of the system's choice is drawn again because another address has it already. */
-const PORT_ATTEMPTS = 20;
-
 /** Opens all sockets; throws a `StoaError` with one sentence and leaves none open when that fails. */
 export function openLinuxUdp(context: UdpContext, base: number, libc: LibC, listen: UdpListen): UdpBackend {
   const opener = new Opener(context.slab, base, libc);
@@ -40,7 +42,11 @@ export function openLinuxUdp(context: UdpContext, base: number, libc: LibC, list
   opener.free();
   const queue = new SendQueue(context, base, libc, fds, gso);
   const receiver = new Receiver(context, base, libc);
-  const polls: PollHandle[] = fds.map((fd, socket) => pollReadable(fd, () => receiver.drain(socket, fd)));
+  const wakers = sockets.map(({ fd, address }, number) => {
+    const waker = adopt(fd, address.includes(":"));
+    waker.on("message", (bytes, from) => receiver.handleMessage(number, fd, bytes, from.address, from.port));
+    return waker;
+  });
   let open = true;
   return {
     port,
@@ -54,12 +60,19 @@ export function openLinuxUdp(context: UdpContext, base: number, libc: LibC, list
     close: () => {
       if (!open) return;
       open = false;
-      queue.flush();
-      for (const poll of polls) poll.close();
-      for (const fd of fds) libc.close(fd);
+      queue.close();
+      for (const waker of wakers) waker.close();
       receiver.close();
     },
   };
+}
+
+/** Gives a bound descriptor to node, which closes it with the returned socket or at the end of the thread. */
+function adopt(fd: number, v6: boolean): Socket {
+  const socket = createSocket(v6 ? "udp6" : "udp4");
+  socket.on("error", () => {}); // a failed read; the next one may succeed
+  socket.bind({ fd, exclusive: true });
+  return socket;
 }
 
 interface OpenSocket {

@@ -12,14 +12,13 @@ import { Inbox } from "../receive-batch.ts";
 import { formatIp, parseIp } from "../ip-address.ts";
 import { SOCKADDR_BYTES, readSockaddr, writeSockaddr } from "./address-table.ts";
 import type { ListenAddress, UdpBackend, UdpContext, UdpListen } from "./udp.ts";
-import { BATCH_PACKETS, portInUse } from "./udp.ts";
+import { BATCH_PACKETS, PORT_ATTEMPTS, portInUse } from "./udp.ts";
 
 /** Packets of one region, and regions: the bound of what may wait in libuv. */
 const REGION_PACKETS = 64;
 const REGIONS = 8;
 
 const SOCKET_BUFFER_BYTES = 4 << 20;
-const PORT_ATTEMPTS = 20;
 
 /** Opens all sockets; rejects with a `StoaError` of one sentence and leaves none open when that fails. */
 export async function openNodeUdp(context: UdpContext, listen: UdpListen): Promise<UdpBackend> {

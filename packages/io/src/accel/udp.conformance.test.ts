@@ -272,6 +272,29 @@ function orderTests(kind: UdpKind): void {
     await far.until(BATCH_PACKETS);
   });
 
+  test("a slow listener gets everything in order, and the event loop goes on meanwhile", async (t) => {
+    const edge = await setUp(t, kind);
+    const other = await setUp(t, kind);
+    const path = edge.pathTo(other.udp.port);
+    const numbers: number[] = [];
+    other.setOnBatch((batch) => {
+      for (let i = 0; i < batch.count; i++) numbers.push(other.slab.view.getUint32(batch.at[i]!));
+      for (const until = performance.now() + 6; performance.now() < until;);
+    });
+    for (let i = 0; i < 1000; i++) edge.send(path, numbered(i));
+    edge.udp.flush();
+    let turns = 0;
+    while (numbers.length < 1000 && turns < 1000) {
+      await new Promise((resolve) => setImmediate(resolve));
+      turns += 1;
+    }
+    assert.deepEqual(
+      numbers,
+      Array.from({ length: 1000 }, (_, i) => i),
+    );
+    assert.ok(turns >= 8, `${turns} turns of the event loop for 1,000 packets`);
+  });
+
   test("a reserved slot is not the slot of a waiting packet", async (t) => {
     const edge = await setUp(t, kind);
     const slots = new Set<number>();

@@ -42,6 +42,9 @@ export function createCounters(): NetworkCounters {
   };
 }
 
+/** How often a port of the system's choice is drawn again because another address has it already. */
+export const PORT_ATTEMPTS = 20;
+
 /** What a socket back end works on. */
 export interface UdpContext {
   readonly slab: Slab;
@@ -79,9 +82,6 @@ export interface UdpBackend {
   readonly pending: number;
   close(): void;
 }
-
-/** Most datagrams handled before other work of the event loop gets its turn, in batches. */
-export const BATCHES_PER_WAKE = 8;
 
 /** The one sentence for the most common mistake at start. */
 export function portInUse(port: number, cause?: unknown): StoaError {

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { h264KeyFrameKind } from "./h264.ts";
 import { isKeyFrameStart, keyFrameKind } from "./key-frame.ts";
-import { redPrimaryOffset, redPrimaryPayloadType } from "./red.ts";
+import { redPrimaryOffset } from "./red.ts";
 import { newVp8Descriptor, readVp8Descriptor } from "./vp8.ts";
 import { newVp9Descriptor, readVp9Descriptor } from "./vp9.ts";
 
@@ -86,7 +86,6 @@ test("H265, AV1 and audio", () => {
 test("RED: the primary block is the last one", () => {
   const red = new Uint8Array([0xef, 0, 0x10, 3, 111, 1, 2, 3, 9, 9]);
   assert.equal(redPrimaryOffset(red, 0, red.length), 8);
-  assert.equal(redPrimaryPayloadType(red, 0, red.length), 111);
   assert.equal(redPrimaryOffset(new Uint8Array([111, 5]), 0, 2), 1);
   assert.equal(redPrimaryOffset(red, 0, 7), -1, "redundant data cut off");
   assert.equal(redPrimaryOffset(red, 0, 3), -1, "header cut off");

@@ -15,11 +15,3 @@ export function redPrimaryOffset(u8: Uint8Array, at: number, length: number): nu
   }
   return -1;
 }
-
-/** Payload type of the primary encoding, or -1 if the payload is malformed. */
-export function redPrimaryPayloadType(u8: Uint8Array, at: number, length: number): number {
-  for (let head = 0; head < length; head += 4) {
-    if ((u8[at + head]! & 0x80) === 0) return u8[at + head]! & 127;
-  }
-  return -1;
-}

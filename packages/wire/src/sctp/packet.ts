@@ -19,7 +19,7 @@ function checksum(bytes: Uint8Array, length: number): number {
   return ~crc32cUpdate(register, bytes, PACKET_HEADER_BYTES, length);
 }
 
-/** Writes ports and tag; `finishPacket` adds the checksum. Returns where the first chunk goes. */
+/** Writes ports, tag and a checksum of zero, which `finishPacket` replaces. Returns where the first chunk goes. */
 export function startPacket(bytes: Uint8Array, sourcePort: number, destinationPort: number, tag: number): number {
   writeU16(bytes, 0, sourcePort);
   writeU16(bytes, 2, destinationPort);
@@ -45,12 +45,15 @@ export interface PacketHeader {
   readonly tag: number;
 }
 
-/** The common header, or undefined when the packet is too short for a chunk or the checksum is wrong. */
-export function parsePacket(bytes: Uint8Array): PacketHeader | undefined {
+/**
+ * The common header, or undefined when the packet is too short for a chunk or the checksum is wrong. `zeroAccepted`: a
+ * checksum of zero will do, because DTLS protects the packet and the peer was told so (RFC 9653).
+ */
+export function parsePacket(bytes: Uint8Array, zeroAccepted = false): PacketHeader | undefined {
   const length = bytes.length;
   if (length < PACKET_HEADER_BYTES + CHUNK_HEADER_BYTES) return undefined;
   const stored = bytes[8]! | (bytes[9]! << 8) | (bytes[10]! << 16) | (bytes[11]! << 24);
-  if (stored !== checksum(bytes, length)) return undefined;
+  if (!(zeroAccepted && stored === 0) && stored !== checksum(bytes, length)) return undefined;
   return { sourcePort: readU16(bytes, 0), destinationPort: readU16(bytes, 2), tag: readU32(bytes, 4) };
 }
 

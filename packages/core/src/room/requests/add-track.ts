@@ -37,13 +37,13 @@ export function handleAddTrack(room: RoomState, participant: Participant, reques
   }
   const pending = participant.pending.get(request.cid);
   if (!pending && participant.pending.size >= MAX_PENDING) {
-    return refuse(RequestResponse_Reason.LIMIT_EXCEEDED, `more than ${MAX_PENDING} tracks wait for their media`);
+    return refuse(RequestResponse_Reason.LIMIT_EXCEEDED, `${MAX_PENDING} tracks wait for their media already`);
   }
   if (participant.tracks.size >= MAX_PUBLISHED) {
-    return refuse(RequestResponse_Reason.LIMIT_EXCEEDED, `more than ${MAX_PUBLISHED} tracks are published`);
+    return refuse(RequestResponse_Reason.LIMIT_EXCEEDED, `${MAX_PUBLISHED} tracks are published already`);
   }
   if (pending && pending.infos.length >= MAX_QUEUED) {
-    return refuse(RequestResponse_Reason.LIMIT_EXCEEDED, `more than ${MAX_QUEUED} tracks wait for the same cid`);
+    return refuse(RequestResponse_Reason.LIMIT_EXCEEDED, `${MAX_QUEUED} tracks wait for the same cid already`);
   }
   const sid = pending?.infos[0]?.sid ?? newTrackSid(room.options.random, request.type, request.source);
   const info = describeTrack(request, trackContext(participant, sid));
