@@ -111,5 +111,6 @@ export class RoomRunner {
       this.#timerAtMs = Number.POSITIVE_INFINITY;
       this.#run("timeout", (nowMs) => this.#machine.handleTimeout(nowMs));
     }, delayMs);
+    this.#timer.unref(); // what keeps the process alive is that somebody can connect
   }
 }
