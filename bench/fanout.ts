@@ -37,7 +37,7 @@ const AUDIO_BYTES = 200;
 const BUSY_PERCENT = 85;
 const OTHERS_PERCENT = 20;
 const COLUMNS = ["subscribers", "path", "packets/s", "server CPU %", "µs/packet", "loss %", "delay p50 ms", "p99 ms"];
-const MORE_COLUMNS = ["RSS MB", "KB/subscriber", "load CPU %"];
+const MORE_COLUMNS = ["RSS MB", "KB/subscriber", "load CPU %", "join s"];
 
 const given = readArguments(HELP, {
   subscribers: "string",
@@ -109,7 +109,9 @@ async function measure(path: string, count: number, target: Target, load: Load):
   await load.publish(shape);
   await pause(SETTLE_MS);
   const emptyBytes = residentBytes(pid);
+  const joinedMs = performance.now();
   await load.subscribe(count, (joined) => progress(`${path}, ${count} subscribers: ${joined} joined`));
+  const joinS = round((performance.now() - joinedMs) / 1000, 1);
   progress(`${path}, ${count} subscribers: warming up`);
   await pause(WARM_UP_MS);
   progress(`${path}, ${count} subscribers: measuring for ${seconds} s`);
@@ -154,6 +156,7 @@ async function measure(path: string, count: number, target: Target, load: Load):
     round(bytes / 1e6),
     round((bytes - emptyBytes) / 1e3 / count),
     loadPercent,
+    joinS,
   ];
 }
 
