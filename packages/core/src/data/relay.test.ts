@@ -1,0 +1,154 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ChatMessage, DataPacket, DataPacket_Kind, Transcription, UserPacket } from "@livekit/protocol";
+import fc from "fast-check";
+import type { MemberSpec, PeerId } from "../engine/protocol.ts";
+import { DataRelay } from "./relay.ts";
+
+const member = (identity: string, dataPeer: PeerId, more: Partial<MemberSpec> = {}): MemberSpec => ({
+  identity,
+  canPublish: true,
+  canPublishData: true,
+  canSubscribe: true,
+  hidden: false,
+  agent: false,
+  active: true,
+  dataPeer,
+  ...more,
+});
+
+function room(open: ReadonlySet<PeerId> = new Set([1, 2, 3])) {
+  const got: { peer: PeerId; label: string; packet: DataPacket }[] = [];
+  const opened = new Set(open);
+  const relay = new DataRelay((peer, label, bytes) => {
+    if (!opened.has(peer)) return "closed";
+    got.push({ peer, label, packet: DataPacket.fromBinary(bytes) });
+    return "queued";
+  });
+  relay.setMember("R", "PA_a", member("alice", 1));
+  relay.setMember("R", "PA_b", member("bob", 2));
+  relay.setMember("R", "PA_c", member("carol", 3));
+  return { relay, got, opened };
+}
+
+const user = (text: string, more: Partial<DataPacket> = {}, inside: Partial<UserPacket> = {}): Uint8Array =>
+  new DataPacket({
+    ...more,
+    value: { case: "user", value: new UserPacket({ payload: new TextEncoder().encode(text), topic: "t", ...inside }) },
+  } as DataPacket).toBinary();
+
+test("a packet reaches everybody but its sender, on the channel it came on, with the sender's true name", () => {
+  const { relay, got } = room();
+  relay.handleMessage("R", "PA_a", "_lossy", user("hi", { participantIdentity: "mallory", participantSid: "PA_x" }));
+  assert.deepEqual(
+    got.map((g) => [g.peer, g.label, g.packet.participantIdentity, g.packet.participantSid, g.packet.kind]),
+    [
+      [2, "_lossy", "alice", "PA_a", DataPacket_Kind.LOSSY],
+      [3, "_lossy", "alice", "PA_a", DataPacket_Kind.LOSSY],
+    ],
+  );
+  const value = got[0]!.packet.value;
+  assert.ok(value.case === "user" && value.value.participantIdentity === "alice" && value.value.topic === "t");
+});
+
+test("destinations of the envelope, of the user packet and by SID are honoured", () => {
+  const { relay, got } = room();
+  relay.handleMessage("R", "PA_a", "_reliable", user("1", { destinationIdentities: ["bob", "alice"] }));
+  relay.handleMessage("R", "PA_a", "_reliable", user("2", {}, { destinationIdentities: ["carol"] }));
+  relay.handleMessage("R", "PA_a", "_reliable", user("3", {}, { destinationSids: ["PA_c"] }));
+  assert.deepEqual(
+    got.map((g) => g.peer),
+    [2, 3, 3],
+  );
+  assert.deepEqual(got[1]!.packet.destinationIdentities, ["carol"]);
+});
+
+test("a hidden sender stays unnamed; one without the right is not heard", () => {
+  const { relay, got } = room();
+  relay.setMember("R", "PA_a", member("alice", 1, { hidden: true }));
+  relay.setMember("R", "PA_b", member("bob", 2, { canPublishData: false }));
+  relay.handleMessage("R", "PA_a", "_reliable", user("x"));
+  relay.handleMessage("R", "PA_b", "_reliable", user("y"));
+  assert.deepEqual(
+    got.map((g) => [g.peer, g.packet.participantIdentity]),
+    [
+      [2, ""],
+      [3, ""],
+    ],
+  );
+  assert.equal(relay.stats.refused, 1);
+});
+
+test("a sequence number that was seen is not delivered again", () => {
+  const { relay, got } = room();
+  for (const sequence of [1, 2, 2, 1, 3])
+    relay.handleMessage("R", "PA_a", "_reliable", user(`${sequence}`, { sequence, destinationIdentities: ["bob"] }));
+  assert.deepEqual(
+    got.map((g) => g.packet.sequence),
+    [1, 2, 3],
+  );
+  assert.equal(relay.lastSequence("R", "PA_a"), 3);
+});
+
+test("reliable packets wait for a channel that is not open yet, in order and bounded; lossy ones do not", () => {
+  const { relay, got, opened } = room(new Set([1, 3]));
+  for (let i = 0; i < 200; i++)
+    relay.handleMessage("R", "PA_a", "_reliable", user(`${i}-${"x".repeat(2000)}`, { destinationIdentities: ["bob"] }));
+  relay.handleMessage("R", "PA_a", "_lossy", user("gone", { destinationIdentities: ["bob"] }));
+  opened.add(2);
+  relay.handleReliableOpen("R", "PA_b");
+  const texts = got.map((g) =>
+    g.packet.value.case === "user" ? Number.parseInt(new TextDecoder().decode(g.packet.value.value.payload)) : -1,
+  );
+  assert.ok(texts.length > 40 && texts.length < 60, `${texts.length} kept`);
+  assert.deepEqual(
+    texts,
+    texts.map((_, i) => i),
+  );
+});
+
+test("only an agent speaks for another, and only an agent's transcription is relayed", () => {
+  const { relay, got } = room();
+  const chat = new DataPacket({
+    participantIdentity: "bob",
+    value: { case: "chatMessage", value: new ChatMessage({ message: "hi" }) },
+  });
+  const said = new DataPacket({ value: { case: "transcription", value: new Transcription() } });
+  relay.handleMessage("R", "PA_a", "_reliable", chat.toBinary());
+  relay.handleMessage("R", "PA_a", "_reliable", said.toBinary());
+  relay.setMember("R", "PA_a", member("alice", 1, { agent: true }));
+  relay.handleMessage("R", "PA_a", "_reliable", chat.toBinary());
+  relay.handleMessage("R", "PA_a", "_reliable", said.toBinary());
+  assert.deepEqual(
+    got.filter((g) => g.peer === 2).map((g) => [g.packet.value.case, g.packet.participantIdentity]),
+    [
+      ["chatMessage", "alice"],
+      ["chatMessage", "bob"],
+      ["transcription", "alice"],
+    ],
+  );
+});
+
+test("a channel with a label of the client's own arrives as a user packet", () => {
+  const { relay, got } = room();
+  relay.handleMessage("R", "PA_a", "custom", new Uint8Array([1, 2, 3]));
+  const value = got[0]!.packet.value;
+  assert.ok(value.case === "user");
+  assert.deepEqual([...value.value.payload], [1, 2, 3]);
+  assert.equal(got[0]!.packet.participantIdentity, "alice");
+});
+
+test("bytes that are no packet harm nobody", () => {
+  const { relay } = room();
+  fc.assert(
+    fc.property(
+      fc.uint8Array({ maxLength: 200 }),
+      fc.constantFrom("_reliable", "_lossy", "_data_track"),
+      (bytes, label) => {
+        relay.handleMessage("R", "PA_a", label, bytes);
+        relay.handleMessage("nowhere", "PA_z", label, bytes);
+      },
+    ),
+    { numRuns: 500 },
+  );
+});

@@ -1,0 +1,157 @@
+/**
+ * Relays DataPackets between the members of the rooms on one worker: decoded and encoded once per message, the same bytes to every
+ * recipient. A sender never gets its own packet. Reliable messages for a member whose channel is not open yet wait, bounded in bytes.
+ */
+import { DataPacket, DataPacket_Kind, UserPacket } from "@livekit/protocol";
+import type { MemberSpec, PeerId } from "../engine/protocol.ts";
+import type { SendOutcome } from "../peer/data-transport.ts";
+import { parseDataPacket, stampDataPacket } from "./stamp.ts";
+
+/** Labels of LiveKit's data channels. */
+export const RELIABLE_LABEL = "_reliable";
+export const LOSSY_LABEL = "_lossy";
+export const DATA_TRACK_LABEL = "_data_track";
+
+/** Reliable bytes kept for a member whose channel is not open yet (LiveKit: 100,000). */
+const PENDING_LIMIT_BYTES = 100_000;
+
+/** Puts one message on a data channel of a peer; "closed" when the peer has no open channel of that label. */
+export type ChannelSend = (peer: PeerId, label: string, bytes: Uint8Array) => SendOutcome;
+
+/** Counters for metrics. */
+export interface RelayStats {
+  received: number;
+  /** Not a DataPacket, not allowed, a duplicate, or of a kind that is not relayed. */
+  refused: number;
+  delivered: number;
+  /** A recipient's queue was full or its channel not open (lossy). */
+  dropped: number;
+}
+
+interface Member {
+  readonly participant: string;
+  spec: MemberSpec;
+  /** Highest sequence number of a reliable packet of this sender: a resumed client sends some again. */
+  lastSequence: number;
+  pending: Uint8Array[];
+  pendingBytes: number;
+}
+
+/** The rooms' members and the way of a message between them. */
+export class DataRelay {
+  readonly stats: RelayStats = { received: 0, refused: 0, delivered: 0, dropped: 0 };
+  readonly #rooms = new Map<string, Map<string, Member>>();
+  readonly #send: ChannelSend;
+
+  constructor(send: ChannelSend) {
+    this.#send = send;
+  }
+
+  setMember(room: string, participant: string, spec: MemberSpec): void {
+    let members = this.#rooms.get(room);
+    if (!members) this.#rooms.set(room, (members = new Map()));
+    const member = members.get(participant);
+    if (member) member.spec = spec;
+    else members.set(participant, { participant, spec, lastSequence: 0, pending: [], pendingBytes: 0 });
+  }
+
+  removeMember(room: string, participant: string): void {
+    const members = this.#rooms.get(room);
+    members?.delete(participant);
+    if (members?.size === 0) this.#rooms.delete(room);
+  }
+
+  /** Highest reliable sequence number received of a participant (ReconnectResponse.last_message_seq). */
+  lastSequence(room: string, participant: string): number {
+    return this.#rooms.get(room)?.get(participant)?.lastSequence ?? 0;
+  }
+
+  /** The reliable channel of a member opened: what waited goes out. */
+  handleReliableOpen(room: string, participant: string): void {
+    const member = this.#rooms.get(room)?.get(participant);
+    if (!member) return;
+    const waiting = member.pending;
+    member.pending = [];
+    member.pendingBytes = 0;
+    for (const bytes of waiting) this.#deliver(member, RELIABLE_LABEL, bytes);
+  }
+
+  /** A message that arrived on a data channel of `participant`. */
+  handleMessage(room: string, participant: string, label: string, bytes: Uint8Array): void {
+    this.stats.received++;
+    const members = this.#rooms.get(room);
+    const from = members?.get(participant);
+    if (!members || !from?.spec.canPublishData || label === DATA_TRACK_LABEL) {
+      this.stats.refused++;
+      return;
+    }
+    const reliable = label !== LOSSY_LABEL;
+    const packet = label === RELIABLE_LABEL || label === LOSSY_LABEL ? parseDataPacket(bytes) : wrapRaw(bytes);
+    if (
+      !packet ||
+      !this.#isNew(from, packet, reliable) ||
+      !stampDataPacket(packet, { participant, member: from.spec }, reliable)
+    ) {
+      this.stats.refused++;
+      return;
+    }
+    this.#fanOut(members, from, reliable, packet);
+  }
+
+  /** A packet of the server itself for some participants of a room (SIDs), or for all. */
+  send(room: string, to: readonly string[] | undefined, reliable: boolean, packet: Uint8Array): void {
+    const members = this.#rooms.get(room);
+    if (!members) return;
+    const label = reliable ? RELIABLE_LABEL : LOSSY_LABEL;
+    for (const member of members.values()) {
+      if (!to || to.includes(member.participant)) this.#deliver(member, label, packet);
+    }
+  }
+
+  #isNew(from: Member, packet: DataPacket, reliable: boolean): boolean {
+    if (!reliable || packet.sequence === 0) return true;
+    if (packet.sequence <= from.lastSequence) return false;
+    from.lastSequence = packet.sequence;
+    return true;
+  }
+
+  #fanOut(members: Map<string, Member>, from: Member, reliable: boolean, packet: DataPacket): void {
+    const bytes = packet.toBinary();
+    const label = reliable ? RELIABLE_LABEL : LOSSY_LABEL;
+    const identities = packet.destinationIdentities;
+    const sids = packet.value.case === "user" ? packet.value.value.destinationSids : [];
+    const toAll = identities.length === 0 && sids.length === 0;
+    for (const member of members.values()) {
+      if (member === from) continue;
+      if (toAll || identities.includes(member.spec.identity) || sids.includes(member.participant))
+        this.#deliver(member, label, bytes);
+    }
+  }
+
+  #deliver(member: Member, label: string, bytes: Uint8Array): void {
+    if (label === LOSSY_LABEL && !member.spec.active) {
+      this.stats.dropped++;
+      return;
+    }
+    // Order holds: nothing overtakes what still waits.
+    const outcome =
+      label === RELIABLE_LABEL && member.pending.length > 0 ? "closed" : this.#send(member.spec.dataPeer, label, bytes);
+    if (outcome === "queued") this.stats.delivered++;
+    else if (
+      outcome === "closed" &&
+      label === RELIABLE_LABEL &&
+      member.pendingBytes + bytes.length <= PENDING_LIMIT_BYTES
+    ) {
+      member.pending.push(bytes);
+      member.pendingBytes += bytes.length;
+    } else this.stats.dropped++;
+  }
+}
+
+/** Bytes of a channel with a label of the client's own: recipients get them as a reliable user packet. */
+function wrapRaw(payload: Uint8Array): DataPacket {
+  return new DataPacket({
+    kind: DataPacket_Kind.RELIABLE,
+    value: { case: "user", value: new UserPacket({ payload }) },
+  });
+}

@@ -1,0 +1,74 @@
+/**
+ * Storage for chunks that were sent and not cumulatively acknowledged: a ring of parallel arrays that grows by doubling.
+ * No policy lives here. A slot is an index into the arrays; position 0 is the oldest chunk.
+ */
+import type { OutboundMessage } from "./outbound-message.ts";
+
+const FIRST_CAPACITY = 32;
+
+/** Slots are valid until the next `append`. */
+export class ChunkRing {
+  /** Chunks inside. */
+  count = 0;
+  message: (OutboundMessage | undefined)[] = Array.from({ length: FIRST_CAPACITY });
+  /** Offset and length of the payload in its message. */
+  from = new Int32Array(FIRST_CAPACITY);
+  length = new Int32Array(FIRST_CAPACITY);
+  state = new Uint8Array(FIRST_CAPACITY);
+  /** SACKs that reported the chunk missing since it was sent last. */
+  misses = new Uint8Array(FIRST_CAPACITY);
+  /** How often it was sent. */
+  sends = new Int32Array(FIRST_CAPACITY);
+  sentAtMs = new Float64Array(FIRST_CAPACITY);
+  /** Only the acknowledgement of this TSN or a later one tells that the chunk is missing. */
+  missFrom = new Int32Array(FIRST_CAPACITY);
+  #mask = FIRST_CAPACITY - 1;
+  #head = 0;
+
+  slot(position: number): number {
+    return (this.#head + position) & this.#mask;
+  }
+
+  /** Adds a chunk at the end; gives its slot. */
+  append(message: OutboundMessage, from: number, length: number, state: number): number {
+    if (this.count > this.#mask) this.#grow();
+    const slot = this.slot(this.count);
+    this.message[slot] = message;
+    this.from[slot] = from;
+    this.length[slot] = length;
+    this.state[slot] = state;
+    this.misses[slot] = 0;
+    this.sends[slot] = 0;
+    this.count++;
+    return slot;
+  }
+
+  /** Forgets the oldest chunk; its slot can be read until the next `append`, but for the message. */
+  pop(): void {
+    this.message[this.#head] = undefined;
+    this.#head = (this.#head + 1) & this.#mask;
+    this.count--;
+  }
+
+  #grow(): void {
+    const capacity = (this.#mask + 1) * 2;
+    const order = Array.from({ length: this.count }, (_, position) => this.slot(position));
+    const message: (OutboundMessage | undefined)[] = Array.from({ length: capacity });
+    order.forEach((slot, position) => (message[position] = this.message[slot]));
+    this.message = message;
+    this.from = moved(this.from, new Int32Array(capacity), order);
+    this.length = moved(this.length, new Int32Array(capacity), order);
+    this.state = moved(this.state, new Uint8Array(capacity), order);
+    this.misses = moved(this.misses, new Uint8Array(capacity), order);
+    this.sends = moved(this.sends, new Int32Array(capacity), order);
+    this.sentAtMs = moved(this.sentAtMs, new Float64Array(capacity), order);
+    this.missFrom = moved(this.missFrom, new Int32Array(capacity), order);
+    this.#mask = capacity - 1;
+    this.#head = 0;
+  }
+}
+
+function moved<T extends Int32Array | Uint8Array | Float64Array>(from: T, to: T, order: readonly number[]): T {
+  for (let i = 0; i < order.length; i++) to[i] = from[order[i]!]!;
+  return to;
+}

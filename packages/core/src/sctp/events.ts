@@ -1,0 +1,57 @@
+/**
+ * What an association tells its owner, in order. Messages count against the receive window until they are polled, so an
+ * owner that stops polling stops the peer.
+ */
+import { Fifo } from "./fifo.ts";
+import { ITEM_OVERHEAD_BYTES } from "./options.ts";
+import type { ReceiveBuffer } from "./receive-buffer.ts";
+
+/** One event of `SctpAssociation.pollEvent`. */
+export type SctpEvent =
+  /** The handshake is done; again after the peer restarted the association. */
+  | { readonly type: "connected" }
+  /** A channel can be used: the peer opened it, or acknowledged ours. */
+  | {
+      readonly type: "channelOpen";
+      readonly channel: number;
+      readonly label: string;
+      readonly protocol: string;
+      readonly ordered: boolean;
+      readonly maxRetransmits: number | undefined;
+      readonly maxPacketLifeTimeMs: number | undefined;
+      /** The peer opened it. */
+      readonly remote: boolean;
+    }
+  /** One whole message; `data` belongs to the owner. */
+  | { readonly type: "message"; readonly channel: number; readonly data: Uint8Array; readonly binary: boolean }
+  /** The channel is gone, whoever closed it. Said once for each channel. */
+  | { readonly type: "channelClosed"; readonly channel: number }
+  /** `bufferedAmount` fell to the low water mark, or there is room again after `send` said "full". */
+  | { readonly type: "bufferedLow"; readonly channel: number }
+  /** The association is gone; `reason` in words. */
+  | { readonly type: "closed"; readonly reason: string };
+
+/** Events waiting for their owner. */
+export class EventQueue {
+  readonly #queue = new Fifo<SctpEvent>();
+  readonly #memory: ReceiveBuffer;
+
+  constructor(memory: ReceiveBuffer) {
+    this.#memory = memory;
+  }
+
+  get size(): number {
+    return this.#queue.size;
+  }
+
+  push(event: SctpEvent): void {
+    if (event.type === "message") this.#memory.add(event.data.length + ITEM_OVERHEAD_BYTES);
+    this.#queue.push(event);
+  }
+
+  poll(): SctpEvent | undefined {
+    const event = this.#queue.shift();
+    if (event?.type === "message") this.#memory.remove(event.data.length + ITEM_OVERHEAD_BYTES);
+    return event;
+  }
+}

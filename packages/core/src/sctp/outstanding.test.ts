@@ -1,0 +1,147 @@
+import { test } from "node:test";
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { writeU16 } from "@stoa/wire/sctp/bytes";
+import { parseSack, writeSackHeader } from "@stoa/wire/sctp/sack";
+import { NEVER } from "../clock.ts";
+import { newOutboundStream } from "./outbound-message.ts";
+import type { OutboundMessage } from "./outbound-message.ts";
+import { Outstanding } from "./outstanding.ts";
+import { newStats } from "./stats.ts";
+
+const stream = newOutboundStream(0);
+
+function message(length: number, maxRetransmits = Number.POSITIVE_INFINITY): OutboundMessage {
+  return {
+    stream,
+    data: new Uint8Array(length),
+    ppid: 53,
+    unordered: true,
+    maxRetransmits,
+    expiresAtMs: NEVER,
+    counted: true,
+    ssn: 0,
+    sentBytes: 0,
+    abandoned: false,
+  };
+}
+
+class Bench {
+  readonly stats = newStats();
+  readonly finished: OutboundMessage[] = [];
+  readonly outstanding = new Outstanding(1, this.stats, (one) => this.finished.push(one));
+
+  /** TSNs 1 … count, 100 bytes each. */
+  send(count: number, maxRetransmits?: number): OutboundMessage[] {
+    return Array.from({ length: count }, () => {
+      const one = message(100, maxRetransmits);
+      this.outstanding.push(one, 0, 100, 0);
+      return one;
+    });
+  }
+
+  sack(cumulative: number, gaps: readonly (readonly [number, number])[] = [], nowMs = 50, recovering = false): boolean {
+    const bytes = new Uint8Array(16 + 4 * gaps.length);
+    gaps.forEach(([from, to], i) => {
+      writeU16(bytes, 16 + 4 * i, from - cumulative);
+      writeU16(bytes, 18 + 4 * i, to - cumulative);
+    });
+    const end = writeSackHeader(bytes, 0, cumulative, 100_000, gaps.length, 0);
+    return this.outstanding.handleSack(bytes, parseSack(bytes, 0, end)!, recovering, nowMs);
+  }
+
+  lost(): number[] {
+    const tsns: number[] = [];
+    const { outstanding } = this;
+    for (let p = outstanding.firstLost(0); p >= 0; p = outstanding.firstLost(0)) {
+      tsns.push(outstanding.tsnAt(p));
+      outstanding.resent(p, 60);
+    }
+    return tsns;
+  }
+}
+
+test("a chunk that three SACKs report missing is sent again, once", () => {
+  const bench = new Bench();
+  bench.send(10);
+  bench.sack(1, [[3, 3]]);
+  bench.sack(1, [[3, 4]]);
+  assert.deepEqual(bench.lost(), []);
+  bench.sack(1, [[3, 5]]);
+  assert.ok(bench.outstanding.lossFound);
+  assert.deepEqual(bench.lost(), [2]);
+  assert.equal(bench.outstanding.rttMs, 50);
+  for (let last = 6; last <= 10; last++) bench.sack(1, [[3, last]]);
+  assert.deepEqual(bench.lost(), [], "what was sent before the retransmission tells nothing of it");
+  bench.send(3);
+  for (let last = 11; last <= 13; last++) bench.sack(1, [[3, last]]);
+  assert.deepEqual(bench.lost(), [2], "what was sent after it does");
+});
+
+test("the same SACK three times is not three reports", () => {
+  const bench = new Bench();
+  bench.send(5);
+  for (let i = 0; i < 5; i++) bench.sack(0, [[2, 3]]);
+  assert.deepEqual(bench.lost(), []);
+});
+
+test("a chunk that the peer takes back is in flight again", () => {
+  const bench = new Bench();
+  bench.send(4);
+  bench.sack(0, [[2, 4]]);
+  assert.equal(bench.outstanding.flightBytes, 100);
+  bench.sack(0, [[2, 2]]);
+  assert.equal(bench.outstanding.flightBytes, 300);
+  bench.sack(4);
+  assert.equal(bench.outstanding.flightBytes, 0);
+  assert.equal(bench.finished.length, 4);
+});
+
+test("time is never measured on what was sent twice", () => {
+  const bench = new Bench();
+  bench.send(1);
+  bench.outstanding.loseAll(10);
+  assert.deepEqual(bench.lost(), [1]);
+  bench.sack(1, [], 70);
+  assert.equal(bench.outstanding.rttMs, -1);
+});
+
+test("whatever SACKs and losses come, the sums are right and every message finishes once", () => {
+  const action = fc.oneof(
+    fc.record({ kind: fc.constant("send"), a: fc.integer({ min: 1, max: 40 }), b: fc.nat(2), c: fc.nat(3) }),
+    fc.record({ kind: fc.constant("sack"), a: fc.nat(20), b: fc.nat(10), c: fc.nat(10) }),
+    fc.record({ kind: fc.constant("lose"), a: fc.constant(0), b: fc.constant(0), c: fc.constant(0) }),
+    fc.record({ kind: fc.constant("resend"), a: fc.constant(0), b: fc.constant(0), c: fc.constant(0) }),
+  );
+  fc.assert(
+    fc.property(fc.array(action, { maxLength: 60 }), (actions) => {
+      const bench = new Bench();
+      const { outstanding } = bench;
+      const sent: OutboundMessage[] = [];
+      for (const { kind, a, b, c } of actions) {
+        if (kind === "send") {
+          const one = message(a * 100, b === 2 ? Number.POSITIVE_INFINITY : b);
+          sent.push(one);
+          const fragments = c === 0 ? Math.max(1, a >> 1) : a;
+          for (let i = 0; i < fragments; i++) outstanding.push(one, i * 100, 100, 0);
+          if (fragments < a) {
+            outstanding.abandonCurrent(one);
+            outstanding.pushPlaceholder(one);
+          }
+        } else if (kind === "sack") {
+          const cumulative = outstanding.cumulativeTsn + a;
+          bench.sack(cumulative, [[cumulative + 1 + b, cumulative + 1 + b + c]], 50, c % 2 === 0);
+        } else if (kind === "lose") outstanding.loseAll(5);
+        else bench.lost();
+        assert.ok(outstanding.flightBytes >= 0 && outstanding.lostCount >= 0 && outstanding.abandonedCount >= 0);
+        assert.ok(outstanding.skippable() <= outstanding.count);
+      }
+      bench.sack(outstanding.cumulativeTsn + outstanding.count);
+      assert.equal(outstanding.flightBytes, 0);
+      assert.equal(outstanding.lostCount, 0);
+      assert.equal(outstanding.abandonedCount, 0);
+      assert.deepEqual(bench.finished, sent);
+    }),
+    { numRuns: 500 },
+  );
+});

@@ -1,0 +1,320 @@
+/**
+ * The chunks between the peer's cumulative TSN and the last TSN sent: what a SACK says of them, which are lost, which are
+ * given up (RFC 9260 sections 6.2.1, 6.3.3, 7.2.4; RFC 3758 section 3.5).
+ *
+ * A position is the distance from the oldest chunk: position p carries TSN `cumulativeTsn + 1 + p`.
+ * Invariant: `flightBytes` is the sum over chunks in state FLIGHT, `lostCount` counts LOST, and the chunk at position 0
+ * is never ACKED for long, since the next SACK moves the cumulative TSN over it.
+ */
+import { gapEnd, gapStart } from "@stoa/wire/sctp/sack";
+import type { SackChunk } from "@stoa/wire/sctp/sack";
+import { tsnAdd, tsnDiff } from "@stoa/wire/sctp/serial";
+import { ChunkRing } from "./chunk-ring.ts";
+import { isPartiallyReliable } from "./outbound-message.ts";
+import type { OutboundMessage } from "./outbound-message.ts";
+import type { SctpStats } from "./stats.ts";
+
+const FLIGHT = 0;
+/** Reported by a gap block; the peer may still take it back. */
+const ACKED = 1;
+/** To be sent again. */
+const LOST = 2;
+/** Given up: the peer is to skip it. */
+const ABANDONED = 3;
+
+/** Bounds memory and the work of one SACK; a gap block could not name more than 65,535 anyway. */
+const MAX_CHUNKS = 16_384;
+/** SACKs that must report a chunk missing before it is sent again. */
+const MISSES = 3;
+
+/** Sent chunks in order of their TSN. */
+export class Outstanding {
+  /** Last TSN that the peer has acknowledged together with all before it. */
+  cumulativeTsn: number;
+  flightBytes = 0;
+  lostCount = 0;
+  abandonedCount = 0;
+  /** The peer knows FORWARD TSN; without it everything is reliable. */
+  mayAbandon = true;
+  /** Set by `handleSack`: payload bytes that it acknowledged for the first time. */
+  ackedBytes = 0;
+  /** Set by `handleSack`: by how much the cumulative TSN moved. */
+  advance = 0;
+  /** Set by `handleSack`: round trip time, -1 if it gave none. */
+  rttMs = -1;
+  /** Set by `handleSack`: a chunk was found missing for the third time. */
+  lossFound = false;
+
+  readonly #stats: SctpStats;
+  readonly #finish: (message: OutboundMessage) => void;
+  readonly #ring = new ChunkRing();
+  #ackedCount = 0;
+  /** No chunk before this position is LOST. */
+  #firstLost = 0;
+
+  /** `finish` is called once for each message when its last chunk leaves the ring. */
+  constructor(initialTsn: number, stats: SctpStats, finish: (message: OutboundMessage) => void) {
+    this.cumulativeTsn = tsnAdd(initialTsn, -1);
+    this.#stats = stats;
+    this.#finish = finish;
+  }
+
+  /** Chunks in the ring. */
+  get count(): number {
+    return this.#ring.count;
+  }
+
+  get nextTsn(): number {
+    return tsnAdd(this.cumulativeTsn, this.count + 1);
+  }
+
+  get full(): boolean {
+    return this.count >= MAX_CHUNKS;
+  }
+
+  tsnAt(position: number): number {
+    return tsnAdd(this.cumulativeTsn, position + 1);
+  }
+
+  messageAt(position: number): OutboundMessage {
+    return this.#ring.message[this.#ring.slot(position)]!;
+  }
+
+  /** Offset of the chunk's payload in its message. */
+  fromAt(position: number): number {
+    return this.#ring.from[this.#ring.slot(position)]!;
+  }
+
+  lengthAt(position: number): number {
+    return this.#ring.length[this.#ring.slot(position)]!;
+  }
+
+  /** Notes a chunk that goes out now, and gives its TSN. */
+  push(message: OutboundMessage, from: number, length: number, nowMs: number): number {
+    const slot = this.#append(message, from, length, FLIGHT);
+    this.#ring.sends[slot] = 1;
+    this.#ring.sentAtMs[slot] = nowMs;
+    this.flightBytes += length;
+    return this.tsnAt(this.count - 1);
+  }
+
+  /** Takes a TSN for the unsent rest of an abandoned message, so that FORWARD TSN covers its end. */
+  pushPlaceholder(message: OutboundMessage): void {
+    this.#append(message, message.data.length, 0, ABANDONED);
+    this.abandonedCount++;
+  }
+
+  /**
+   * Takes in a SACK; false when it is old or claims TSNs that were never sent. `recovering`: a fast recovery is under way,
+   * in which every advance counts as one more report of what is missing (RFC 9260 section 7.2.4).
+   */
+  handleSack(bytes: Uint8Array, sack: SackChunk, recovering: boolean, nowMs: number): boolean {
+    this.ackedBytes = 0;
+    this.rttMs = -1;
+    this.lossFound = false;
+    this.advance = tsnDiff(sack.cumulativeTsn, this.cumulativeTsn);
+    if (this.advance < 0 || this.advance > this.count) return false;
+    for (let i = 0; i < this.advance; i++) this.#popHead(nowMs);
+    if (sack.gapCount === 0 && this.#ackedCount === 0) return true;
+    this.#applyGaps(bytes, sack, recovering, nowMs);
+    return true;
+  }
+
+  /** The retransmission timer expired: whatever is in flight is lost or given up. */
+  loseAll(nowMs: number): void {
+    for (let p = 0; p < this.count; p++) {
+      if (this.#ring.state[this.#ring.slot(p)] === FLIGHT) this.#lose(p, nowMs);
+    }
+  }
+
+  /** Position of the first chunk to send again, -1 if none; gives up those that expired while they waited. */
+  firstLost(nowMs: number): number {
+    for (; this.lostCount > 0 && this.#firstLost < this.count; this.#firstLost++) {
+      const slot = this.#ring.slot(this.#firstLost);
+      if (this.#ring.state[slot] !== LOST) continue;
+      if (nowMs < this.#ring.message[slot]!.expiresAtMs || !this.mayAbandon) return this.#firstLost;
+      this.#abandon(this.#firstLost);
+    }
+    return -1;
+  }
+
+  /** The chunk goes out again. */
+  resent(position: number, nowMs: number): void {
+    const slot = this.#ring.slot(position);
+    this.#ring.state[slot] = FLIGHT;
+    this.#ring.sends[slot]!++;
+    this.#ring.sentAtMs[slot] = nowMs;
+    this.#ring.misses[slot] = 0;
+    this.#ring.missFrom[slot] = this.nextTsn;
+    this.lostCount--;
+    this.flightBytes += this.#ring.length[slot]!;
+    this.#stats.retransmittedChunks++;
+  }
+
+  /** Gives up the message that is being sent: its chunks, if any are left, are the last ones. */
+  abandonCurrent(message: OutboundMessage): void {
+    if (this.count > 0 && this.messageAt(this.count - 1) === message) this.#abandon(this.count - 1);
+    else this.#noteAbandoned(message);
+  }
+
+  /**
+   * How many chunks from the front the peer is to skip. Chunks that it has are passed over when their message is only
+   * partially reliable; a reliable one might still be taken back.
+   */
+  skippable(): number {
+    let skip = 0;
+    let left = this.abandonedCount;
+    for (let p = 0; left > 0; p++) {
+      const slot = this.#ring.slot(p);
+      if (this.#ring.state[slot] === ABANDONED) {
+        skip = p + 1;
+        left--;
+      } else if (this.#ring.state[slot] !== ACKED || !isPartiallyReliable(this.#ring.message[slot]!)) break;
+    }
+    return skip;
+  }
+
+  isAbandonedAt(position: number): boolean {
+    return this.#ring.state[this.#ring.slot(position)] === ABANDONED;
+  }
+
+  /** Forgets everything, finishing all messages: the association ended or restarted. */
+  clear(): void {
+    while (this.count > 0) this.#popHead(0);
+  }
+
+  #append(message: OutboundMessage, from: number, length: number, state: number): number {
+    const tsn = this.nextTsn;
+    const slot = this.#ring.append(message, from, length, state);
+    this.#ring.missFrom[slot] = tsn;
+    return slot;
+  }
+
+  #popHead(nowMs: number): void {
+    const slot = this.#ring.slot(0);
+    const length = this.#ring.length[slot]!;
+    const message = this.#ring.message[slot]!;
+    const state = this.#ring.state[slot]!;
+    if (state === FLIGHT) this.#acknowledge(slot, nowMs);
+    else if (state === ACKED) this.#ackedCount--;
+    else if (state === ABANDONED) this.abandonedCount--;
+    else {
+      this.lostCount--;
+      this.ackedBytes += length;
+    }
+    this.#ring.pop();
+    this.cumulativeTsn = tsnAdd(this.cumulativeTsn, 1);
+    if (this.#firstLost > 0) this.#firstLost--;
+    // A placeholder starts at the end of its message, so this holds for it too.
+    if (this.#ring.from[slot]! + length === message.data.length) this.#finish(message);
+  }
+
+  #acknowledge(slot: number, nowMs: number): void {
+    const length = this.#ring.length[slot]!;
+    this.flightBytes -= length;
+    this.ackedBytes += length;
+    if (this.#ring.sends[slot] === 1) this.rttMs = nowMs - this.#ring.sentAtMs[slot]!;
+  }
+
+  #applyGaps(bytes: Uint8Array, sack: SackChunk, recovering: boolean, nowMs: number): void {
+    let next = 0;
+    let highestNew = -1;
+    let seen = 0;
+    for (let i = 0; i < sack.gapCount; i++) {
+      const from = gapStart(bytes, sack, i) - 1;
+      const to = gapEnd(bytes, sack, i) - 1;
+      if (from < next || to < from || to >= this.count) {
+        this.#stats.badChunks++;
+        break;
+      }
+      if (this.#ackedCount > 0) this.#takeBack(next, from);
+      for (let p = from; p <= to; p++) {
+        const slot = this.#ring.slot(p);
+        const state = this.#ring.state[slot]!;
+        if (state === ABANDONED) continue;
+        seen++;
+        if (state === ACKED) continue;
+        highestNew = p;
+        this.#markAcked(slot, state, nowMs);
+      }
+      next = to + 1;
+    }
+    if (this.#ackedCount > seen) this.#takeBack(next, this.count);
+    if (recovering && this.advance > 0) highestNew = Math.max(highestNew, next - 1);
+    if (highestNew > 0) this.#countMisses(highestNew, nowMs);
+  }
+
+  #markAcked(slot: number, state: number, nowMs: number): void {
+    if (state === FLIGHT) this.#acknowledge(slot, nowMs);
+    else {
+      this.lostCount--;
+      this.ackedBytes += this.#ring.length[slot]!;
+    }
+    this.#ring.state[slot] = ACKED;
+    this.#ackedCount++;
+  }
+
+  /** Chunks that an earlier SACK reported and this one does not: the peer dropped them (RFC 9260 section 6.2.1 D iii). */
+  #takeBack(from: number, to: number): void {
+    for (let p = from; p < to; p++) {
+      const slot = this.#ring.slot(p);
+      if (this.#ring.state[slot] !== ACKED) continue;
+      this.#ackedCount--;
+      if (this.#ring.message[slot]!.abandoned) {
+        this.#ring.state[slot] = ABANDONED;
+        this.abandonedCount++;
+        continue;
+      }
+      this.#ring.state[slot] = FLIGHT;
+      this.flightBytes += this.#ring.length[slot]!;
+      // No measure of time must come of it when it is acknowledged again.
+      this.#ring.sends[slot]!++;
+    }
+  }
+
+  #countMisses(highest: number, nowMs: number): void {
+    const highestTsn = this.tsnAt(highest);
+    for (let p = 0; p < highest; p++) {
+      const slot = this.#ring.slot(p);
+      if (this.#ring.state[slot] !== FLIGHT || tsnDiff(this.#ring.missFrom[slot]!, highestTsn) > 0) continue;
+      if (++this.#ring.misses[slot]! < MISSES) continue;
+      this.lossFound = true;
+      this.#lose(p, nowMs);
+    }
+  }
+
+  #lose(position: number, nowMs: number): void {
+    const slot = this.#ring.slot(position);
+    const message = this.#ring.message[slot]!;
+    if (this.mayAbandon && (this.#ring.sends[slot]! > message.maxRetransmits || nowMs >= message.expiresAtMs)) {
+      this.#abandon(position);
+      return;
+    }
+    this.flightBytes -= this.#ring.length[slot]!;
+    this.#ring.state[slot] = LOST;
+    this.lostCount++;
+    if (position < this.#firstLost) this.#firstLost = position;
+  }
+
+  /** Gives up all chunks of the message at `position` that the peer does not have. */
+  #abandon(position: number): void {
+    const message = this.messageAt(position);
+    this.#noteAbandoned(message);
+    let first = position;
+    while (first > 0 && this.messageAt(first - 1) === message) first--;
+    for (let p = first; p < this.count && this.messageAt(p) === message; p++) {
+      const slot = this.#ring.slot(p);
+      const state = this.#ring.state[slot]!;
+      if (state === ACKED || state === ABANDONED) continue;
+      if (state === FLIGHT) this.flightBytes -= this.#ring.length[slot]!;
+      else this.lostCount--;
+      this.#ring.state[slot] = ABANDONED;
+      this.abandonedCount++;
+    }
+  }
+
+  #noteAbandoned(message: OutboundMessage): void {
+    if (!message.abandoned) this.#stats.abandonedMessages++;
+    message.abandoned = true;
+  }
+}

@@ -1,0 +1,275 @@
+/**
+ * The sending half of an association: which chunk goes into the packet that is being built, what a SACK or a timeout
+ * changes. RFC 9260 sections 6.1 to 6.3 and 7.2, RFC 3758 section 3.5, RFC 7053.
+ *
+ * Invariant: while a chunk is unacknowledged, a FORWARD TSN unanswered or a closed window to be probed, the timer runs.
+ */
+import { padded } from "@stoa/wire/sctp/bytes";
+import { DATA_HEADER_BYTES, FLAG_BEGIN, FLAG_END, FLAG_IMMEDIATE, FLAG_UNORDERED } from "@stoa/wire/sctp/data";
+import { writeDataHeader } from "@stoa/wire/sctp/data";
+import { PACKET_HEADER_BYTES } from "@stoa/wire/sctp/packet";
+import type { SackChunk } from "@stoa/wire/sctp/sack";
+import { nextSsn, tsnAdd, tsnDiff } from "@stoa/wire/sctp/serial";
+import { NEVER, earlier } from "../clock.ts";
+import { CongestionWindow } from "./congestion-window.ts";
+import { ForwardTsn } from "./forward-tsn.ts";
+import type { OutboundMessage } from "./outbound-message.ts";
+import { Outstanding } from "./outstanding.ts";
+import type { PacketWriter } from "./packet-writer.ts";
+import type { Rto } from "./rto.ts";
+import type { SendQueue } from "./send-queue.ts";
+import type { SctpStats } from "./stats.ts";
+
+/** A message longer than a packet starts in the rest of one only if this much of it fits. */
+const MIN_FIRST_FRAGMENT_BYTES = 256;
+
+/**
+ * Packets that may follow each other without a SACK in between: a window of megabytes at once would only overflow the
+ * queues of our own socket. With the pause below still 600 Mbit/s.
+ */
+const MAX_BURST_PACKETS = 64;
+const BURST_PAUSE_MS = 1;
+
+/** What the sender shares with the rest of the association. */
+export interface SenderDeps {
+  readonly queue: SendQueue;
+  readonly rto: Rto;
+  readonly stats: SctpStats;
+  readonly mtu: number;
+}
+
+/** Sends the messages of the queue reliably, or less so if they say. */
+export class Sender {
+  /** Timeouts since the peer last acknowledged something. */
+  timeouts = 0;
+  readonly #queue: SendQueue;
+  readonly #rto: Rto;
+  readonly #stats: SctpStats;
+  readonly #maxPayload: number;
+  readonly #outstanding: Outstanding;
+  readonly #window: CongestionWindow;
+  readonly #forward: ForwardTsn;
+  /** What the peer can still take, less what was sent since its last SACK. */
+  #peerWindowBytes = 0;
+  #deadlineMs = NEVER;
+  /** A closed window is not probed before this. */
+  #nextProbeMs = 0;
+  #lastSendMs = 0;
+  /** The congestion window was what stopped `fill` last. */
+  #limited = false;
+  #burstPackets = 0;
+  #burstEndMs = NEVER;
+  #recovering = false;
+  /** Fast recovery ends with the acknowledgement of this TSN. */
+  #recoveryTsn = 0;
+  /** The first packet of a fast retransmit ignores the window. */
+  #fastRetransmit = false;
+
+  constructor(deps: SenderDeps, initialTsn: number) {
+    this.#queue = deps.queue;
+    this.#rto = deps.rto;
+    this.#stats = deps.stats;
+    this.#maxPayload = deps.mtu - PACKET_HEADER_BYTES - DATA_HEADER_BYTES;
+    this.#outstanding = new Outstanding(initialTsn, deps.stats, (message) => deps.queue.finish(message));
+    this.#window = new CongestionWindow(this.#maxPayload);
+    this.#forward = new ForwardTsn(this.#outstanding, deps.rto);
+  }
+
+  /** What the handshake told of the peer. */
+  start(peerWindowBytes: number, peerForwardTsn: boolean): void {
+    this.#peerWindowBytes = peerWindowBytes;
+    this.#outstanding.mayAbandon = peerForwardTsn;
+  }
+
+  get deadlineMs(): number {
+    return earlier(this.#deadlineMs, this.#burstEndMs);
+  }
+
+  /** Last TSN that was given out. */
+  get lastTsn(): number {
+    return tsnAdd(this.#outstanding.nextTsn, -1);
+  }
+
+  /** Nothing is unacknowledged. */
+  get idle(): boolean {
+    return this.#outstanding.count === 0;
+  }
+
+  get windowBytes(): number {
+    return this.#window.bytes;
+  }
+
+  /** False when the SACK is of no use. */
+  handleSack(bytes: Uint8Array, sack: SackChunk, nowMs: number): boolean {
+    const outstanding = this.#outstanding;
+    if (!outstanding.handleSack(bytes, sack, this.#recovering, nowMs)) return false;
+    this.#peerWindowBytes = Math.max(0, sack.window - outstanding.flightBytes);
+    this.timeouts = 0;
+    this.#endBurst();
+    if (outstanding.rttMs >= 0) this.#rto.sample(outstanding.rttMs);
+    if (this.#recovering && tsnDiff(outstanding.cumulativeTsn, this.#recoveryTsn) >= 0) this.#recovering = false;
+    if (outstanding.lossFound && !this.#recovering) this.#enterRecovery();
+    else if (!this.#recovering && outstanding.ackedBytes > 0) {
+      this.#window.acked(outstanding.ackedBytes, this.#limited, this.#rto.smoothedMs, nowMs);
+    }
+    if (outstanding.count === 0) this.#deadlineMs = NEVER;
+    else if (outstanding.advance > 0) this.#deadlineMs = nowMs + this.#rto.valueMs;
+    this.#forward.sackCame(nowMs);
+    return true;
+  }
+
+  /** A SHUTDOWN acknowledges like a SACK without gaps. */
+  handleCumulative(bytes: Uint8Array, cumulativeTsn: number, nowMs: number): void {
+    const window = this.#peerWindowBytes + this.#outstanding.flightBytes;
+    this.handleSack(bytes, { cumulativeTsn, window, gapCount: 0, duplicateCount: 0, gapsAt: 0 }, nowMs);
+  }
+
+  handleTimeout(nowMs: number): void {
+    if (nowMs >= this.#burstEndMs) this.#endBurst();
+    if (nowMs < this.#deadlineMs) return;
+    this.#deadlineMs = NEVER;
+    // Only a closed window was waited for: `fill` may probe it now.
+    if (this.#outstanding.count === 0) return;
+    this.timeouts++;
+    this.#stats.timeouts++;
+    this.#rto.backOff();
+    this.#window.timedOut();
+    this.#recovering = false;
+    this.#outstanding.loseAll(nowMs);
+    this.#forward.timedOut();
+  }
+
+  /** Whether `fill` would add something; an estimate that a SACK may ride on. */
+  hasWork(nowMs: number): boolean {
+    if (this.#outstanding.lostCount > 0) return true;
+    return this.#queue.next(nowMs) !== undefined && this.#outstanding.flightBytes < this.#window.bytes;
+  }
+
+  /** Appends what may be sent now. */
+  fill(packet: PacketWriter, nowMs: number): void {
+    if (nowMs - this.#lastSendMs >= BURST_PAUSE_MS) this.#endBurst();
+    if (this.#burstPackets >= MAX_BURST_PACKETS) {
+      this.#burstEndMs = nowMs + BURST_PAUSE_MS;
+      return;
+    }
+    const before = packet.end;
+    this.#cutExpired(nowMs);
+    // The peer needs a round trip to follow: without a restart a long path would time out.
+    if (this.#forward.write(packet, nowMs)) this.#deadlineMs = NEVER;
+    this.#resend(packet, nowMs);
+    this.#sendNew(packet, nowMs);
+    if (packet.end === before) return;
+    this.#lastSendMs = nowMs;
+    this.#burstPackets++;
+    if (this.#deadlineMs === NEVER) this.#deadlineMs = nowMs + this.#rto.valueMs;
+  }
+
+  /** Finishes every message that is out: the association ended or restarted. */
+  clear(): void {
+    this.#outstanding.clear();
+    this.#deadlineMs = NEVER;
+  }
+
+  #endBurst(): void {
+    this.#burstPackets = 0;
+    this.#burstEndMs = NEVER;
+  }
+
+  #enterRecovery(): void {
+    this.#recovering = true;
+    this.#recoveryTsn = this.lastTsn;
+    this.#fastRetransmit = true;
+    this.#window.lost();
+  }
+
+  /** The message whose turn it is may have been given up, or its time is over: its rest is not sent. */
+  #cutExpired(nowMs: number): void {
+    const message = this.#queue.next(nowMs);
+    if (!message || message.sentBytes === 0) return;
+    if (!message.abandoned && nowMs >= message.expiresAtMs && this.#outstanding.mayAbandon) {
+      this.#outstanding.abandonCurrent(message);
+    }
+    if (message.abandoned && this.#queue.cut(message)) this.#outstanding.pushPlaceholder(message);
+  }
+
+  #resend(packet: PacketWriter, nowMs: number): void {
+    const outstanding = this.#outstanding;
+    const free = this.#fastRetransmit;
+    for (let p = outstanding.firstLost(nowMs); p >= 0; p = outstanding.firstLost(nowMs)) {
+      const length = outstanding.lengthAt(p);
+      if (!packet.fits(DATA_HEADER_BYTES + length)) break;
+      if (!free && outstanding.flightBytes >= this.#window.bytes) {
+        this.#limited = true;
+        break;
+      }
+      if (p === 0) this.#deadlineMs = NEVER;
+      outstanding.resent(p, nowMs);
+      // Asking for a SACK at once: what follows waits for it.
+      const flags = outstanding.lostCount === 0 ? FLAG_IMMEDIATE : 0;
+      this.#write(packet, outstanding.messageAt(p), outstanding.fromAt(p), length, outstanding.tsnAt(p), flags);
+    }
+    // The packet that may ignore the window has been filled.
+    if (!packet.empty) this.#fastRetransmit = false;
+  }
+
+  #sendNew(packet: PacketWriter, nowMs: number): void {
+    const outstanding = this.#outstanding;
+    while (outstanding.lostCount === 0 && !outstanding.full) {
+      const message = this.#queue.next(nowMs);
+      this.#limited = outstanding.flightBytes + (message ? 0 : this.#maxPayload) >= this.#window.bytes;
+      if (!message || this.#limited) return;
+      const length = this.#fragmentBytes(message, packet);
+      if (length === 0 || (length > this.#peerWindowBytes && !this.#mayProbe(nowMs))) return;
+      if (outstanding.count === 0) this.#window.idle(Math.floor((nowMs - this.#lastSendMs) / this.#rto.valueMs));
+      const from = message.sentBytes;
+      if (from === 0 && !message.unordered) {
+        message.ssn = message.stream.nextSsn;
+        message.stream.nextSsn = nextSsn(message.ssn);
+      }
+      const tsn = outstanding.push(message, from, length, nowMs);
+      this.#peerWindowBytes = Math.max(0, this.#peerWindowBytes - length);
+      this.#queue.advance(message, length);
+      const ends = outstanding.flightBytes >= this.#window.bytes || !this.#queue.next(nowMs);
+      this.#write(packet, message, from, length, tsn, ends ? FLAG_IMMEDIATE : 0);
+    }
+  }
+
+  /** With nothing in flight one chunk per timeout may go into a closed window, to learn when it opens (section 6.1 A). */
+  #mayProbe(nowMs: number): boolean {
+    if (this.#outstanding.flightBytes > 0) return false;
+    if (nowMs < this.#nextProbeMs) {
+      this.#deadlineMs = earlier(this.#deadlineMs, this.#nextProbeMs);
+      return false;
+    }
+    this.#nextProbeMs = nowMs + this.#rto.valueMs;
+    return true;
+  }
+
+  /** Payload of the next fragment in this packet, 0 if it has to wait for the next one. */
+  #fragmentBytes(message: OutboundMessage, packet: PacketWriter): number {
+    const left = message.data.length - message.sentBytes;
+    const room = packet.room - DATA_HEADER_BYTES;
+    if (padded(left) <= room) return left;
+    // Splitting what fits into one packet would only double its chance to be lost.
+    if (left <= this.#maxPayload && message.sentBytes === 0) return 0;
+    return room >= Math.min(MIN_FIRST_FRAGMENT_BYTES, this.#maxPayload) ? room : 0;
+  }
+
+  #write(
+    packet: PacketWriter,
+    message: OutboundMessage,
+    from: number,
+    length: number,
+    tsn: number,
+    moreFlags: number,
+  ): void {
+    let flags = moreFlags;
+    if (from === 0) flags |= FLAG_BEGIN;
+    if (from + length === message.data.length) flags |= FLAG_END;
+    if (message.unordered) flags |= FLAG_UNORDERED;
+    const at = packet.end;
+    const payload = length === message.data.length ? message.data : message.data.subarray(from, from + length);
+    packet.bytes.set(payload, at + DATA_HEADER_BYTES);
+    packet.end = writeDataHeader(packet.bytes, at, flags, tsn, message.stream.id, message.ssn, message.ppid, length);
+  }
+}

@@ -1,0 +1,157 @@
+/**
+ * Starts the server under test as a process of its own on free ports: Stoa's command, or any livekit-server
+ * named by the variable SUT_CMD, so that every interop test can be pointed at the reference first.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { createSocket } from "node:dgram";
+import { createServer } from "node:net";
+import { fileURLToPath } from "node:url";
+import { createAccessToken, type TestGrants } from "./access-token.ts";
+import { until } from "./until.ts";
+
+const STOA = fileURLToPath(new URL("../../cli/bin/stoa.mjs", import.meta.url));
+
+/** What a test may ask of the server. */
+export interface ServerOptions {
+  /** More configuration keys (LiveKit's YAML, as an object), merged over the defaults. */
+  readonly config?: Record<string, unknown>;
+  /** Address to listen on and to announce; default 127.0.0.1. */
+  readonly address?: string;
+  /** More arguments on the command line. */
+  readonly args?: readonly string[];
+  /** Put before the command, such as `ip netns exec NAME`. */
+  readonly prefix?: readonly string[];
+}
+
+/** A running server. */
+export class ServerProcess {
+  readonly url: string;
+  readonly http: string;
+  readonly ports: { readonly http: number; readonly tcp: number; readonly udp: number };
+  readonly key: string;
+  readonly secret: string;
+  readonly child: ChildProcess;
+  readonly #log: string[];
+
+  constructor(parts: Pick<ServerProcess, "ports" | "key" | "secret" | "child"> & { address: string; log: string[] }) {
+    this.ports = parts.ports;
+    this.key = parts.key;
+    this.secret = parts.secret;
+    this.child = parts.child;
+    this.url = `ws://${parts.address}:${parts.ports.http}`;
+    this.http = `http://${parts.address}:${parts.ports.http}`;
+    this.#log = parts.log;
+  }
+
+  /** A token for a room; `grants` over "may join, publish and subscribe". */
+  token(identity: string, room: string, grants: TestGrants = {}): string {
+    return createAccessToken(this.key, this.secret, identity, { roomJoin: true, room, ...grants });
+  }
+
+  /** What the server printed so far. */
+  log(): string {
+    return this.#log.join("");
+  }
+
+  /** Ends the server and waits for it; gives the milliseconds it took. */
+  async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<number> {
+    const started = performance.now();
+    if (this.child.exitCode === null && this.child.signalCode === null) {
+      const ended = new Promise((resolve) => this.child.once("exit", resolve));
+      this.child.kill(signal);
+      const hard = setTimeout(() => this.child.kill("SIGKILL"), 8000);
+      await ended;
+      clearTimeout(hard);
+    }
+    return performance.now() - started;
+  }
+}
+
+/** Starts a server and waits until it answers. Throws with the end of its log when it does not. */
+export async function startServer(options: ServerOptions = {}): Promise<ServerProcess> {
+  const address = options.address ?? "127.0.0.1";
+  const ports = { http: await freeTcpPort(), tcp: await freeTcpPort(), udp: await freeUdpPort() };
+  const key = `API${randomBytes(5).toString("hex")}`;
+  const secret = randomBytes(24).toString("hex");
+  const config = merge(
+    {
+      port: ports.http,
+      keys: { [key]: secret },
+      rtc: { udp_port: ports.udp, tcp_port: ports.tcp, use_external_ip: false, stun_servers: ["127.0.0.1:3479"] },
+    },
+    options.config ?? {},
+  );
+  const args = [
+    "--dev",
+    "--bind",
+    address,
+    "--node-ip",
+    address,
+    "--config-body",
+    JSON.stringify(config),
+    ...(options.args ?? []),
+  ];
+  const command = process.env.SUT_CMD ? [process.env.SUT_CMD] : [process.execPath, STOA, "serve"];
+  const [program, ...rest] = [...(options.prefix ?? []), ...command, ...args];
+  const child = spawn(program!, rest, { stdio: ["ignore", "pipe", "pipe"] });
+  const log: string[] = [];
+  child.stdout.on("data", (chunk) => log.push(String(chunk)));
+  child.stderr.on("data", (chunk) => log.push(String(chunk)));
+  const server = new ServerProcess({ address, ports, key, secret, child, log });
+  if (options.prefix)
+    await until(
+      () => /listening|starting LiveKit server/i.test(server.log()),
+      15_000,
+      "the server's log to say that it listens",
+    );
+  else
+    await until(
+      () => answers(server),
+      15_000,
+      () => `the server to answer; it printed:\n${server.log().slice(-2000)}`,
+    );
+  return server;
+}
+
+async function answers(server: ServerProcess): Promise<boolean> {
+  if (server.child.exitCode !== null)
+    throw new Error(`the server ended with code ${server.child.exitCode}:\n${server.log().slice(-2000)}`);
+  const response = await fetch(server.http).catch(() => undefined);
+  return response?.status === 200;
+}
+
+/** A TCP port that nobody listens on at the moment. */
+export function freeTcpPort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer().once("error", reject);
+    probe.listen(0, "127.0.0.1", () => {
+      const { port } = probe.address() as { port: number };
+      probe.close(() => resolve(port));
+    });
+  });
+}
+
+/** A UDP port that nobody uses at the moment. */
+export function freeUdpPort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createSocket("udp4").once("error", reject);
+    probe.bind(0, "127.0.0.1", () => {
+      const { port } = probe.address();
+      probe.close(() => resolve(port));
+    });
+  });
+}
+
+function merge(base: Record<string, unknown>, over: Record<string, unknown>): Record<string, unknown> {
+  const out = { ...base };
+  for (const [key, value] of Object.entries(over)) {
+    const below = out[key];
+    out[key] = isPlain(below) && isPlain(value) ? merge(below, value) : value;
+  }
+  return out;
+}
+
+function isPlain(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
