@@ -200,11 +200,11 @@ export interface NativeBlock {
   free(): void;
 }
 
-/** Allocates zeroed native memory. */
-export function allocateNative(length: number): NativeBlock {
+/** Allocates native memory; zeroing a large block makes the system commit all of it. */
+export function allocateNative(length: number, content: "zero" | "undefined" = "zero"): NativeBlock {
   const pointer = koffi.alloc("uint8_t", length);
   const bytes = new Uint8Array(koffi.view(pointer, length));
-  bytes.fill(0);
+  if (content === "zero") bytes.fill(0);
   return { address: Number(koffi.address(pointer)), bytes, free: () => koffi.free(pointer) };
 }
 
