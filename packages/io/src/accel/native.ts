@@ -200,11 +200,11 @@ export interface NativeBlock {
   free(): void;
 }
 
-/** Allocates zeroed native memory. */
-export function allocateNative(length: number): NativeBlock {
+/** Allocates native memory; zeroing a large block makes the system commit all of it. */
+export function allocateNative(length: number, content: "zero" | "undefined" = "zero"): NativeBlock {
   const pointer = koffi.alloc("uint8_t", length);
   const bytes = new Uint8Array(koffi.view(pointer, length));
-  bytes.fill(0);
+  if (content === "zero") bytes.fill(0);
   return { address: Number(koffi.address(pointer)), bytes, free: () => koffi.free(pointer) };
 }
 
@@ -221,12 +221,16 @@ export function readNativeUint32(address: number): number {
 /** What `koffi.node.poll` gives. */
 export interface PollHandle {
   close(): void;
+  ref(): void;
+  unref(): void;
 }
 
 /**
- * Calls back whenever the descriptor is readable. For programs that stay on their main thread (benchmarks): a worker that is terminated
- * inside the callback aborts the process, which is why the server's sockets are read through `node:dgram`. What `onReadable` throws is
- * thrown again outside, because an exception that leaves a native callback would crash the process later.
+ * Calls back whenever the descriptor is readable (level-triggered, by the event loop). For the main thread of tools only:
+ * a worker that is terminated while the callback runs aborts the process, which is why `udp-linux` does it otherwise.
+ *
+ * What `onReadable` throws is thrown again outside: an exception that leaves a native callback would stay pending and
+ * crash the process later.
  */
 export function pollReadable(fd: number, onReadable: () => void): PollHandle {
   return koffi.node.poll(fd, { readable: true }, () => {
