@@ -217,3 +217,25 @@ export function viewNative(address: number, length: number): ArrayBuffer {
 export function readNativeUint32(address: number): number {
   return koffi.decode.uint32(BigInt(address));
 }
+
+/** What `koffi.node.poll` gives. */
+export interface PollHandle {
+  close(): void;
+}
+
+/**
+ * Calls back whenever the descriptor is readable. For programs that stay on their main thread (benchmarks): a worker that is terminated
+ * inside the callback aborts the process, which is why the server's sockets are read through `node:dgram`. What `onReadable` throws is
+ * thrown again outside, because an exception that leaves a native callback would crash the process later.
+ */
+export function pollReadable(fd: number, onReadable: () => void): PollHandle {
+  return koffi.node.poll(fd, { readable: true }, () => {
+    try {
+      onReadable();
+    } catch (error) {
+      setImmediate(() => {
+        throw error;
+      });
+    }
+  });
+}
