@@ -83,20 +83,14 @@ export class RoomRunner {
     try {
       result = input(this.#nowMs());
     } catch (error) {
-      const { stack } = error as { stack?: string };
-      this.#log.error(`room failed at: ${what}`, { room: this.name, ...fields, error: stack ?? String(error) });
+      this.#log.error(`room failed at: ${what}`, { room: this.name, ...fields, error });
     }
     this.#settle();
     return result;
   }
 
   #settle(): void {
-    try {
-      this.#performer.perform(this, this.#machine.takeEffects());
-    } catch (error) {
-      const { stack } = error as { stack?: string };
-      this.#log.error("effects of a room failed", { room: this.name, error: stack ?? String(error) });
-    }
+    this.#performer.perform(this, this.#machine.takeEffects());
     if (!this.#stopped) this.#arm(this.#machine.nextTimeoutMs());
   }
 
@@ -111,5 +105,6 @@ export class RoomRunner {
       this.#timerAtMs = Number.POSITIVE_INFINITY;
       this.#run("timeout", (nowMs) => this.#machine.handleTimeout(nowMs));
     }, delayMs);
+    this.#timer.unref(); // what keeps the process alive is that somebody can connect
   }
 }
