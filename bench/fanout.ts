@@ -4,7 +4,7 @@
  */
 import { fail, readArguments, readCount, readCounts } from "./lib/arguments.ts";
 import { Load, type LoadShape } from "./fanout/load.ts";
-import { cpuMs, residentBytes } from "./lib/process-usage.ts";
+import { cpuMs, machineCpuMs, residentBytes } from "./lib/process-usage.ts";
 import { formatTable, type Row, round } from "./lib/table.ts";
 import { openTarget, type Target } from "./lib/target.ts";
 
@@ -26,10 +26,16 @@ Every subscriber has an address of its own on the loopback interface; this proce
 
 Linux only. It needs two cores: one for the server's media thread, one for the load.`;
 
+/** For what SUT_CMD names: LiveKit's server uses loopback only when told so, and logs much in development. */
+const REFERENCE_CONFIG = {
+  rtc: { enable_loopback_candidate: true, interfaces: { includes: ["lo"] } },
+  logging: { level: "warn" },
+};
 const WARM_UP_MS = 3000;
 const SETTLE_MS = 1000;
 const AUDIO_BYTES = 200;
 const BUSY_PERCENT = 85;
+const OTHERS_PERCENT = 20;
 const COLUMNS = ["subscribers", "path", "packets/s", "server CPU %", "µs/packet", "loss %", "delay p50 ms", "p99 ms"];
 const MORE_COLUMNS = ["RSS MB", "KB/subscriber", "load CPU %"];
 
@@ -83,9 +89,8 @@ function readPaths(): string[] {
 
 async function measureRow(path: string, count: number): Promise<Row> {
   process.env.STOA_ACCEL = path === "portable" ? "portable" : "";
-  // The reference announces loopback only when told so.
-  const rtc = process.env.SUT_CMD ? { enable_loopback_candidate: true, interfaces: { includes: ["lo"] } } : {};
-  const target = await openTarget(given, { config: { rtc } });
+  const config = process.env.SUT_CMD ? REFERENCE_CONFIG : {};
+  const target = await openTarget(given, { config });
   const load = new Load(target);
   try {
     return await measure(path, count, target, load);
@@ -112,21 +117,27 @@ async function measure(path: string, count: number, target: Target, load: Load):
   const before = load.counts();
   const cpuBefore = cpuMs(pid);
   const ownBefore = process.cpuUsage();
+  const machineBefore = machineCpuMs();
   const startedMs = performance.now();
   await pause(seconds * 1000);
   const tookMs = performance.now() - startedMs;
   const serverMs = cpuMs(pid) - cpuBefore;
   const own = process.cpuUsage(ownBefore);
+  const ownMs = (own.user + own.system) / 1000;
+  const othersPercent = round(((machineCpuMs() - machineBefore - ownMs - serverMs) * 100) / tookMs);
   const after = load.counts();
   load.checkAll();
 
   const expected = after.expected - before.expected;
   const lost = expected - (after.received - before.received);
-  const loadPercent = ((own.user + own.system) / 10 / tookMs) | 0;
+  const loadPercent = round((ownMs * 100) / tookMs);
   const name = `${path}, ${count} subscribers`;
   const dropped = after.socketDrops - before.socketDrops;
   if (loadPercent > BUSY_PERCENT)
     remarks.push(`${name}: the load process was the bottleneck; delay and loss are its own.`);
+  if (othersPercent > OTHERS_PERCENT) {
+    remarks.push(`${name}: other programs used ${othersPercent} % of a core meanwhile; measure on an idle machine.`);
+  }
   if (dropped > 0) remarks.push(`${name}: ${dropped} of the lost packets had arrived, and were not read in time.`);
   const forged = after.unauthentic - before.unauthentic;
   if (forged > 0) remarks.push(`${name}: ${forged} packets did not authenticate.`);

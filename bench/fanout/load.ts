@@ -1,6 +1,7 @@
 /** The load of one run: a publisher and its subscribers in this process, over real signalling, ICE, DTLS and SRTP. */
 import { RtcClient } from "@stoa/testkit/rtc-client/client";
 import { RtcHost } from "@stoa/testkit/rtc-client/host";
+import type { ReceivedStream } from "@stoa/testkit/rtc-client/received-stream";
 import { type SentStream, stampUs } from "@stoa/testkit/rtc-client/sent-stream";
 import { until } from "@stoa/testkit/until";
 import { readInt32 } from "@stoa/wire/rtp/header";
@@ -63,10 +64,16 @@ export class Load {
     const join = async (): Promise<void> => {
       while (next < count) {
         const token = this.#target.token(`subscriber-${next++}`, this.#room, { canPublish: false });
-        const onRtp = (_stream: unknown, at: number, length: number): void => this.#noteDelay(at, length);
+        const onRtp = (stream: ReceivedStream, at: number, length: number): void => {
+          if (!stream.isRtx) this.#noteDelay(at, length);
+        };
         const client = await RtcClient.join(this.#host, this.#target.url, token, onRtp);
         this.#subscribers.push(client);
-        await until(() => !this.#check(client) && client.streams.length > 0, FIRST_PACKET_TIMEOUT_MS, "a first packet");
+        await until(
+          () => !this.#check(client) && client.streams.some((stream) => !stream.isRtx),
+          FIRST_PACKET_TIMEOUT_MS,
+          "a first packet",
+        );
         onProgress(this.#subscribers.length);
       }
     };
@@ -83,9 +90,11 @@ export class Load {
     let received = 0;
     let expected = 0;
     for (const { streams } of this.#subscribers) {
-      // The first stream is the track; a second one would be its retransmissions.
-      received += streams[0]?.packets ?? 0;
-      expected += streams[0]?.expected ?? 0;
+      for (const stream of streams) {
+        if (stream.isRtx) continue;
+        received += stream.packets;
+        expected += stream.expected;
+      }
     }
     const { socket, unauthentic } = this.#host;
     return { received, expected, socketDrops: socketDrops(socket.port), unauthentic };

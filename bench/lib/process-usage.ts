@@ -4,13 +4,23 @@ import { readFileSync } from "node:fs";
 
 let ticksPerSecond = 0;
 
+function ticksToMs(ticks: number): number {
+  ticksPerSecond ||= Number(execFileSync("getconf", ["CLK_TCK"], { encoding: "utf8" }));
+  return (ticks * 1000) / ticksPerSecond;
+}
+
+/** CPU time that all programs of the machine have used so far, in milliseconds. */
+export function machineCpuMs(): number {
+  const [, user, nice, system, , , irq, softIrq] = readFileSync("/proc/stat", "utf8").split(/\s+/, 8).map(Number);
+  return ticksToMs(user! + nice! + system! + irq! + softIrq!);
+}
+
 /** User and system time of a process so far, in milliseconds. Its steps are those of the kernel's clock, usually 10 ms. */
 export function cpuMs(pid: number): number {
-  ticksPerSecond ||= Number(execFileSync("getconf", ["CLK_TCK"], { encoding: "utf8" }));
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
   // The name may contain spaces and parentheses; the fields count from behind it.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return ((Number(fields[11]) + Number(fields[12])) * 1000) / ticksPerSecond;
+  return ticksToMs(Number(fields[11]) + Number(fields[12]));
 }
 
 /** Resident memory in bytes. */

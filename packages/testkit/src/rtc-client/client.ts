@@ -31,7 +31,15 @@ import { writeAnswer } from "./answer.ts";
 import type { HostedPeer, RtcHost } from "./host.ts";
 import { type OfferedTrack, PAYLOAD_TYPES, writeOffer } from "./offer.ts";
 import { ReceivedStream } from "./received-stream.ts";
-import { candidates, type Description, extensionId, parseCandidate, parseDescription, remoteTransport } from "./sdp.ts";
+import {
+  candidates,
+  type Description,
+  extensionId,
+  parseCandidate,
+  parseDescription,
+  remoteTransport,
+  rtxPayloadTypes,
+} from "./sdp.ts";
 import { SentStream } from "./sent-stream.ts";
 import { type Response, SignalConnection } from "./signal.ts";
 
@@ -53,6 +61,7 @@ export class RtcClient {
   #subscriber: HostedPeer | undefined;
   #publisher: HostedPeer | undefined;
   #answers = 0;
+  readonly #rtxTypes = new Set<number>();
   readonly #offered: OfferedTrack[] = [];
   readonly #sent: SentStream[] = [];
   readonly #published = new Set<string>();
@@ -173,6 +182,7 @@ export class RtcClient {
   #handleOffer({ sdp, id }: SessionDescription): void {
     const offer = parseDescription(sdp);
     this.#subscriber ??= this.#createPeer();
+    for (const section of offer.sections) for (const type of rtxPayloadTypes(section)) this.#rtxTypes.add(type);
     this.#useRemote("subscriber", this.#subscriber, offer);
     const answer = writeAnswer(offer, this.#local(this.#subscriber), CODECS, ++this.#answers);
     this.#signal.send({ case: "answer", value: new SessionDescription({ type: "answer", sdp: answer, id }) });
@@ -233,7 +243,7 @@ export class RtcClient {
 
   #stream(ssrc: number, payloadType: number): ReceivedStream {
     for (const stream of this.streams) if (stream.ssrc === ssrc) return stream;
-    const stream = new ReceivedStream(ssrc, payloadType);
+    const stream = new ReceivedStream(ssrc, payloadType, this.#rtxTypes.has(payloadType));
     this.streams.push(stream);
     return stream;
   }

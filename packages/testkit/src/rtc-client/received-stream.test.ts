@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { ReceivedStream } from "./received-stream.ts";
 
 function receive(sequences: readonly number[]): ReceivedStream {
-  const stream = new ReceivedStream(1, 96);
+  const stream = new ReceivedStream(1, 96, false);
   for (const sequence of sequences) stream.handle(Uint8Array.of(0x80, 96, sequence >> 8, sequence & 255), 0, 4);
   return stream;
 }

@@ -6,6 +6,8 @@ import type { ReportBlock } from "@stoa/wire/rtcp/report";
 export class ReceivedStream {
   readonly ssrc: number;
   readonly payloadType: number;
+  /** Carries retransmissions (RFC 4588) and probes, no media of its own. */
+  readonly isRtx: boolean;
   packets = 0;
   bytes = 0;
   /** Packets that came behind a later one; duplicates are dropped by SRTP. */
@@ -18,9 +20,10 @@ export class ReceivedStream {
   #expectedBefore = 0;
   #packetsBefore = 0;
 
-  constructor(ssrc: number, payloadType: number) {
+  constructor(ssrc: number, payloadType: number, isRtx: boolean) {
     this.ssrc = ssrc;
     this.payloadType = payloadType;
+    this.isRtx = isRtx;
   }
 
   /** Packets that should have come: from the first to the highest sequence number. */

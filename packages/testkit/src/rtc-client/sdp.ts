@@ -74,6 +74,14 @@ export function payloadTypes(section: Section, codecs: readonly string[]): numbe
   return types;
 }
 
+/** Payload types of an m-line that carry retransmissions. */
+export function rtxPayloadTypes(section: Section): number[] {
+  return attributeAll(section, "fmtp")
+    .map((fmtp) => /^(\d+) apt=/.exec(fmtp)?.[1])
+    .filter((type) => type !== undefined)
+    .map(Number);
+}
+
 /** Id of a header extension of an m-line by the end of its URI; 0 if it was not negotiated. */
 export function extensionId(section: Section, uriEnd: string): number {
   const found = attributeAll(section, "extmap").find((value) => value.split(" ")[1]?.endsWith(uriEnd));

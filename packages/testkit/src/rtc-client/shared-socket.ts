@@ -5,8 +5,9 @@
  */
 import { type PacketSink, NO_PATH, type Path, type PathInfo, type Paths } from "@stoa/core/paths";
 import { SLOT_BYTES } from "@stoa/core/slab";
-import { lastErrno, loadLibC, type LibC, type PollHandle, pollReadable } from "@stoa/io/accel/native";
+import { lastErrno, loadLibC, type LibC } from "@stoa/io/accel/native";
 import type { PacketMemory } from "@stoa/io/accel/slab-native";
+import koffi from "koffi";
 import { addressWord, IP_PKTINFO, nameWord, PktInfoMessages } from "./pktinfo-messages.ts";
 
 const AF_INET = 2;
@@ -46,7 +47,7 @@ export class SharedSocket implements PacketSink {
   readonly #fd: number;
   readonly #incoming: PktInfoMessages;
   readonly #outgoing: PktInfoMessages;
-  readonly #poll: PollHandle;
+  readonly #poll: { close(): void };
   readonly #handler: DatagramHandler;
   readonly #remoteName = new Int32Array(MAX_ENDPOINTS * PATHS_PER_ENDPOINT);
   readonly #remoteAddress = new Int32Array(MAX_ENDPOINTS * PATHS_PER_ENDPOINT);
@@ -68,7 +69,8 @@ export class SharedSocket implements PacketSink {
     this.#fd = libc.socket(AF_INET, SOCK_DGRAM_NONBLOCK_CLOEXEC, 0);
     if (this.#fd < 0) throw new Error(`socket: error ${lastErrno()}`);
     this.port = this.#bind(memory.slab.alloc(64), memory.base);
-    this.#poll = pollReadable(this.#fd, () => this.#drain());
+    // A node:dgram socket on the descriptor would read datagrams by itself, without telling which endpoint they came to.
+    this.#poll = koffi.node.poll(this.#fd, { readable: true }, () => this.#drain());
   }
 
   /** Adds an endpoint; its number. */
