@@ -217,29 +217,3 @@ export function viewNative(address: number, length: number): ArrayBuffer {
 export function readNativeUint32(address: number): number {
   return koffi.decode.uint32(BigInt(address));
 }
-
-/** What `koffi.node.poll` gives. */
-export interface PollHandle {
-  close(): void;
-  ref(): void;
-  unref(): void;
-}
-
-/**
- * Calls back whenever the descriptor is readable (level-triggered, by the event loop). For the main thread of tools only:
- * a worker that is terminated while the callback runs aborts the process, which is why `udp-linux` does it otherwise.
- *
- * What `onReadable` throws is thrown again outside: an exception that leaves a native callback would stay pending and
- * crash the process later.
- */
-export function pollReadable(fd: number, onReadable: () => void): PollHandle {
-  return koffi.node.poll(fd, { readable: true }, () => {
-    try {
-      onReadable();
-    } catch (error) {
-      setImmediate(() => {
-        throw error;
-      });
-    }
-  });
-}
