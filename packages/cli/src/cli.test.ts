@@ -124,42 +124,12 @@ describe("stoa token create", () => {
   test("every flag has its claim", async () => {
     const file = join(folder, "attributes.json");
     writeFileSync(file, '{"from": "file"}');
-    const claims = await created([
-      ...["--api-key", "k", "--api-secret", "s", "--room", "r", "--identity", "i", "--name", "n", "--metadata", "m"],
-      ...[
-        "--join",
-        "--create",
-        "--list",
-        "--admin",
-        "--egress",
-        "--ingress",
-        "--hidden",
-        "--allow-update-metadata",
-        "--inference",
-      ],
-      ...[
-        "--allow-source",
-        "camera,microphone",
-        "--attribute",
-        "a=1",
-        "--attribute",
-        "b=x=y",
-        "--attribute-file",
-        file,
-      ],
-      ...[
-        "--valid-for",
-        "1h10m",
-        "--grant",
-        '{"canSubscribe": false}',
-        "--agent",
-        "helper",
-        "--job-metadata",
-        "j",
-        "--room-preset",
-        "p",
-      ],
-    ]);
+    const flags =
+      "--api-key k --api-secret s --room r --identity i --name n --metadata m --join --create --list --admin --egress --ingress " +
+      "--hidden --allow-update-metadata --inference --allow-source camera,microphone --attribute a=1 --attribute b=x=y " +
+      "--valid-for 1h10m --agent helper --job-metadata j --room-preset p";
+    const grant = '{"canSubscribe": false}';
+    const claims = await created([...flags.split(" "), "--grant", grant, "--attribute-file", file]);
     assert.deepEqual(claims.video, {
       room: "r",
       roomJoin: true,

@@ -30,5 +30,7 @@ export async function runServer(loaded: LoadedConfig, profiles: ProfileOptions):
         },
       );
   };
-  for (const signal of ["SIGINT", "SIGTERM", "SIGQUIT"] as const) process.on(signal, end);
+  process.on("SIGINT", end);
+  process.on("SIGTERM", end);
+  if (process.platform !== "win32") process.on("SIGQUIT", end);
 }

@@ -1,7 +1,7 @@
 /**
  * The network of one media worker: UDP sockets and TCP connections as one space of paths, one sink, one stream of batches.
  *
- * Invariants: transient paths are forgotten only while no queued packet refers to one; packets that the system did not
+ * Invariants: transient paths are forgotten only while no waiting packet refers to one; packets that the system did not
  * take at a flush are tried again a moment later even if no other flush comes.
  */
 import type { Random } from "@stoa/core/crypto";
@@ -158,7 +158,7 @@ export class Network implements PacketSink, Paths {
       table: this.#table,
       counters: this.counters,
       beforeBatch: () => {
-        if ((this.#udp?.pending ?? 0) === 0) this.#table.sweep();
+        if (this.#udp?.busy !== true) this.#table.sweep();
       },
       onBatch: (batch) => this.#onBatch(batch),
     };

@@ -43,6 +43,11 @@ export class Inbox {
     this.#onBatch = onBatch;
   }
 
+  /** Whether datagrams wait to be delivered. */
+  get waiting(): boolean {
+    return this.#batch.count > 0;
+  }
+
   /** Adds one datagram and delivers the batch once it is full. */
   push(bytes: Uint8Array, path: Path): void {
     if (bytes.length === 0) return;

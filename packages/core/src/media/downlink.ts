@@ -3,6 +3,7 @@
  * A stream starts, and changes its layer, only on a packet where a decoder can start; until then it waits and wants a
  * key frame. Packets of the batch are forwarded by `forward`, which allocates nothing.
  */
+import { encodeUtf8 } from "@stoa/wire/text";
 import type { DownlinkSettings, SenderSpec } from "../engine/protocol.ts";
 import { CodecTable, NOT_CARRIED } from "./codec-table.ts";
 import { Continuity, MAY_WAIT, MUST_START, NO_REFERENCE, NO_SEQUENCE } from "./continuity.ts";
@@ -19,7 +20,6 @@ import { NO_RECORD, SentPackets } from "./sent-packets.ts";
 import type { Subscriber } from "./subscriber.ts";
 import type { BatchTime } from "./transport.ts";
 import type { Uplink } from "./uplink.ts";
-import { utf8 } from "./utf8.ts";
 
 /** No layer. */
 export const NO_LAYER = -1;
@@ -75,7 +75,7 @@ export class Downlink {
     this.isVideo = spec.kind === "video";
     this.#begun = begun;
     this.ssrc = spec.ssrc | 0;
-    this.cname = utf8(spec.cname);
+    this.cname = encodeUtf8(spec.cname);
     this.#spec = spec;
     this.#codecs = new CodecTable([], [], false);
     this.#plan = new ExtensionPlan(spec.extensions, false);

@@ -19,7 +19,6 @@ import { ABSENT, PacketRing } from "./ring.ts";
 import { SentPackets } from "./sent-packets.ts";
 import { LATE, NEWER, REJECTED, RESTARTED, SequenceExtender } from "./sequence.ts";
 import { BatchTime } from "./transport.ts";
-import { utf8 } from "./utf8.ts";
 
 function newPool(slots: number): PacketPool {
   return new PacketPool(new Slab(new ArrayBuffer(4 << 20)), slots);
@@ -348,10 +347,4 @@ test("small numbers of time and Unix times agree, whichever comes first", () => 
   assert.equal(time.ticksMs - early, 250);
   assert.equal(time.unixMs(early), 1_700_000_000_000);
   assert.equal(time.ticksAt(1_700_000_000_100), early + 100);
-});
-
-test("text becomes UTF-8", () => {
-  for (const text of ["PA_x|TR_y", "é", "漢字", "😀", "a\ud800b"]) {
-    assert.deepEqual([...utf8(text)], [...new TextEncoder().encode(text)]);
-  }
 });

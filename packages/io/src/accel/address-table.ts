@@ -3,7 +3,7 @@
  * socket addresses in the slab, so that `sendmmsg` can point at them and a received name is compared word by word.
  *
  * Invariants: a lookup allocates nothing; a retained handle never changes its address; an unretained UDP handle lives
- * until the next `sweep`, which the owner calls only while no queued packet refers to a path. Freed handles are reused
+ * until the next `sweep`, which the owner calls only while no waiting packet refers to a path. Freed handles are reused
  * oldest first. The hash is seeded, because strangers choose the addresses.
  */
 import type { Path, PathInfo } from "@stoa/core/paths";
@@ -165,7 +165,7 @@ export class AddressTable {
     return { protocol: tcp ? "tcp" : "udp", ...readSockaddr(this.#slab, this.addressAt(path)) };
   }
 
-  /** Frees the paths that nobody retained since they came up. Only while no queued packet refers to a path. */
+  /** Frees the paths that nobody retained since they came up. Only while no waiting packet refers to a path. */
   sweep(): void {
     const count = this.#transientCount;
     this.#transientCount = 0;

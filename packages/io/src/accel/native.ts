@@ -200,11 +200,11 @@ export interface NativeBlock {
   free(): void;
 }
 
-/** Allocates zeroed native memory. */
-export function allocateNative(length: number): NativeBlock {
+/** Allocates native memory; zeroing a large block makes the system commit all of it. */
+export function allocateNative(length: number, content: "zero" | "undefined" = "zero"): NativeBlock {
   const pointer = koffi.alloc("uint8_t", length);
   const bytes = new Uint8Array(koffi.view(pointer, length));
-  bytes.fill(0);
+  if (content === "zero") bytes.fill(0);
   return { address: Number(koffi.address(pointer)), bytes, free: () => koffi.free(pointer) };
 }
 
@@ -216,26 +216,4 @@ export function viewNative(address: number, length: number): ArrayBuffer {
 /** Reads 32 bits of native memory, where the caller knows that there are some. */
 export function readNativeUint32(address: number): number {
   return koffi.decode.uint32(BigInt(address));
-}
-
-/** What `koffi.node.poll` gives. */
-export interface PollHandle {
-  close(): void;
-}
-
-/**
- * Calls back whenever the descriptor is readable. For programs that stay on their main thread (benchmarks): a worker that is terminated
- * inside the callback aborts the process, which is why the server's sockets are read through `node:dgram`. What `onReadable` throws is
- * thrown again outside, because an exception that leaves a native callback would crash the process later.
- */
-export function pollReadable(fd: number, onReadable: () => void): PollHandle {
-  return koffi.node.poll(fd, { readable: true }, () => {
-    try {
-      onReadable();
-    } catch (error) {
-      setImmediate(() => {
-        throw error;
-      });
-    }
-  });
 }

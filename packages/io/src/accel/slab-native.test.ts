@@ -9,6 +9,9 @@ const MIB = 1 << 20;
 const residentMib = (): number => process.memoryUsage().rss / MIB;
 const libc = process.platform === "linux" ? loadLibC() : undefined;
 
+/** Nothing is collected while the tests run: memory that is given back would hide what another test touches. */
+const kept: PacketMemory[] = [];
+
 const kinds: [string, (bytes: number) => PacketMemory][] = [
   ["portable", allocatePortableMemory],
   ["native without mmap", (bytes) => allocateNativeMemory(bytes, undefined)],
@@ -16,11 +19,11 @@ const kinds: [string, (bytes: number) => PacketMemory][] = [
 if (libc) kinds.push(["native", (bytes) => allocateNativeMemory(bytes, libc)]);
 
 for (const [name, allocate] of kinds) {
-  test(`${name} memory is zero, usable from end to end, and refuses sizes that offsets cannot hold`, () => {
+  test(`${name} memory is usable from end to end, and refuses sizes that offsets cannot hold`, () => {
     const memory = allocate(4 * MIB);
+    kept.push(memory);
     const { u8 } = memory.slab;
     assert.equal(u8.length, 4 * MIB);
-    assert.ok(u8.every((byte) => byte === 0));
     u8[u8.length - 1] = 7;
     assert.equal(u8[u8.length - 1], 7);
     for (const bytes of [0, -1, 1000, 2 ** 30 + 1, Number.NaN]) {
@@ -30,10 +33,11 @@ for (const [name, allocate] of kinds) {
   });
 }
 
-for (const [name, allocate] of kinds.filter(([kind]) => kind !== "native without mmap")) {
+for (const [name, allocate] of kinds) {
   test(`${name} memory of the default size costs only what is touched`, () => {
     const before = residentMib();
     const memory = allocate(DEFAULT_SLAB_BYTES);
+    kept.push(memory);
     assert.ok(residentMib() - before < 16, `untouched: ${residentMib() - before} MiB`);
     const pool = new PacketPool(memory.slab, 100_000);
     for (let i = 0; i < 32_768; i++) memory.slab.u8[pool.take()] = 1;
@@ -46,6 +50,7 @@ for (const [name, allocate] of kinds.filter(([kind]) => kind !== "native without
 if (libc) {
   test("closed native memory is given back, and a late read finds zeros instead of a crash", () => {
     const memory = allocateNativeMemory(128 * MIB, libc);
+    kept.push(memory);
     memory.slab.u8.fill(1);
     const before = residentMib();
     memory.close();

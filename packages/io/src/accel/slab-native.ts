@@ -36,7 +36,7 @@ export interface PacketMemory {
 export function allocateNativeMemory(bytes: number, libc: LibC | undefined): PacketMemory {
   const size = checkSize(bytes);
   if (!libc) {
-    const block = allocateNative(size);
+    const block = allocateNative(size, "undefined");
     const slab = new Slab(block.bytes.buffer);
     return { slab, base: block.address, wasm: undefined, close: () => block.free() };
   }

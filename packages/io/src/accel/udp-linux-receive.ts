@@ -3,8 +3,8 @@
  * straight into slots of the packet pool.
  *
  * Invariants: slots 0 … ready − 1 belong to the receiver and are what the headers point at; a slot that `core` took is
- * replaced before the next call; when the pool is exhausted, one private slot still drains the socket, and what lands
- * there is dropped and counted (so that what comes later is not older than it must be).
+ * replaced before the next call; when the pool is exhausted, one private slot still drains the socket, so that what comes
+ * once there is room again is fresh, and what lands there is dropped and counted.
  */
 import type { Path } from "@stoa/core/paths";
 import { NO_PATH } from "@stoa/core/paths";
@@ -62,7 +62,7 @@ export class Receiver {
   handleMessage(socket: number, fd: number, first: Uint8Array, from: string, port: number): void {
     if (!this.#open) return;
     this.#refill();
-    if (this.#batch.count === 0) this.#context.beforeBatch();
+    this.#context.beforeBatch();
     this.#takeFirst(socket, first, from, port);
     if (this.#spent && this.#batch.count < BATCH_PACKETS) return;
     const startMs = performance.now();
@@ -80,6 +80,11 @@ export class Receiver {
       this.#spent = false;
       this.#deliver();
     });
+  }
+
+  /** Whether datagrams wait to be delivered. */
+  get waiting(): boolean {
+    return this.#batch.count > 0;
   }
 
   /** Gives the slots back to the pool; from within a batch, at its end. */

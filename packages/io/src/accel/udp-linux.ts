@@ -57,6 +57,9 @@ export function openLinuxUdp(context: UdpContext, base: number, libc: LibC, list
     get pending() {
       return queue.pending;
     },
+    get busy() {
+      return queue.pending > 0 || receiver.waiting;
+    },
     close: () => {
       if (!open) return;
       open = false;

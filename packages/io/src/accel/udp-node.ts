@@ -40,6 +40,9 @@ export async function openNodeUdp(context: UdpContext, listen: UdpListen): Promi
     get pending() {
       return sender.pending;
     },
+    get busy() {
+      return sender.pending > 0 || receiver.waiting;
+    },
     close: () => {
       if (!open) return;
       open = false;
@@ -56,24 +59,23 @@ class NodeReceiver {
   readonly #inbox: Inbox;
   readonly #name: number;
   #scheduled = false;
-  #fresh = true;
   #open = true;
 
   constructor(context: UdpContext) {
     this.#context = context;
-    this.#inbox = new Inbox(BATCH_PACKETS, context.pool, context.counters, (batch) => {
-      context.onBatch(batch);
-      this.#fresh = true;
-    });
+    this.#inbox = new Inbox(BATCH_PACKETS, context.pool, context.counters, context.onBatch);
     this.#name = context.slab.alloc(SOCKADDR_BYTES);
+  }
+
+  get waiting(): boolean {
+    return this.#inbox.waiting;
   }
 
   handleMessage(socket: number, bytes: Uint8Array, from: string, port: number): void {
     const { table, counters, slab, beforeBatch } = this.#context;
     const address = parseIp(from);
     if (!address || !this.#open) return;
-    if (this.#fresh) beforeBatch();
-    this.#fresh = false;
+    beforeBatch();
     writeSockaddr(slab, this.#name, address, port);
     const path = table.find(socket, this.#name);
     if (path < 0) {

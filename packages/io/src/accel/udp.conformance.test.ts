@@ -51,7 +51,7 @@ async function setUp(
     table,
     counters,
     beforeBatch: () => {
-      if (udp.pending === 0) table.sweep();
+      if (!udp.busy) table.sweep();
     },
     onBatch: (batch) => onBatch(batch),
   };

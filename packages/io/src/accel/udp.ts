@@ -51,7 +51,7 @@ export interface UdpContext {
   readonly pool: PacketPool;
   readonly table: AddressTable;
   readonly counters: NetworkCounters;
-  /** Called before new datagrams are looked up: the moment to forget transient paths. */
+  /** Called before new addresses are looked up: the moment to forget transient paths, unless a back end is busy. */
   readonly beforeBatch: () => void;
   readonly onBatch: (batch: DatagramBatch) => void;
 }
@@ -80,6 +80,8 @@ export interface UdpBackend {
   flush(): void;
   /** Packets that wait for a `flush`, also those that the system did not take at the last one. */
   readonly pending: number;
+  /** Whether a packet that waits, in or out, refers to a path: none must be forgotten now. */
+  readonly busy: boolean;
   close(): void;
 }
 

@@ -37,7 +37,7 @@ export type HttpApp = Hono<Env>;
 export function createApp(deps: HttpDeps): HttpApp {
   const app = new Hono<Env>({ getPath: (request) => target(request).path });
   app.onError((error, c) => {
-    deps.log.error("HTTP handler failed", { path: c.req.path, error: String(error) });
+    deps.log.error("HTTP handler failed", { path: c.req.path, error });
     return plain(c, 500, "internal error");
   });
   app.use(cors);

@@ -139,7 +139,7 @@ export class MediaWorkers implements MediaPort {
         } else this.#deliver(slot, event);
       });
       thread.on("error", (error) => {
-        log.error("media worker failed", { worker: index, error: error.stack ?? String(error) });
+        log.error("media worker failed", { worker: index, error });
         fail(operatorError("media_start", `media worker ${index} failed: ${error.message}`, error));
       });
       thread.on("exit", () => {
@@ -176,7 +176,7 @@ export class MediaWorkers implements MediaPort {
     slot.restartMs = Math.min(LAST_RESTART_MS, delayMs * 2);
     slot.restart = setTimeout(() => {
       this.#spawn(slot).catch((error: unknown) => {
-        this.#options.log.error("media worker does not start again", { worker: slot.init.index, error: String(error) });
+        this.#options.log.error("media worker does not start again", { worker: slot.init.index, error });
         if (!this.#closing) this.#scheduleRestart(slot);
       });
     }, delayMs);

@@ -36,8 +36,4 @@ export class Connections {
   of(runner: RoomRunner): Connection[] {
     return [...this.#byId.values()].filter((connection) => connection.runner === runner);
   }
-
-  get size(): number {
-    return this.#byId.size;
-  }
 }

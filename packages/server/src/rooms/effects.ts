@@ -2,7 +2,7 @@
  * Performs what a room asks for (`core/room/effects.ts`), in order: responses to their socket, commands to the room's
  * worker, tokens signed and sent, the end of the room to the registry. Nothing here decides anything.
  */
-import { SignalResponse } from "@livekit/protocol";
+import { DisconnectReason, SignalResponse } from "@livekit/protocol";
 import type { Effect } from "@stoa/core/room/effects";
 import { kindDetailToClaim, kindToClaim } from "../auth/claims.ts";
 import { refreshToken, type KeyPair } from "../auth/create.ts";
@@ -41,8 +41,15 @@ export class EffectPerformer {
     this.#deps = deps;
   }
 
+  /** One that fails is logged; the others are performed all the same. */
   perform(runner: RoomRunner, effects: readonly Effect[]): void {
-    for (const effect of effects) this.#one(runner, effect);
+    for (const effect of effects) {
+      try {
+        this.#one(runner, effect);
+      } catch (error) {
+        this.#deps.log.error("effect of a room failed", { room: runner.name, effect: effect.type, error });
+      }
+    }
   }
 
   #one(runner: RoomRunner, effect: Effect): void {
@@ -59,7 +66,7 @@ export class EffectPerformer {
         break;
       case "refreshToken":
         this.#refresh(runner, effect).catch((error: unknown) => {
-          log.error("token could not be refreshed", { room: runner.name, error: String(error) });
+          log.error("token could not be refreshed", { room: runner.name, error });
         });
         break;
       case "participantEvent": {
@@ -75,7 +82,7 @@ export class EffectPerformer {
         break;
       case "roomClosed":
         this.#deps.forget(runner);
-        log.info("room closed", { room: runner.name, sid: effect.room.sid, reason: effect.reason });
+        log.info("room closed", { room: runner.name, sid: effect.room.sid, reason: DisconnectReason[effect.reason] });
         for (const observer of observers) observer.onRoomClosed?.(effect);
         break;
     }

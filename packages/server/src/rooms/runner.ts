@@ -83,20 +83,14 @@ export class RoomRunner {
     try {
       result = input(this.#nowMs());
     } catch (error) {
-      const { stack } = error as { stack?: string };
-      this.#log.error(`room failed at: ${what}`, { room: this.name, ...fields, error: stack ?? String(error) });
+      this.#log.error(`room failed at: ${what}`, { room: this.name, ...fields, error });
     }
     this.#settle();
     return result;
   }
 
   #settle(): void {
-    try {
-      this.#performer.perform(this, this.#machine.takeEffects());
-    } catch (error) {
-      const { stack } = error as { stack?: string };
-      this.#log.error("effects of a room failed", { room: this.name, error: stack ?? String(error) });
-    }
+    this.#performer.perform(this, this.#machine.takeEffects());
     if (!this.#stopped) this.#arm(this.#machine.nextTimeoutMs());
   }
 

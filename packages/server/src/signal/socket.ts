@@ -83,7 +83,12 @@ export class SignalSocket {
     ws.on("error", () => {}); // a close event follows
     ws.on("close", () => this.#closed());
     ws.on("message", (data: Buffer, isBinary) => this.#receive(data, isBinary));
-    for (const message of this.#waiting) ws.send(encodeResponse(message, this.#format));
+    try {
+      for (const message of this.#waiting) ws.send(encodeResponse(message, this.#format));
+    } catch {
+      this.#abort(); // without its first messages a session makes no sense
+      return;
+    }
     this.#waiting = [];
     if (this.#state === "ending") this.#finish(ws);
   }

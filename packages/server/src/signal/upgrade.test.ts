@@ -78,7 +78,7 @@ interface Client {
   readonly ws: WebSocket;
   readonly frames: { data: Buffer; isBinary: boolean }[];
   readonly closed: Promise<number>;
-  next(): Promise<{ data: Buffer; isBinary: boolean }>;
+  readonly next: () => Promise<{ data: Buffer; isBinary: boolean }>;
 }
 
 async function client(port: number, path = `/rtc?access_token=${token()}`, options = {}): Promise<Client> {
@@ -96,7 +96,7 @@ async function client(port: number, path = `/rtc?access_token=${token()}`, optio
     ws,
     frames,
     closed,
-    async next() {
+    next: async () => {
       while (frames.length <= read) await new Promise<void>((resolve) => (wake = resolve));
       return frames[read++]!;
     },
@@ -267,7 +267,10 @@ describe("the end of a connection", () => {
   });
 
   test("a client that never answers the close frame is cut off", async () => {
-    const { port, signal } = await start((_, socket) => void socket.end(true));
+    const { port, signal } = await start((_, socket) => {
+      socket.end(true);
+      return undefined;
+    });
     const socket = connect(port, "127.0.0.1");
     socket.write(
       `GET /rtc?access_token=${token()} HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\nconnection: upgrade\r\n` +

@@ -67,7 +67,7 @@ export class SignalServer {
     server.on("upgrade", (request, socket, head) => {
       socket.on("error", () => {}); // the socket closes by itself
       this.#upgrade(server, request, socket, head).catch((error: unknown) => {
-        this.#deps.log.error("signal upgrade failed", { error: String(error) });
+        this.#deps.log.error("signal upgrade failed", { error });
         refuse(request, socket, "/rtc", httpFailure("internal", "internal error"));
       });
     });
