@@ -57,6 +57,8 @@ export interface IceAgent {
   addRemoteCandidate(info: PathInfo, nowMs: number): void;
   /** Whether a check on this path was valid, so that other traffic may use it. */
   isValid(path: Path): boolean;
+  /** The other side sends DTLS on this path. */
+  noteTraffic(path: Path): void;
   handleStun(path: Path, at: number, length: number, nowMs: number): void;
   /** Gives a path up to another peer, if this one is silent on it. */
   yieldPath(path: Path, nowMs: number): boolean;

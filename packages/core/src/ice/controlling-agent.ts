@@ -116,6 +116,9 @@ export class ControllingAgent implements IceAgent {
     this.#sendDue(nowMs);
   }
 
+  /** This side chooses the path itself. */
+  noteTraffic(): void {}
+
   isValid(path: Path): boolean {
     const pair = this.#find(path);
     return pair !== undefined && pair.lastResponseMs !== -NEVER;

@@ -79,6 +79,12 @@ export class LiteAgent implements IceAgent {
     return this.#find(path) !== undefined;
   }
 
+  /** Before the nomination, the path that the client itself uses is the one it listens on. */
+  noteTraffic(path: Path): void {
+    const entry = this.#find(path);
+    if (entry && this.#selected?.nominatedMs === -NEVER) this.#selected = entry;
+  }
+
   handleStun(path: Path, at: number, length: number, nowMs: number): void {
     const { slab, hashes, sink, paths } = this.#deps;
     const message = parseStun(slab.u8, at, length);

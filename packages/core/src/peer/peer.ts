@@ -156,6 +156,8 @@ export class Peer implements PathOwner {
       this.#strayDatagrams++;
       return;
     }
+    this.#ice.noteTraffic(path);
+    this.#path = this.#ice.selected;
     this.#dtls.receive(this.#deps.crypto.slab.u8.subarray(at, at + length), nowMs);
     this.#advance(nowMs);
   }
