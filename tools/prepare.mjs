@@ -32,7 +32,8 @@ export function installDependencies() {
   if (existsSync(stamp) && statSync(stamp).mtimeMs >= statSync(lock).mtimeMs - 1) return;
   if (existsSync(stamp) && sameLock(lock, stamp)) return;
   console.log("Installing dependencies …");
-  run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
+  // Not `npm ci`: it refuses a lock file that lacks builds of optional packages for other systems, which some registries do not carry.
+  run("npm", ["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"]);
 }
 
 // A clone's files all carry the time of the clone: compare what is installed with what the lock asks for.

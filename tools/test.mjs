@@ -1,6 +1,6 @@
 // npm test [-- unit|scenario|interop …] [--only=TEXT]: installs and builds what is missing, runs the suites one after the other,
 // and ends with one line of totals. Nothing is skipped: a skipped test counts as failed.
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { run as runTests } from "node:test";
 import { spec } from "node:test/reporters";
@@ -46,6 +46,7 @@ console.log(`\n${totals.passed} passed, ${totals.failed} failed, ${totals.skippe
 process.exit(totals.failed + totals.skipped > 0 ? 1 : 0);
 
 function testFiles(folder) {
+  if (!existsSync(folder)) return [];
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((f) => f.isFile() && f.name.endsWith(".test.js"))
     .map((f) => join(f.parentPath ?? f.path, f.name))

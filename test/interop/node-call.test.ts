@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { launchChromium, openPage } from "@stoa/testkit/browser";
-import { NodeClient } from "@stoa/testkit/node-client";
+import { NodeClient, shutdownNodeClients } from "@stoa/testkit/node-client";
 import { type ServerProcess, startServer } from "@stoa/testkit/server-process";
 import { until } from "@stoa/testkit/until";
 
@@ -16,6 +16,7 @@ before(async () => {
 after(async () => {
   await browser?.close();
   await server?.stop();
+  await shutdownNodeClients();
 });
 
 test("a browser and a Node program see, hear and message each other", async () => {

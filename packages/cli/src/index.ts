@@ -1,1 +1,11 @@
-export {};
+/** `stoa`: the commands put together, and the one place where an error becomes a sentence and an exit code. */
+import { isOperatorError } from "@stoa/server";
+import { createProgram } from "./program.ts";
+
+try {
+  await createProgram().parseAsync(process.argv);
+} catch (error) {
+  const shown = isOperatorError(error) ? error.message : (error as Error).stack;
+  process.stderr.write(`stoa: ${shown ?? String(error)}\n`);
+  process.exitCode = 1;
+}

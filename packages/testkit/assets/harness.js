@@ -223,7 +223,7 @@
     seen,
     stats,
     codecOf,
-    participants: () => [...(room?.remoteParticipants.keys() ?? [])].sort(),
+    participants: () => [...(room?.remoteParticipants.keys() ?? [])].sort((a, b) => a.localeCompare(b)),
     send: (text, options) => room.localParticipant.publishData(new TextEncoder().encode(text), options),
     mute: (source, muted) => {
       const track = room.localParticipant.getTrackPublication(source).track;

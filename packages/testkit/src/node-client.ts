@@ -3,6 +3,7 @@ import {
   AudioFrame,
   AudioSource,
   AudioStream,
+  dispose,
   LocalAudioTrack,
   LocalVideoTrack,
   Room,
@@ -20,6 +21,9 @@ import { until } from "./until.ts";
 
 const SAMPLE_RATE = 48_000;
 const FRAME_SAMPLES = 480;
+
+/** Ends the native SDK: without this a process that used it does not end by itself. */
+export const shutdownNodeClients = dispose;
 
 /** One participant on the native SDK. */
 export class NodeClient {

@@ -40,7 +40,9 @@ export class RawSignal {
 
   static async connect(server: ServerProcess, identity: string, room: string): Promise<RawSignal> {
     const query = new URLSearchParams({ access_token: server.token(identity, room), join_request: plainJoinRequest() });
-    const signal = new RawSignal(new WebSocket(`${server.url}/rtc/v1?${query}`, { perMessageDeflate: false }));
+    const signal = new RawSignal(
+      new WebSocket(`${server.url}/rtc/v1?${query.toString()}`, { perMessageDeflate: false }),
+    );
     await signal.wait("join");
     return signal;
   }

@@ -4,6 +4,7 @@
  */
 import { DataPacket, DataPacket_Kind, UserPacket } from "@livekit/protocol";
 import type { MemberSpec, PeerId } from "../engine/protocol.ts";
+import type { SendOutcome } from "../peer/data-transport.ts";
 import { parseDataPacket, stampDataPacket } from "./stamp.ts";
 
 /** Labels of LiveKit's data channels. */
@@ -15,7 +16,7 @@ export const DATA_TRACK_LABEL = "_data_track";
 const PENDING_LIMIT_BYTES = 100_000;
 
 /** Puts one message on a data channel of a peer; "closed" when the peer has no open channel of that label. */
-export type ChannelSend = (peer: PeerId, label: string, bytes: Uint8Array) => "queued" | "full" | "closed";
+export type ChannelSend = (peer: PeerId, label: string, bytes: Uint8Array) => SendOutcome;
 
 /** Counters for metrics. */
 export interface RelayStats {

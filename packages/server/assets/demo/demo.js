@@ -1,13 +1,15 @@
 // The demo call: join, see and hear, mute, share, chat, leave. Everything about one tile is in tile.js.
-import { Room, RoomEvent } from "./livekit-client.mjs";
+import { Room, RoomEvent, setLogLevel } from "./livekit-client.mjs";
 import { Tiles } from "./tile.js";
 
 const $ = (id) => document.getElementById(id);
+const on = (element, type, handler) => element.addEventListener(type, (event) => void handler(event));
 const params = new URLSearchParams(location.search);
 const form = $("join");
 let room;
 let tiles;
 
+setLogLevel("warn");
 const settings = await fetch("config.json")
   .then((r) => r.json())
   .catch(() => ({ tokens: false }));
@@ -16,7 +18,7 @@ form.identity.value = params.get("identity") ?? localStorage.getItem("stoa-name"
 form.room.value = params.get("room") ?? form.room.value;
 if (params.get("token")) form.token.value = params.get("token");
 
-form.addEventListener("submit", async (event) => {
+on(form, "submit", async (event) => {
   event.preventDefault();
   const button = form.querySelector("button");
   button.disabled = true;
@@ -122,14 +124,14 @@ const toggles = {
   screen: (me) => me.setScreenShareEnabled(!me.isScreenShareEnabled),
 };
 for (const [id, toggle] of Object.entries(toggles)) {
-  $(id).addEventListener("click", async () => {
+  on($(id), "click", async () => {
     await toggle(room.localParticipant).catch((error) => addMessage("Stoa", error.message));
     refresh();
   });
 }
-$("chat").addEventListener("click", () => toggleChat());
-$("leave").addEventListener("click", () => room.disconnect());
-$("say").addEventListener("submit", async (event) => {
+on($("chat"), "click", () => toggleChat());
+on($("leave"), "click", () => room.disconnect());
+on($("say"), "submit", async (event) => {
   event.preventDefault();
   const { text } = event.target;
   if (!text.value.trim()) return;

@@ -1,0 +1,35 @@
+/** The command line as a whole: which commands there are and what `--help` teaches. */
+import { STOA_VERSION } from "@stoa/server";
+import { Command } from "commander";
+import { devCommand } from "./commands/dev.ts";
+import { generateKeysCommand } from "./commands/generate-keys.ts";
+import { helpVerboseCommand } from "./commands/help-verbose.ts";
+import { portsCommand } from "./commands/ports.ts";
+import { serveCommand } from "./commands/serve.ts";
+import { tokenCommand } from "./commands/token.ts";
+
+const EXAMPLES = `
+Examples:
+  stoa dev                                          try it: prints the demo page, the URL, a key and a token
+  stoa generate-keys                                a key pair for your configuration
+  stoa serve --config livekit.yaml                  run with a configuration file in LiveKit's format
+  stoa serve --keys "mykey: mysecret" --node-ip 203.0.113.7
+  stoa token create --join --room lobby --identity ada --dev
+
+LiveKit's SDKs connect unchanged: give them the WebSocket URL of this server and a token.`;
+
+/** Builds the parser; nothing runs before `parseAsync`. */
+export function createProgram(): Command {
+  return new Command("stoa")
+    .description("A realtime media server that LiveKit's clients connect to as if it were LiveKit.")
+    .version(STOA_VERSION, "-v, --version", "print the version")
+    .helpOption("-h, --help", "explain a command")
+    .showHelpAfterError("(add --help for the options)")
+    .addCommand(devCommand())
+    .addCommand(serveCommand())
+    .addCommand(tokenCommand())
+    .addCommand(generateKeysCommand())
+    .addCommand(portsCommand())
+    .addCommand(helpVerboseCommand())
+    .addHelpText("after", EXAMPLES);
+}

@@ -1,0 +1,271 @@
+/**
+ * Everything on one media worker: peers, forwarding and data, driven by datagrams, commands and time. No I/O.
+ *
+ * The loop (see `io/driver`):
+ * 1. `handleBatch` with what arrived, `handleCommand` with what main wants, `handleTimeout` when `nextTimeoutMs` has come;
+ * 2. drain `pollEvent`;
+ * 3. flush the sink.
+ * The answer of `nextTimeoutMs` may change after each call of 1.
+ */
+import { DataRelay, RELIABLE_LABEL } from "../data/relay.ts";
+import { earlier, NEVER } from "../clock.ts";
+import { Forwarder } from "../media/forwarder.ts";
+import type { DatagramBatch, Path } from "../paths.ts";
+import type { SendOutcome } from "../peer/data-transport.ts";
+import { KIND_DTLS, KIND_RTCP, KIND_RTP, KIND_STUN, packetKind } from "../peer/demux.ts";
+import { Peer, type PeerDeps } from "../peer/peer.ts";
+import type { PeerEvent } from "../peer/peer-event.ts";
+import { PeerTable } from "../peer/peer-table.ts";
+import type { PacketPool, Slab } from "../slab.ts";
+import { Deadlines } from "./deadlines.ts";
+import type { MediaCommand, MediaEvent, MemberSpec, PeerId } from "./protocol.ts";
+
+/** How often a participant's highest data sequence number is told to main. */
+const SEQUENCE_INTERVAL_MS = 100;
+
+/** What an engine stands on. */
+export interface EngineDeps extends PeerDeps {
+  readonly slab: Slab;
+  readonly pool: PacketPool;
+}
+
+/** A peer with what the engine knows of it. */
+interface Link {
+  readonly peer: Peer;
+  readonly room: string;
+  readonly participant: string;
+  /** Open data channels by label. */
+  readonly channels: Map<string, number>;
+  readonly labels: Map<number, string>;
+}
+
+/** The media side of the server on one worker. */
+export class MediaEngine {
+  readonly #deps: EngineDeps;
+  readonly #peers: PeerTable;
+  readonly #links = new Map<PeerId, Link>();
+  readonly #members = new Map<string, { readonly room: string; readonly spec: MemberSpec }>();
+  readonly #forwarder: Forwarder;
+  readonly #relay: DataRelay;
+  readonly #deadlines = new Deadlines<Link>();
+  readonly #events: MediaEvent[] = [];
+  /** Participants whose data sequence number moved since main was told. */
+  readonly #sequences = new Map<string, string>();
+  #sequencesDueMs = NEVER;
+  #nowMs = 0;
+
+  constructor(deps: EngineDeps) {
+    this.#deps = deps;
+    this.#peers = new PeerTable(deps.slab);
+    this.#forwarder = new Forwarder(deps);
+    this.#relay = new DataRelay((peer, label, bytes) => this.#sendData(peer, label, bytes));
+  }
+
+  /** A batch of datagrams; slots that the engine keeps are marked in `batch.taken`. */
+  handleBatch(batch: DatagramBatch, nowMs: number): void {
+    this.#nowMs = nowMs;
+    for (let i = 0; i < batch.count; i++) {
+      batch.taken[i] = this.#handleDatagram(batch.path[i]!, batch.at[i]!, batch.length[i]!, nowMs) ? 1 : 0;
+    }
+    this.#forwarder.endBatch(nowMs);
+    this.#drainForwarder();
+  }
+
+  handleTimeout(nowMs: number): void {
+    this.#nowMs = nowMs;
+    for (let link = this.#deadlines.takeDue(nowMs); link; link = this.#deadlines.takeDue(nowMs)) {
+      link.peer.handleTimeout(nowMs);
+      this.#settle(link);
+    }
+    if (this.#forwarder.nextTimeoutMs() <= nowMs) this.#forwarder.handleTimeout(nowMs);
+    this.#drainForwarder();
+    if (this.#sequencesDueMs <= nowMs) this.#reportSequences();
+  }
+
+  /** When `handleTimeout` is due, or `NEVER`. */
+  nextTimeoutMs(): number {
+    return earlier(earlier(this.#deadlines.nextMs(), this.#forwarder.nextTimeoutMs()), this.#sequencesDueMs);
+  }
+
+  /** The next thing to tell the main thread. */
+  pollEvent(): MediaEvent | undefined {
+    return this.#events.shift();
+  }
+
+  /** Total over `MediaCommand`; one that names something gone is ignored. */
+  handleCommand(command: MediaCommand, nowMs: number): void {
+    this.#nowMs = nowMs;
+    switch (command.type) {
+      case "setMember":
+        return this.#setMember(command.room, command.participant, command.member);
+      case "removeMember":
+        this.#members.delete(command.participant);
+        return this.#relay.removeMember(command.room, command.participant);
+      case "openPeer":
+        return this.#openPeer(command);
+      case "closePeer":
+        return this.#closePeer(command.peer);
+      case "sendData":
+        return this.#relay.send(command.room, command.to, command.reliable, command.packet);
+      case "muteTrack":
+        return this.#forwarder.muteTrack(command.track, command.muted);
+      case "shutdown":
+        for (const id of this.#links.keys()) this.#closePeer(id);
+        return;
+      default:
+        this.#handlePeerCommand(command, nowMs);
+    }
+  }
+
+  #handlePeerCommand(
+    command: Extract<
+      MediaCommand,
+      { type: "setRemote" | "restartIce" | "setReceivers" | "setSenders" | "setDownlink" }
+    >,
+    nowMs: number,
+  ): void {
+    const link = this.#links.get(command.peer);
+    if (!link) return;
+    switch (command.type) {
+      case "setRemote":
+        link.peer.setRemote(command.remote, nowMs);
+        break;
+      case "restartIce":
+        link.peer.restartIce(command.ufrag, command.pwd, nowMs);
+        break;
+      case "setReceivers":
+        this.#forwarder.setReceivers(command.peer, command.receivers);
+        break;
+      case "setSenders":
+        this.#forwarder.setSenders(command.peer, command.senders);
+        break;
+      case "setDownlink":
+        this.#forwarder.setDownlink(command.peer, command.track, command.settings);
+        break;
+    }
+    this.#settle(link);
+  }
+
+  #handleDatagram(path: Path, at: number, length: number, nowMs: number): boolean {
+    const peer = this.#peers.find(path, at, length);
+    if (!peer) return false;
+    switch (packetKind(this.#deps.slab.u8, at, length)) {
+      case KIND_RTP: {
+        const plain = peer.unprotectRtp(at, length);
+        return plain > 0 && this.#forwarder.handleRtp(peer.id, at, plain, nowMs);
+      }
+      case KIND_RTCP: {
+        const plain = peer.unprotectRtcp(at, length);
+        if (plain > 0) this.#forwarder.handleRtcp(peer.id, at, plain, nowMs);
+        return false;
+      }
+      case KIND_STUN:
+        peer.handleStun(path, at, length, nowMs);
+        break;
+      case KIND_DTLS:
+        peer.handleDtls(path, at, length, nowMs);
+        break;
+      default:
+        return false;
+    }
+    const link = this.#links.get(peer.id);
+    if (link) this.#settle(link);
+    return false;
+  }
+
+  #openPeer(command: Extract<MediaCommand, { type: "openPeer" }>): void {
+    if (this.#links.has(command.peer)) return;
+    const { peer: id, ufrag, pwd, room, participant } = command;
+    const peer = new Peer(this.#deps, { id, ufrag, pwd, mode: "lite" });
+    const link: Link = { peer, room, participant, channels: new Map(), labels: new Map() };
+    this.#links.set(id, link);
+    this.#peers.add(peer);
+    this.#forwarder.addPeer(id, peer);
+    for (const channel of command.channels) peer.openChannel(channel);
+    this.#settle(link);
+  }
+
+  #closePeer(id: PeerId): void {
+    const link = this.#links.get(id);
+    if (!link) return;
+    this.#links.delete(id);
+    this.#peers.remove(id);
+    this.#deadlines.remove(link);
+    this.#forwarder.removePeer(id);
+    link.peer.close();
+    this.#events.push({ type: "peerState", peer: id, state: "closed", detail: "closed by the server" });
+  }
+
+  #setMember(room: string, participant: string, spec: MemberSpec): void {
+    this.#members.set(participant, { room, spec });
+    this.#relay.setMember(room, participant, spec);
+    if (this.#links.get(spec.dataPeer)?.channels.has(RELIABLE_LABEL)) this.#relay.handleReliableOpen(room, participant);
+  }
+
+  /** After anything that touched a peer: its events out, its next deadline noted. */
+  #settle(link: Link): void {
+    for (let event = link.peer.pollEvent(); event; event = link.peer.pollEvent()) this.#handlePeerEvent(link, event);
+    if (this.#links.has(link.peer.id)) this.#deadlines.schedule(link, link.peer.nextTimeoutMs());
+  }
+
+  #handlePeerEvent(link: Link, event: PeerEvent): void {
+    const peer = link.peer.id;
+    switch (event.type) {
+      case "state":
+        if (event.state === "connected") this.#forwarder.peerConnected(peer, this.#nowMs);
+        this.#events.push({ type: "peerState", peer, state: event.state, detail: event.detail });
+        return;
+      case "channelOpen":
+        link.channels.set(event.label, event.channel);
+        link.labels.set(event.channel, event.label);
+        this.#events.push({ type: "channelOpen", peer, label: event.label });
+        if (event.label === RELIABLE_LABEL && this.#members.get(link.participant)?.spec.dataPeer === peer) {
+          this.#relay.handleReliableOpen(link.room, link.participant);
+        }
+        return;
+      case "channelClosed": {
+        const label = link.labels.get(event.channel);
+        link.labels.delete(event.channel);
+        if (label !== undefined && link.channels.get(label) === event.channel) link.channels.delete(label);
+        return;
+      }
+      case "message": {
+        const label = link.labels.get(event.channel);
+        if (label === undefined) return;
+        this.#relay.handleMessage(link.room, link.participant, label, event.data);
+        this.#noteSequence(link);
+        return;
+      }
+      case "path":
+      case "bufferedLow":
+        return;
+    }
+  }
+
+  #sendData(id: PeerId, label: string, bytes: Uint8Array): SendOutcome {
+    const link = this.#links.get(id);
+    const channel = link?.channels.get(label);
+    if (!link || channel === undefined) return "closed";
+    const outcome = link.peer.sendData(channel, bytes, true, this.#nowMs);
+    this.#deadlines.schedule(link, link.peer.nextTimeoutMs());
+    return outcome;
+  }
+
+  #noteSequence(link: Link): void {
+    this.#sequences.set(link.participant, link.room);
+    if (this.#sequencesDueMs === NEVER) this.#sequencesDueMs = this.#nowMs + SEQUENCE_INTERVAL_MS;
+  }
+
+  #reportSequences(): void {
+    for (const [participant, room] of this.#sequences) {
+      const sequence = this.#relay.lastSequence(room, participant);
+      if (sequence > 0) this.#events.push({ type: "dataSequence", participant, sequence });
+    }
+    this.#sequences.clear();
+    this.#sequencesDueMs = NEVER;
+  }
+
+  #drainForwarder(): void {
+    for (let event = this.#forwarder.pollEvent(); event; event = this.#forwarder.pollEvent()) this.#events.push(event);
+  }
+}

@@ -1,0 +1,218 @@
+/**
+ * One outgoing stream's continuity: sequence numbers, timestamps and VP8 picture numbers that never break, whatever feeds the
+ * stream: another layer, a publisher that began anew, the time after a mute, another worker or node.
+ *
+ * Invariants: sequence numbers rise strictly with the input's order; a gap goes out only where the input has one; a
+ * packet is never given a number that another one had. `take` ends this stream and yields its state as one plain value;
+ * `seed` lets another one that has not begun go on from there. Each happens once.
+ */
+
+/** No number for this packet: it lies before the start, or too far back. */
+export const NO_SEQUENCE = -0x80000000;
+
+/** The state of a stream that ended, to be carried elsewhere. */
+export interface ContinuityState {
+  readonly ssrc: number;
+  /** Last sequence number of 16 bits. */
+  readonly sequence: number;
+  /** Last RTP timestamp, unsigned. */
+  readonly timestamp: number;
+  /** When that was sent, Unix milliseconds. */
+  readonly atMs: number;
+  /** Last VP8 picture numbers, -1 if there were none. */
+  readonly pictureId: number;
+  readonly tl0PicIdx: number;
+  readonly keyIdx: number;
+  /** Picture ids had 15 bits. */
+  readonly widePictureId: boolean;
+  /** Next sequence number of the RTX stream. */
+  readonly rtxSequence: number;
+  /** For sender reports. */
+  readonly packets: number;
+  readonly octets: number;
+}
+
+export type SeedResult = "applied" | "alreadyStarted" | "otherSsrc" | "empty";
+
+/** How many runs of dropped packets are remembered for late ones. */
+const HISTORY = 64;
+/** A new source this far behind must wait: its pictures are older than what was shown (LiveKit: 50 ms). */
+const MAX_BEHIND_MS = 50;
+/** Outside of these the reference is not believed, the wall clock is. */
+const MAX_LAG_MS = 2000;
+const MAX_LEAD_MS = 10_000;
+const PICTURE_ID_MASK = 0x7fff;
+
+/** How the source's clock relates to what was sent before. */
+export const NO_REFERENCE = 0;
+/** The reference is that of a stream which may take over or wait. */
+export const MAY_WAIT = 1;
+/** There is nothing else to send: start now. */
+export const MUST_START = 2;
+export type ReferenceKind = 0 | 1 | 2;
+
+export class Continuity {
+  /** Something was sent, here or before `seed`. */
+  started = false;
+  /** Nothing more is sent: `take` was called. */
+  ended = false;
+  /** Extended number sent last. */
+  sequence: number;
+  timestamp = 0;
+  /** `BatchTime.ticksMs` when `timestamp` was sent. */
+  sentTicksMs = 0;
+  pictureId = -1;
+  tl0PicIdx = -1;
+  keyIdx = -1;
+  /** Picture ids of 15 bits went out: those of 7 bits no longer do. */
+  widePictureId = false;
+
+  /** What is added to the current source's numbers. */
+  timestampOffset = 0;
+  pictureIdOffset = 0;
+  tl0Offset = 0;
+  keyIdxOffset = 0;
+  #sequenceOffset = 0;
+
+  #first = 0;
+  #highest = 0;
+  /** Packets below `#below[i]` have the offset `#offset[i]`; rising. Made when the first packet is dropped. */
+  #below: Int32Array | undefined;
+  #offset: Int32Array | undefined;
+  #runs = 0;
+
+  /** `initialSequence`: of the first packet, if nothing is seeded; below 2^15, so that the SRTP rollover is never in doubt. */
+  constructor(initialSequence: number) {
+    this.sequence = ((initialSequence & 0x7fff) - 1) | 0;
+  }
+
+  /**
+   * A source begins (or goes on after a break) with this packet, which gets the next number.
+   * `reference`: the timestamp it should get by the clocks of the senders, as `kind` says.
+   * False if it would run backwards and may wait; nothing has changed then.
+   */
+  begin(
+    sequence: number,
+    timestamp: number,
+    kind: ReferenceKind,
+    reference: number,
+    clockRate: number,
+    ticksMs: number,
+  ): boolean {
+    if (this.started) {
+      const aligned = this.#align(kind, reference, clockRate, ticksMs);
+      if (aligned === this.timestamp) return false;
+      this.timestampOffset = (aligned - timestamp) | 0;
+    } else {
+      this.timestamp = timestamp;
+    }
+    this.#sequenceOffset = (this.sequence + 1 - sequence) | 0;
+    this.#first = sequence;
+    this.#highest = (sequence - 1) | 0;
+    this.#runs = 0;
+    this.started = true;
+    return true;
+  }
+
+  /** The timestamp for the next packet; the last one if it must wait. */
+  #align(kind: ReferenceKind, reference: number, clockRate: number, ticksMs: number): number {
+    const ticksPerMs = clockRate / 1000;
+    const elapsedMs = (ticksMs - this.sentTicksMs) | 0;
+    const expected = (this.timestamp + Math.max(1, Math.round(elapsedMs * ticksPerMs))) | 0;
+    if (kind === NO_REFERENCE) return expected;
+    const lead = (reference - expected) | 0;
+    if (lead < -MAX_LAG_MS * ticksPerMs || lead > MAX_LEAD_MS * ticksPerMs) return expected;
+    const ahead = (reference - this.timestamp) | 0;
+    if (ahead > 0) return reference;
+    if (-ahead <= MAX_BEHIND_MS * ticksPerMs) return (this.timestamp + 1) | 0;
+    return kind === MAY_WAIT ? this.timestamp : expected;
+  }
+
+  /** The new source's picture numbers follow the last ones; call after `begin`. */
+  beginPictures(pictureId: number, tl0PicIdx: number, keyIdx: number): void {
+    if (this.pictureId < 0) return;
+    this.pictureIdOffset = (this.pictureId + 1 - pictureId) & PICTURE_ID_MASK;
+    this.tl0Offset = (this.tl0PicIdx + 1 - tl0PicIdx) & 255;
+    this.keyIdxOffset = (this.keyIdx + 1 - keyIdx) & 31;
+  }
+
+  /** Whether picture numbers go out changed. */
+  get rewritesPictures(): boolean {
+    return (this.pictureIdOffset | this.tl0Offset | this.keyIdxOffset) !== 0;
+  }
+
+  /** Whether this packet comes after all that were mapped or dropped. */
+  isNewest(sequence: number): boolean {
+    return ((sequence - this.#highest) | 0) > 0;
+  }
+
+  /** The extended number to send the packet with, or `NO_SEQUENCE`. Each packet is mapped once. */
+  map(sequence: number, timestamp: number, ticksMs: number): number {
+    let outgoing = (sequence + this.#sequenceOffset) | 0;
+    if (((sequence - this.#highest) | 0) > 0) {
+      this.#highest = sequence;
+    } else {
+      if (((sequence - this.#first) | 0) < 0) return NO_SEQUENCE;
+      if (this.#runs > 0) outgoing = this.#mapLate(sequence);
+      // With dropped packets behind it, even a late one can be the highest that goes out.
+      if (outgoing === NO_SEQUENCE || ((outgoing - this.sequence) | 0) <= 0) return outgoing;
+    }
+    const sent = (timestamp + this.timestampOffset) | 0;
+    // Pictures may be sent in another order than they are shown.
+    if (((sent - this.timestamp) | 0) > 0) this.timestamp = sent;
+    this.sentTicksMs = ticksMs;
+    return (this.sequence = outgoing);
+  }
+
+  /** Notes the picture numbers (of the source) of a packet whose number is the highest that went out. */
+  notePictures(pictureId: number, tl0PicIdx: number, keyIdx: number, wide: boolean): void {
+    if (wide) this.widePictureId = true;
+    this.pictureId = (pictureId + this.pictureIdOffset) & PICTURE_ID_MASK;
+    this.tl0PicIdx = (tl0PicIdx + this.tl0Offset) & 255;
+    this.keyIdx = (keyIdx + this.keyIdxOffset) & 31;
+  }
+
+  /** Leaves out a packet that `isNewest`: those behind it close up. */
+  drop(sequence: number): void {
+    const below = (this.#below ??= new Int32Array(HISTORY));
+    const offset = (this.#offset ??= new Int32Array(HISTORY));
+    const last = this.#runs - 1;
+    if (last >= 0 && below[last % HISTORY] === this.#highest && sequence === ((this.#highest + 1) | 0)) {
+      below[last % HISTORY] = sequence;
+    } else {
+      below[this.#runs % HISTORY] = sequence;
+      offset[this.#runs % HISTORY] = this.#sequenceOffset;
+      this.#runs++;
+    }
+    this.#highest = sequence;
+    this.#sequenceOffset = (this.#sequenceOffset - 1) | 0;
+  }
+
+  #mapLate(sequence: number): number {
+    const below = this.#below!;
+    const offset = this.#offset!;
+    const oldest = Math.max(0, this.#runs - HISTORY);
+    let found = this.#sequenceOffset;
+    for (let run = this.#runs - 1; run >= oldest; run--) {
+      if (((sequence - below[run % HISTORY]!) | 0) >= 0) return (sequence + found) | 0;
+      found = offset[run % HISTORY]!;
+    }
+    return oldest === 0 ? (sequence + found) | 0 : NO_SEQUENCE;
+  }
+
+  /** Goes on from another stream's state. Refused once anything was sent. */
+  seed(state: ContinuityState | undefined, ssrc: number, ticksMs: number): SeedResult {
+    if (this.started || this.ended) return "alreadyStarted";
+    if (!state) return "empty";
+    if (state.ssrc >>> 0 !== ssrc >>> 0) return "otherSsrc";
+    this.started = true;
+    this.sequence = state.sequence;
+    this.timestamp = state.timestamp | 0;
+    this.sentTicksMs = ticksMs;
+    this.pictureId = state.pictureId;
+    this.tl0PicIdx = state.tl0PicIdx;
+    this.keyIdx = state.keyIdx;
+    this.widePictureId = state.widePictureId;
+    return "applied";
+  }
+}

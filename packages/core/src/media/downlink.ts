@@ -1,0 +1,377 @@
+/**
+ * One track on its way to one subscriber: which layer is forwarded, with which numbers, and what can be repeated.
+ * A stream starts, and changes its layer, only on a packet where a decoder can start; until then it waits and wants a
+ * key frame. Packets of the batch are forwarded by `forward`, which allocates nothing.
+ */
+import { encodeUtf8 } from "@stoa/wire/text";
+import type { DownlinkSettings, SenderSpec } from "../engine/protocol.ts";
+import { CodecTable, NOT_CARRIED } from "./codec-table.ts";
+import { Continuity, MAY_WAIT, MUST_START, NO_REFERENCE, NO_SEQUENCE } from "./continuity.ts";
+import type { ContinuityState, ReferenceKind, SeedResult } from "./continuity.ts";
+import { ExtensionPlan } from "./extension-plan.ts";
+import type { Layer } from "./layer.ts";
+import { NOT_RTX, noChange } from "./packet-writer.ts";
+import type { PacketWriter } from "./packet-writer.ts";
+import { ReportTimes } from "./report-times.ts";
+import { EMPTY, HAS_PICTURE_ID, KEY_START, NARROW_PICTURE_ID } from "./ring.ts";
+import type { PacketRing } from "./ring.ts";
+import { QUALITY_OFF, selectLayer } from "./select.ts";
+import { NO_RECORD, SentPackets } from "./sent-packets.ts";
+import type { Subscriber } from "./subscriber.ts";
+import type { BatchTime } from "./transport.ts";
+import type { Uplink } from "./uplink.ts";
+
+/** No layer. */
+export const NO_LAYER = -1;
+
+/** How many packets can be repeated; as many as the publisher's ring holds. */
+const VIDEO_SENT = 512;
+const AUDIO_SENT = 256;
+
+export class Downlink {
+  readonly subscriber: Subscriber;
+  readonly track: string;
+  readonly isVideo: boolean;
+  readonly ssrc: number;
+  readonly continuity: Continuity;
+  /** Layer to forward; -1 = nothing. */
+  target = NO_LAYER;
+  /** Layer being forwarded; -1 = waiting for a start. */
+  current = NO_LAYER;
+  /** Packets and octets of payload sent, for sender reports; wrap at 32 bits. */
+  packets = 0;
+  octets = 0;
+  /** Something was sent since this was cleared: a sender report is due. */
+  sentSinceReport = false;
+  /** Set by the first packet ever sent. */
+  begun = false;
+  /** Where it puts itself then. */
+  readonly #begun: Downlink[];
+  /** When a key frame was asked for last. */
+  requestedMs = -1e12;
+  /** Share of packets lost by the last receiver report, in 1/256. */
+  fractionLost = 0;
+  /** SDES CNAME. */
+  readonly cname: Uint8Array;
+  readonly reportTimes = new ReportTimes();
+  #spec: SenderSpec;
+  #settings: DownlinkSettings = { disabled: false, maxQuality: 2, fps: 0 };
+  #plan: ExtensionPlan;
+  #codecs: CodecTable;
+  #muted = false;
+  #uplink: Uplink | undefined;
+  /** Where the packets mapped last came from. */
+  #layer: Layer | undefined;
+  #epoch = -1;
+  #codec = -1;
+  #sent: SentPackets | undefined;
+  #rtxSequence: number;
+  readonly #change = noChange();
+  readonly #resendChange = noChange();
+
+  constructor(subscriber: Subscriber, spec: SenderSpec, random32: number, begun: Downlink[]) {
+    this.subscriber = subscriber;
+    this.track = spec.track;
+    this.isVideo = spec.kind === "video";
+    this.#begun = begun;
+    this.ssrc = spec.ssrc | 0;
+    this.cname = encodeUtf8(spec.cname);
+    this.#spec = spec;
+    this.#codecs = new CodecTable([], [], false);
+    this.#plan = new ExtensionPlan(spec.extensions, false);
+    this.continuity = new Continuity(random32 & 0x3fff);
+    this.#rtxSequence = (random32 >>> 16) & 0x3fff;
+  }
+
+  get spec(): SenderSpec {
+    return this.#spec;
+  }
+
+  get uplink(): Uplink | undefined {
+    return this.#uplink;
+  }
+
+  /** The layer whose clock the sent timestamps follow. */
+  get source(): Layer | undefined {
+    return this.#layer;
+  }
+
+  /** A key frame is needed before anything (or the layer wanted) can be sent. */
+  get wantsKeyFrame(): boolean {
+    return this.isVideo && this.target !== NO_LAYER && this.target !== this.current;
+  }
+
+  /** Takes a renegotiated description of the same stream. */
+  update(spec: SenderSpec): void {
+    if (JSON.stringify(spec) === JSON.stringify(this.#spec)) return;
+    this.#spec = spec;
+    // A packet that was sent under another payload type or with other extensions is not repeated.
+    if (this.#sent) this.#sent = this.#newSent();
+    this.#bindCodecs();
+  }
+
+  /** The published track appeared, was replaced, was renegotiated, or went away. */
+  attach(uplink: Uplink | undefined): void {
+    if (uplink !== this.#uplink) {
+      this.#uplink = uplink;
+      this.#layer = undefined;
+      this.#sent = undefined;
+      this.pause();
+    }
+    this.#bindCodecs();
+    this.retarget();
+  }
+
+  setMuted(muted: boolean): void {
+    this.#muted = muted;
+    this.retarget();
+  }
+
+  setSettings(settings: DownlinkSettings): void {
+    this.#settings = settings;
+    this.retarget();
+  }
+
+  /** Works out the wanted layer anew: after a change of settings, or when a layer came or went. */
+  retarget(): void {
+    const { disabled, maxQuality } = this.#settings;
+    const off = disabled || (this.isVideo && maxQuality >= QUALITY_OFF) || this.#muted || this.continuity.ended;
+    if (off || !this.#uplink) {
+      this.target = NO_LAYER;
+      this.pause();
+      return;
+    }
+    this.target = selectLayer(this.#uplink.layers, this.isVideo ? maxQuality : 0, this.current);
+  }
+
+  /** Stops; it goes on with the next packet where a decoder can start. */
+  pause(): void {
+    this.current = NO_LAYER;
+  }
+
+  /** Forwards what the track received in this batch. */
+  forward(uplink: Uplink, time: BatchTime, writer: PacketWriter): void {
+    if (uplink !== this.#uplink || this.target === NO_LAYER) return;
+    let done = NO_LAYER;
+    for (let i = 0; i < uplink.pendingCount; i++) {
+      const layerIndex = uplink.pendingLayer[i]!;
+      if (layerIndex === done || (layerIndex !== this.current && !this.#mayBegin(layerIndex))) continue;
+      const layer = uplink.layers[layerIndex]!;
+      const sequence = uplink.pendingSequence[i]!;
+      const index = layer.ring.find(sequence);
+      if (index < 0) continue;
+      const continues =
+        layerIndex === this.current &&
+        layer.epoch === this.#epoch &&
+        (!this.isVideo || layer.ring.codec[index] === this.#codec || (layer.ring.flags[index]! & EMPTY) !== 0);
+      if (continues) {
+        this.#forwardPacket(layer.ring, index, sequence, time, writer);
+      } else if (this.#begin(layer, index, sequence, time)) {
+        this.#forwardFrom(layer.ring, sequence, time, writer);
+        done = layerIndex;
+      }
+    }
+  }
+
+  /** Whether to begin with this layer: the one wanted, or a lower one as long as there is none at all. */
+  #mayBegin(layerIndex: number): boolean {
+    return layerIndex === this.target || (this.current === NO_LAYER && layerIndex < this.target);
+  }
+
+  /**
+   * Forwards all that the ring holds from a start on: the start may have been lost and have come after the packets behind
+   * it. The rest of this batch is among them.
+   */
+  #forwardFrom(ring: PacketRing, start: number, time: BatchTime, writer: PacketWriter): void {
+    for (let sequence = start; ((ring.newest - sequence) | 0) >= 0; sequence = (sequence + 1) | 0) {
+      const index = ring.find(sequence);
+      if (index >= 0) this.#forwardPacket(ring, index, sequence, time, writer);
+    }
+  }
+
+  #forwardPacket(ring: PacketRing, index: number, sequence: number, time: BatchTime, writer: PacketWriter): void {
+    const continuity = this.continuity;
+    const flags = ring.flags[index]!;
+    const codec = ring.codec[index]!;
+    const payloadType = this.#codecs.payloadType[codec]!;
+    const newest = continuity.isNewest(sequence);
+    if (payloadType === NOT_CARRIED || (newest && (flags & EMPTY) !== 0)) {
+      if (newest) continuity.drop(sequence);
+      return;
+    }
+    const outgoing = continuity.map(sequence, ring.timestamp[index]!, time.ticksMs);
+    if (outgoing === NO_SEQUENCE) return;
+    if (outgoing === continuity.sequence && (flags & HAS_PICTURE_ID) !== 0) {
+      const wide = (flags & NARROW_PICTURE_ID) === 0;
+      continuity.notePictures(ring.pictureId[index]!, ring.tl0PicIdx[index]!, ring.keyIdx[index]!, wide);
+    }
+    const timestamp = (ring.timestamp[index]! + continuity.timestampOffset) | 0;
+    const { pictureIdOffset, tl0Offset, keyIdxOffset } = continuity;
+    this.#sent?.note(outgoing, sequence, timestamp, this.current, pictureIdOffset, tl0Offset, keyIdxOffset);
+    const primaryOnly = this.#codecs.primaryOnly[codec] === 1;
+    let change;
+    const widens = continuity.widePictureId && (flags & NARROW_PICTURE_ID) !== 0;
+    if (primaryOnly || continuity.rewritesPictures || widens) {
+      change = this.#change;
+      change.primaryOnly = primaryOnly;
+      change.widePictureId = continuity.widePictureId;
+      change.pictureIdOffset = pictureIdOffset;
+      change.tl0Offset = tl0Offset;
+      change.keyIdxOffset = keyIdxOffset;
+    }
+    const octets = writer.write(
+      this.subscriber,
+      this.#plan,
+      ring,
+      index,
+      payloadType,
+      outgoing,
+      timestamp,
+      this.ssrc,
+      change,
+    );
+    this.#count(octets);
+  }
+
+  #count(octets: number): void {
+    if (octets < 0) return;
+    this.packets = (this.packets + 1) | 0;
+    this.octets = (this.octets + octets) | 0;
+    this.sentSinceReport = true;
+  }
+
+  /** Starts on this packet if a decoder can; false if it must wait. */
+  #begin(layer: Layer, index: number, sequence: number, time: BatchTime): boolean {
+    const ring = layer.ring;
+    const flags = ring.flags[index]!;
+    const codec = ring.codec[index]!;
+    const startable = (flags & EMPTY) === 0 && (!this.isVideo || (flags & KEY_START) !== 0);
+    if (!this.#mayBegin(layer.index) || !startable || this.#codecs.payloadType[codec] === NOT_CARRIED) {
+      // What was forwarded does not go on: its source began anew or changed its codec.
+      if (layer.index === this.current) this.pause();
+      return false;
+    }
+    const continuity = this.continuity;
+    const timestamp = ring.timestamp[index]!;
+    const kind = this.#referenceKind(layer);
+    const reference = kind === NO_REFERENCE ? 0 : this.#reference(layer, timestamp, codec);
+    const clockRate = this.#codecs.clockRate[codec]!;
+    if (!continuity.begin(sequence, timestamp, kind, reference, clockRate, time.ticksMs)) return false;
+    if ((flags & HAS_PICTURE_ID) !== 0) {
+      continuity.beginPictures(ring.pictureId[index]!, ring.tl0PicIdx[index]!, ring.keyIdx[index]!);
+    }
+    this.current = layer.index;
+    this.#layer = layer;
+    this.#epoch = layer.epoch;
+    this.#codec = codec;
+    if (!this.begun) this.#begun.push(this);
+    this.begun = true;
+    if (this.#codecs.nack) this.#sent ??= this.#newSent();
+    return true;
+  }
+
+  #referenceKind(layer: Layer): ReferenceKind {
+    const last = this.#layer;
+    if (!last || last.epoch !== this.#epoch) return NO_REFERENCE;
+    if (last === layer) return MUST_START;
+    if (!last.clock.known || !layer.clock.known) return NO_REFERENCE;
+    return this.current !== NO_LAYER && last.alive ? MAY_WAIT : MUST_START;
+  }
+
+  /** The timestamp that the packet has in the time of what was sent before. */
+  #reference(layer: Layer, timestamp: number, codec: number): number {
+    const last = this.#layer!;
+    const apart = last === layer ? 0 : last.clock.offsetFrom(layer.clock, this.#codecs.clockRate[codec]!);
+    return (timestamp + apart + this.continuity.timestampOffset) | 0;
+  }
+
+  /** The subscriber lost this packet (16 bits): sends it again if that may help. True if it was. */
+  resend(lost: number, time: BatchTime, writer: PacketWriter): boolean {
+    const sent = this.#sent;
+    const uplink = this.#uplink;
+    if (!sent || !uplink || this.target === NO_LAYER) return false;
+    const record = sent.repeat(lost, this.subscriber.usualRttMs, time.ticksMs);
+    if (record === NO_RECORD) return false;
+    const ring = uplink.layers[sent.layer(record)]?.ring;
+    const index = ring ? ring.find(sent.sourceSequence(record)) : -1;
+    if (!ring || index < 0) return false;
+    const codec = ring.codec[index]!;
+    const payloadType = this.#codecs.payloadType[codec]!;
+    if (payloadType === NOT_CARRIED) return false;
+    const rtx = this.#spec.rtxSsrc !== 0 ? this.#codecs.rtxPayloadType[codec]! : 0;
+    const change = this.#resendChange;
+    change.original = rtx === 0 ? NOT_RTX : lost;
+    change.primaryOnly = this.#codecs.primaryOnly[codec] === 1;
+    change.widePictureId = this.continuity.widePictureId;
+    change.pictureIdOffset = sent.pictureIdOffset(record);
+    change.tl0Offset = sent.tl0Offset(record);
+    change.keyIdxOffset = sent.keyIdxOffset(record);
+    const timestamp = sent.timestamp(record);
+    const { subscriber } = this;
+    if (rtx === 0) {
+      // The same number must never protect two different packets.
+      if (change.widePictureId && (ring.flags[index]! & NARROW_PICTURE_ID) !== 0) return false;
+      const octets = writer.write(subscriber, this.#plan, ring, index, payloadType, lost, timestamp, this.ssrc, change);
+      this.#count(octets);
+      return octets >= 0;
+    }
+    const rtxSsrc = this.#spec.rtxSsrc | 0;
+    const octets = writer.write(
+      subscriber,
+      this.#plan,
+      ring,
+      index,
+      rtx,
+      this.#rtxSequence,
+      timestamp,
+      rtxSsrc,
+      change,
+    );
+    if (octets < 0) return false;
+    this.#rtxSequence = (this.#rtxSequence + 1) & 0xffff;
+    return true;
+  }
+
+  /** Stops for good and gives the state to go on from elsewhere; undefined if nothing was ever sent, or taken before. */
+  take(time: BatchTime): ContinuityState | undefined {
+    const { continuity } = this;
+    const taken = continuity.ended || !continuity.started;
+    continuity.ended = true;
+    this.retarget();
+    if (taken) return undefined;
+    return {
+      ssrc: this.ssrc >>> 0,
+      sequence: continuity.sequence & 0xffff,
+      timestamp: continuity.timestamp >>> 0,
+      atMs: time.unixMs(continuity.sentTicksMs),
+      pictureId: continuity.pictureId,
+      tl0PicIdx: continuity.tl0PicIdx,
+      keyIdx: continuity.keyIdx,
+      widePictureId: continuity.widePictureId,
+      rtxSequence: this.#rtxSequence,
+      packets: this.packets >>> 0,
+      octets: this.octets >>> 0,
+    };
+  }
+
+  /** Goes on from such a state, if nothing was sent yet. */
+  seed(state: ContinuityState | undefined, time: BatchTime): SeedResult {
+    const result = this.continuity.seed(state, this.ssrc, state ? time.ticksAt(state.atMs) : 0);
+    if (result === "applied" && state) {
+      this.#rtxSequence = state.rtxSequence;
+      this.packets = state.packets | 0;
+      this.octets = state.octets | 0;
+    }
+    return result;
+  }
+
+  #newSent(): SentPackets {
+    return new SentPackets(this.isVideo ? VIDEO_SENT : AUDIO_SENT);
+  }
+
+  #bindCodecs(): void {
+    const { codecs, extensions, rtxSsrc } = this.#spec;
+    this.#codecs = new CodecTable(this.#uplink ? this.#uplink.codecs : [], codecs, rtxSsrc !== 0);
+    this.#plan = new ExtensionPlan(extensions, this.#codecs.repeatsPlainly);
+  }
+}

@@ -1,0 +1,107 @@
+/**
+ * Which header extensions one subscriber gets (RFC 8285), and writing them: absolute send time and the transport-wide
+ * number anew, audio level, capture time and dependency descriptor as the publisher wrote them. All else is left out.
+ */
+import { ABS_SEND_TIME_BYTES } from "@stoa/wire/rtp/abs-send-time";
+import {
+  ONE_BYTE_MAX_ID,
+  ONE_BYTE_MAX_LENGTH,
+  elementLength,
+  elementOffset,
+  finishExtensions,
+  writeElementHead,
+} from "@stoa/wire/rtp/extension";
+import type { ExtensionIds } from "../engine/protocol.ts";
+import { HAS_AUDIO_LEVEL } from "./ring.ts";
+import type { PacketRing } from "./ring.ts";
+
+export class ExtensionPlan {
+  /** Ids; 0 = not negotiated. */
+  readonly absSendTime: number;
+  readonly transportCc: number;
+  readonly audioLevel: number;
+  readonly captureTime: number;
+  readonly dependencyDescriptor: number;
+  /** Some id needs the two-byte form. */
+  readonly #wideIds: boolean;
+  /** Some extension goes on every packet. */
+  readonly #always: boolean;
+  readonly #none: boolean;
+
+  /**
+   * `repeatsPlainly`: packets may go out again under their own sequence number. Under SRTP such a repetition must be the
+   * same byte for byte (a nonce is used once), so these streams carry nothing that depends on the time of sending.
+   */
+  constructor(ids: ExtensionIds, repeatsPlainly: boolean) {
+    this.absSendTime = repeatsPlainly ? 0 : (ids.absSendTime ?? 0);
+    this.transportCc = repeatsPlainly ? 0 : (ids.transportCc ?? 0);
+    this.audioLevel = ids.audioLevel ?? 0;
+    this.captureTime = ids.absCaptureTime ?? 0;
+    this.dependencyDescriptor = ids.dependencyDescriptor ?? 0;
+    const highest = Math.max(
+      this.absSendTime,
+      this.transportCc,
+      this.audioLevel,
+      this.captureTime,
+      this.dependencyDescriptor,
+    );
+    this.#none = highest === 0;
+    this.#wideIds = highest > ONE_BYTE_MAX_ID;
+    this.#always = this.absSendTime !== 0 || this.transportCc !== 0;
+  }
+
+  /** Whether the packet gets an extension block. */
+  applies(ring: PacketRing, index: number): boolean {
+    if (this.#none) return false;
+    if (this.#always) return true;
+    return (
+      (this.audioLevel !== 0 && (ring.flags[index]! & HAS_AUDIO_LEVEL) !== 0) ||
+      (this.captureTime !== 0 && ring.captureTime[index] !== 0) ||
+      (this.dependencyDescriptor !== 0 && ring.dependencyDescriptor[index] !== 0)
+    );
+  }
+
+  /** Writes the block at `block`; returns the offset behind it. */
+  write(
+    u8: Uint8Array,
+    block: number,
+    ring: PacketRing,
+    index: number,
+    sendTime: number,
+    transportSequence: number,
+  ): number {
+    const descriptor = this.dependencyDescriptor === 0 ? 0 : ring.dependencyDescriptor[index]!;
+    const wide = this.#wideIds || elementLength(descriptor) > ONE_BYTE_MAX_LENGTH;
+    let at = block + 4;
+    if (this.absSendTime !== 0) {
+      at += writeElementHead(u8, at, wide, this.absSendTime, ABS_SEND_TIME_BYTES);
+      u8[at++] = sendTime >> 16;
+      u8[at++] = sendTime >> 8;
+      u8[at++] = sendTime;
+    }
+    if (this.transportCc !== 0) {
+      at += writeElementHead(u8, at, wide, this.transportCc, 2);
+      u8[at++] = transportSequence >> 8;
+      u8[at++] = transportSequence;
+    }
+    if (this.audioLevel !== 0 && (ring.flags[index]! & HAS_AUDIO_LEVEL) !== 0) {
+      at += writeElementHead(u8, at, wide, this.audioLevel, 1);
+      u8[at++] = ring.audioLevel[index]!;
+    }
+    if (this.captureTime !== 0 && ring.captureTime[index] !== 0) {
+      at = passOn(u8, at, wide, this.captureTime, ring.slot[index]!, ring.captureTime[index]!);
+    }
+    if (descriptor !== 0) {
+      at = passOn(u8, at, wide, this.dependencyDescriptor, ring.slot[index]!, descriptor);
+    }
+    return finishExtensions(u8, block, at, wide);
+  }
+}
+
+function passOn(u8: Uint8Array, at: number, wide: boolean, id: number, slot: number, element: number): number {
+  const length = elementLength(element);
+  const to = at + writeElementHead(u8, at, wide, id, length);
+  const from = slot + elementOffset(element);
+  for (let i = 0; i < length; i++) u8[to + i] = u8[from + i]!;
+  return to + length;
+}

@@ -1,0 +1,155 @@
+/**
+ * One incoming stream of a published track: one SSRC (and the SSRC of its retransmissions) at a time, its packets, what is
+ * missing, its statistics and its clock. When the publisher changes the SSRC or starts anew, the layer stays and
+ * `epoch` rises: its extended sequence numbers go on rising, its content does not continue.
+ */
+import type { RtpHeader } from "@stoa/wire/rtp/header";
+import type { PacketPool } from "../slab.ts";
+import { KeyFrameThrottle } from "./key-frame-throttle.ts";
+import { LossTracker } from "./loss-tracker.ts";
+import { PayloadInfo } from "./payload-info.ts";
+import { Reception } from "./reception.ts";
+import { PacketRing } from "./ring.ts";
+import { SenderClock } from "./sender-clock.ts";
+import { LATE, NEWER, REJECTED, RESTARTED, SequenceExtender } from "./sequence.ts";
+
+/** The packet is a duplicate, too old, or part of a wild jump. */
+export const DROPPED = 0;
+/** The packet is new. */
+export const ACCEPTED = 1;
+
+/** Rings of packets, about one second of a busy stream (LiveKit: 500 and 200). */
+const VIDEO_RING = 512;
+const AUDIO_RING = 256;
+/** A longer gap is not worth asking for: the stream was interrupted. */
+const MAX_GAP = 200;
+/** A layer this far behind the newest packet of all layers is not alive; when none sends, the picture stands still. */
+const ALIVE_MS = 1500;
+
+export class Layer {
+  readonly index: number;
+  readonly ring: PacketRing;
+  readonly losses = new LossTracker();
+  readonly reception = new Reception();
+  readonly clock = new SenderClock();
+  readonly keyFrames: KeyFrameThrottle;
+  readonly payload = new PayloadInfo();
+  readonly #sequences = new SequenceExtender();
+  /** Bound to a new SSRC, and no packet of it came yet. */
+  #fresh = false;
+  /** 0 = none yet. */
+  ssrc = 0;
+  rtxSsrc = 0;
+  /** Counts the sources that this layer had; subscribers start anew when it rises. */
+  epoch = 0;
+  /** Packets are coming in. */
+  alive = false;
+  /** Extended number of the packet accepted last. */
+  sequence = 0;
+  clockRate = 90_000;
+  /** Codec of the last packet, as an index in the publisher's list. */
+  lastCodec = 0;
+  lastPacketMs = -1e12;
+  /** When the SSRC was bound last. */
+  boundMs = -1e12;
+  /** A first packet came and was told. */
+  announced = false;
+  /** Octets and packets that came, retransmissions included. */
+  packets = 0;
+
+  constructor(pool: PacketPool, index: number, isVideo: boolean) {
+    this.index = index;
+    this.ring = new PacketRing(pool, isVideo ? VIDEO_RING : AUDIO_RING);
+    this.keyFrames = new KeyFrameThrottle(index);
+  }
+
+  /** Another SSRC carries this layer from now on. */
+  bind(ssrc: number, nowMs: number): void {
+    if (this.ssrc === ssrc) return;
+    this.ssrc = ssrc;
+    this.boundMs = nowMs;
+    this.#sequences.restart();
+    this.#forget();
+    this.#fresh = true;
+  }
+
+  /**
+   * Judges a packet of the stream itself (`retransmitted` false: `header.sequence` and statistics) or from RTX, and
+   * leaves its extended number in `sequence`. `nack`: losses may be asked for.
+   */
+  accept(header: RtpHeader, sequence: number, retransmitted: boolean, nack: boolean, nowMs: number): number {
+    const sequences = this.#sequences;
+    if (retransmitted) return this.#acceptRetransmission(sequence, nowMs);
+    const before = sequences.highest;
+    const verdict = sequences.extend(sequence);
+    if (verdict === REJECTED) return DROPPED;
+    const extended = sequences.value;
+    this.sequence = extended;
+    if (verdict === RESTARTED) this.#restart(extended);
+    if (verdict === LATE) {
+      if (this.ring.tooOld(extended) || this.ring.find(extended) >= 0) return DROPPED;
+      this.losses.arrived(extended, false, nowMs);
+    }
+    this.reception.receive(extended, verdict !== LATE, header.timestamp, this.clockRate, nowMs);
+    if (verdict === NEWER && nack) this.#noteGap(before, extended, nowMs);
+    this.#touch(nowMs);
+    return ACCEPTED;
+  }
+
+  #acceptRetransmission(sequence: number, nowMs: number): number {
+    if (!this.#sequences.started) return DROPPED;
+    const extended = this.#sequences.peek(sequence);
+    const behind = (this.#sequences.highest - extended) | 0;
+    if (behind < 0 || this.ring.tooOld(extended) || this.ring.find(extended) >= 0) return DROPPED;
+    // Only what was missed: RTX also serves as padding, with old packets that were consumed long ago.
+    if (!this.losses.arrived(extended, true, nowMs)) return DROPPED;
+    this.sequence = extended;
+    this.#touch(nowMs);
+    return ACCEPTED;
+  }
+
+  /** Keeps `alive` true to what came; `latestMs`: when the newest packet of any layer came. True if it changed. */
+  checkAlive(latestMs: number): boolean {
+    const alive = latestMs - this.lastPacketMs < ALIVE_MS && this.packets !== 0;
+    if (alive === this.alive) return false;
+    this.alive = alive;
+    return true;
+  }
+
+  /** Gives the slots back. */
+  close(): void {
+    this.ring.clear();
+    this.losses.clear();
+  }
+
+  #touch(nowMs: number): void {
+    this.packets = (this.packets + 1) | 0;
+    this.lastPacketMs = nowMs;
+  }
+
+  #noteGap(before: number, extended: number, nowMs: number): void {
+    const missing = ((extended - before) | 0) - 1;
+    if (missing === 0) return;
+    if (missing <= MAX_GAP) {
+      this.losses.addGap((before + 1) | 0, extended, nowMs);
+      return;
+    }
+    this.losses.clear();
+    this.keyFrames.request();
+  }
+
+  #restart(extended: number): void {
+    this.epoch++;
+    // A report on a new SSRC may have come before its first packet.
+    if (!this.#fresh) this.#forget();
+    this.#fresh = false;
+    this.reception.restart(extended);
+  }
+
+  #forget(): void {
+    this.losses.clear();
+    this.clock.clear();
+    this.payload.clear();
+    this.reception.forgetReport();
+  }
+}

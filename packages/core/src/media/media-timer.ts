@@ -1,0 +1,149 @@
+/**
+ * Everything of the forwarder that is driven by time, on one tick while packets flow, and on none when nothing does:
+ * every tick:   losses asked for again, PLIs held back by the throttle, transport feedback, reports
+ * every fourth: layers that died, key frames that subscribers wait for, slots that nobody will ask for any more
+ */
+import { NEVER } from "../clock.ts";
+import type { PeerId } from "../engine/protocol.ts";
+import type { Downlink } from "./downlink.ts";
+import type { PeerMedia } from "./peer-media.ts";
+import type { RtcpWriter } from "./rtcp-writer.ts";
+import type { Track } from "./track.ts";
+
+const TICK_MS = 25;
+const SLOW_MS = 100;
+/** Longer than all that is done after the last packet. */
+const IDLE_MS = 3000;
+/** A packet older than this is not asked for. */
+const RING_MS = 2000;
+const FIRST_RECEIVER_REPORT_MS = 300;
+const RECEIVER_REPORT_MS = 1000;
+/** LiveKit: 3 s. The first ones come sooner, because players need two of them to play in step. */
+const SENDER_REPORT_MS = 3000;
+const EARLY_SENDER_REPORT_MS = 1000;
+const EARLY_REPORTS = 3;
+/** When there is nothing to report yet. */
+const RETRY_REPORT_MS = 200;
+
+export class MediaTimer {
+  readonly #peers: ReadonlyMap<PeerId, PeerMedia>;
+  readonly #tracks: ReadonlyMap<string, Track>;
+  readonly #rtcp: RtcpWriter;
+  #tickMs = NEVER;
+  #slowMs = -1e12;
+  #activeMs = -1e12;
+  #keyFramesWanted = false;
+
+  constructor(peers: ReadonlyMap<PeerId, PeerMedia>, tracks: ReadonlyMap<string, Track>, rtcp: RtcpWriter) {
+    this.#peers = peers;
+    this.#tracks = tracks;
+    this.#rtcp = rtcp;
+  }
+
+  nextTimeoutMs(): number {
+    return this.#tickMs;
+  }
+
+  /** There is something to do at once. */
+  wake(): void {
+    this.#tickMs = 0;
+  }
+
+  /** Somebody may wait for a key frame: asked for at the end of the batch. */
+  wantKeyFrames(): void {
+    this.#keyFramesWanted = true;
+    if (this.#tickMs === NEVER) this.#tickMs = 0;
+  }
+
+  /** `active`: packets came in. */
+  endBatch(nowMs: number, active: boolean): void {
+    if (active) {
+      this.#activeMs = nowMs;
+      if (this.#tickMs === NEVER) this.#tickMs = nowMs + TICK_MS;
+    }
+    if (!this.#keyFramesWanted) return;
+    this.#keyFramesWanted = false;
+    for (const track of this.#tracks.values()) {
+      track.requestKeyFrames(nowMs);
+      this.#sendKeyFrameRequests(track, nowMs);
+    }
+  }
+
+  handleTimeout(nowMs: number): void {
+    if (nowMs < this.#tickMs) return;
+    this.endBatch(nowMs, false);
+    const slow = nowMs - this.#slowMs >= SLOW_MS;
+    if (slow) this.#slowMs = nowMs;
+    for (const track of this.#tracks.values()) {
+      if (slow) this.#checkTrack(track, nowMs);
+      this.requestLosses(track, nowMs);
+      this.#sendKeyFrameRequests(track, nowMs);
+    }
+    for (const peer of this.#peers.values()) {
+      if (slow) peer.held.expire(nowMs);
+      if (!peer.connected) continue;
+      if (peer.arrivals.nextTimeoutMs() <= nowMs) this.#rtcp.transportFeedback(peer);
+      this.#report(peer, nowMs);
+    }
+    this.#tickMs = nowMs - this.#activeMs < IDLE_MS ? nowMs + TICK_MS : NEVER;
+  }
+
+  /** Sends the NACKs of one track that are due. */
+  requestLosses(track: Track, nowMs: number): void {
+    const { uplink, publisher } = track;
+    if (!uplink || !publisher) return;
+    const { layers } = uplink;
+    for (let i = 0; i < layers.length; i++) {
+      if (layers[i]!.losses.count > 0) this.#rtcp.nack(publisher, layers[i]!, nowMs);
+    }
+  }
+
+  /** The subscriber said that it cannot decode what it gets. */
+  decoderStuck(track: Track, downlink: Downlink, nowMs: number): void {
+    const layer = track.uplink?.layers[downlink.current >= 0 ? downlink.current : downlink.target];
+    if (!layer || !downlink.isVideo) return;
+    layer.keyFrames.request();
+    this.#sendKeyFrameRequests(track, nowMs);
+  }
+
+  /** A stream sent its first packet. */
+  downlinkBegun(peer: PeerMedia, nowMs: number): void {
+    peer.earlyReports = EARLY_REPORTS;
+    peer.senderReportMs = nowMs;
+  }
+
+  #sendKeyFrameRequests(track: Track, nowMs: number): void {
+    const { uplink, publisher } = track;
+    if (!uplink || !publisher?.connected) return;
+    const { layers } = uplink;
+    for (let i = 0; i < layers.length; i++) {
+      const layer = layers[i]!;
+      if (layer.ssrc !== 0 && layer.keyFrames.take(nowMs)) this.#rtcp.pli(publisher, layer);
+    }
+  }
+
+  #checkTrack(track: Track, nowMs: number): void {
+    const { uplink } = track;
+    if (!uplink) return;
+    uplink.check(nowMs, RING_MS);
+    track.followLayers();
+    track.requestKeyFrames(nowMs);
+  }
+
+  #report(peer: PeerMedia, nowMs: number): void {
+    if (peer.uplinks.length > 0) {
+      if (peer.receiverReportMs === NEVER) peer.receiverReportMs = nowMs + FIRST_RECEIVER_REPORT_MS;
+      else if (peer.receiverReportMs <= nowMs) {
+        this.#rtcp.receiverReport(peer, nowMs);
+        peer.receiverReportMs = nowMs + RECEIVER_REPORT_MS;
+      }
+    }
+    if (peer.senderReportMs > nowMs) return;
+    if (!this.#rtcp.senderReports(peer, nowMs)) {
+      peer.senderReportMs = nowMs + RETRY_REPORT_MS;
+      return;
+    }
+    peer.senderReportMs = nowMs + (peer.earlyReports > 0 ? EARLY_SENDER_REPORT_MS : SENDER_REPORT_MS);
+    if (peer.earlyReports > 0) peer.earlyReports--;
+  }
+}

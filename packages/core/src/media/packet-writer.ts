@@ -1,0 +1,127 @@
+/**
+ * Writing one packet for one subscriber: header and extensions into a send slot, the payload encrypted from where it lies
+ * in the ring. The payload is copied only if bytes of it change (VP8 picture numbers, RTX).
+ */
+import { redPrimaryOffset } from "@stoa/wire/codec/red";
+import { RTP_HEADER_BYTES, writeRtpHeader } from "@stoa/wire/rtp/header";
+import type { PacketSink } from "../paths.ts";
+import { SLOT_BYTES } from "../slab.ts";
+import type { Slab } from "../slab.ts";
+import type { ExtensionPlan } from "./extension-plan.ts";
+import { copyVp8 } from "./rewrite-vp8.ts";
+import { HAS_PICTURE_ID, MARKER, NARROW_PICTURE_ID } from "./ring.ts";
+import type { PacketRing } from "./ring.ts";
+import { BYTES_OUT, PACKETS_OUT } from "./subscriber.ts";
+import type { Subscriber } from "./subscriber.ts";
+import type { BatchTime } from "./transport.ts";
+
+/** What a packet may grow by behind its header: RTX number, a longer picture id, an authentication tag of 16 bytes. */
+const GROWTH_BYTES = 2 + 1 + 16;
+/** `original` when the packet is not a retransmission. */
+export const NOT_RTX = -1;
+
+/** What of the payload is to change; a reusable value. */
+export interface PayloadChange {
+  /** Number of the packet that is repeated, put in front of the payload (RFC 4588), or `NOT_RTX`. */
+  original: number;
+  /** Only the primary encoding of RED goes out. */
+  primaryOnly: boolean;
+  widePictureId: boolean;
+  pictureIdOffset: number;
+  tl0Offset: number;
+  keyIdxOffset: number;
+}
+
+/** A change that changes nothing. */
+export function noChange(): PayloadChange {
+  return {
+    original: NOT_RTX,
+    primaryOnly: false,
+    widePictureId: false,
+    pictureIdOffset: 0,
+    tl0Offset: 0,
+    keyIdxOffset: 0,
+  };
+}
+
+export class PacketWriter {
+  readonly #u8: Uint8Array;
+  readonly #view: DataView;
+  readonly #sink: PacketSink;
+  readonly #time: BatchTime;
+  /** Payload as prepared by `#prepare`. */
+  #from = 0;
+  #length = 0;
+
+  constructor(slab: Slab, sink: PacketSink, time: BatchTime) {
+    this.#u8 = slab.u8;
+    this.#view = slab.view;
+    this.#sink = sink;
+    this.#time = time;
+  }
+
+  /** Sends the ring's entry with these numbers. Returns the bytes of payload sent, -1 if it did not go out. */
+  write(
+    to: Subscriber,
+    plan: ExtensionPlan,
+    ring: PacketRing,
+    index: number,
+    payloadType: number,
+    sequence: number,
+    timestamp: number,
+    ssrc: number,
+    change: PayloadChange | undefined,
+  ): number {
+    const at = this.#sink.reserve();
+    const extended = plan.applies(ring, index);
+    const marker = (ring.flags[index]! & MARKER) !== 0;
+    writeRtpHeader(this.#view, at, extended, marker, payloadType, sequence, timestamp, ssrc);
+    let end = at + RTP_HEADER_BYTES;
+    if (extended) end = plan.write(this.#u8, end, ring, index, this.#time.absSendTime, to.transportSequence);
+    this.#from = ring.payloadAt[index]!;
+    this.#length = ring.payloadLength[index]!;
+    if (end - at + this.#length + GROWTH_BYTES > SLOT_BYTES) return -1;
+    if (this.#length === 0) this.#from = end;
+    if (change !== undefined && !this.#change(change, ring, index, end)) return -1;
+    const total = to.transport.protectRtp(at, end - at, this.#from, this.#length);
+    if (total <= 0) return -1;
+    this.#sink.commit(to.transport.path, total);
+    if (plan.transportCc !== 0) to.transportSequence = (to.transportSequence + 1) & 0xffff;
+    to.counters[PACKETS_OUT]!++;
+    to.counters[BYTES_OUT]! += total;
+    return this.#length;
+  }
+
+  /** Puts the changed payload behind the header at `end`, or moves `#from`. False if it is malformed. */
+  #change(change: PayloadChange, ring: PacketRing, index: number, end: number): boolean {
+    if (change.primaryOnly) {
+      const skip = redPrimaryOffset(this.#u8, this.#from, this.#length);
+      if (skip < 0) return false;
+      this.#from += skip;
+      this.#length -= skip;
+    }
+    let to = end;
+    if (change.original !== NOT_RTX) {
+      this.#u8[to++] = change.original >> 8;
+      this.#u8[to++] = change.original;
+    }
+    if (changesPicture(change, ring.flags[index]!)) {
+      const pictureId = (ring.pictureId[index]! + change.pictureIdOffset) & 0x7fff;
+      const { widePictureId, tl0Offset, keyIdxOffset } = change;
+      this.#length = copyVp8(this.#u8, this.#from, this.#length, to, pictureId, widePictureId, tl0Offset, keyIdxOffset);
+    } else if (to !== end) {
+      this.#u8.copyWithin(to, this.#from, this.#from + this.#length);
+    } else {
+      return true;
+    }
+    this.#length += to - end;
+    this.#from = end;
+    return true;
+  }
+}
+
+function changesPicture(change: PayloadChange, flags: number): boolean {
+  if ((flags & HAS_PICTURE_ID) === 0) return false;
+  if (change.widePictureId && (flags & NARROW_PICTURE_ID) !== 0) return true;
+  return (change.pictureIdOffset | change.tl0Offset | change.keyIdxOffset) !== 0;
+}

@@ -1,0 +1,143 @@
+/**
+ * The last packets of one layer, by extended sequence number: the slots they arrived in and what was read from them once
+ * for all subscribers. A slot belongs to the ring from `claim` until it is overwritten, expires or the ring is closed;
+ * then it goes back to the pool. Bounded by its capacity.
+ */
+import type { PacketPool } from "../slab.ts";
+
+/** The entry holds a packet. */
+export const USED = 1;
+/** RTP marker bit. */
+export const MARKER = 2;
+/** A decoder can start with this packet. */
+export const KEY_START = 4;
+/** No payload (padding only): there is no slot. */
+export const EMPTY = 8;
+/** `pictureId` holds. */
+export const HAS_PICTURE_ID = 16;
+/** The picture id has 7 bits on the wire. */
+export const NARROW_PICTURE_ID = 32;
+/** `audioLevel` holds. */
+export const HAS_AUDIO_LEVEL = 64;
+
+/** No such packet. */
+export const ABSENT = -1;
+
+const NO_SLOT = -1;
+
+export class PacketRing {
+  readonly mask: number;
+  readonly flags: Uint8Array;
+  readonly sequence: Int32Array;
+  /** Offset of the slot, -1 when empty. */
+  readonly slot: Int32Array;
+  readonly payloadAt: Int32Array;
+  readonly payloadLength: Uint16Array;
+  readonly timestamp: Int32Array;
+  /** Index in the publisher's list of codecs. */
+  readonly codec: Uint8Array;
+  /** The byte of RFC 6464: voice flag and level. */
+  readonly audioLevel: Uint8Array;
+  /** Elements of `findExtension`, relative to `slot`; 0 = none. */
+  readonly captureTime: Int32Array;
+  readonly dependencyDescriptor: Int32Array;
+  /** VP8, always as 15 bits. */
+  readonly pictureId: Uint16Array;
+  readonly tl0PicIdx: Uint8Array;
+  readonly keyIdx: Uint8Array;
+  readonly #arrivalMs: Float64Array;
+  readonly #pool: PacketPool;
+  #used = 0;
+  #oldest = 0;
+  #highest = 0;
+
+  /** `capacity`: a power of two. */
+  constructor(pool: PacketPool, capacity: number) {
+    this.#pool = pool;
+    this.mask = capacity - 1;
+    this.flags = new Uint8Array(capacity);
+    this.sequence = new Int32Array(capacity);
+    this.slot = new Int32Array(capacity).fill(NO_SLOT);
+    this.payloadAt = new Int32Array(capacity);
+    this.payloadLength = new Uint16Array(capacity);
+    this.timestamp = new Int32Array(capacity);
+    this.codec = new Uint8Array(capacity);
+    this.audioLevel = new Uint8Array(capacity);
+    this.captureTime = new Int32Array(capacity);
+    this.dependencyDescriptor = new Int32Array(capacity);
+    this.pictureId = new Uint16Array(capacity);
+    this.tl0PicIdx = new Uint8Array(capacity);
+    this.keyIdx = new Uint8Array(capacity);
+    this.#arrivalMs = new Float64Array(capacity);
+  }
+
+  /** Packets held. */
+  get used(): number {
+    return this.#used;
+  }
+
+  /** The highest sequence number held, if any is. */
+  get newest(): number {
+    return this.#highest;
+  }
+
+  /** Index of a packet, or `ABSENT`. */
+  find(sequence: number): number {
+    const index = sequence & this.mask;
+    return this.flags[index] !== 0 && this.sequence[index] === sequence ? index : ABSENT;
+  }
+
+  /** Whether a packet is older than everything the ring could still hold. */
+  tooOld(sequence: number): boolean {
+    return this.#used > 0 && ((this.#highest - sequence) | 0) > this.mask;
+  }
+
+  /**
+   * Takes over `slot` (-1 for an empty packet) and returns the index, whose fields the caller then sets.
+   * The packet is neither held already nor `tooOld`.
+   */
+  claim(sequence: number, slot: number, flags: number, arrivalMs: number): number {
+    const index = sequence & this.mask;
+    if (this.#used === 0) {
+      this.#oldest = this.#highest = sequence;
+    } else if (((sequence - this.#highest) | 0) > 0) {
+      this.#highest = sequence;
+    } else if (((sequence - this.#oldest) | 0) < 0) {
+      this.#oldest = sequence;
+    }
+    this.#release(index);
+    this.flags[index] = flags | USED;
+    this.sequence[index] = sequence;
+    this.slot[index] = slot;
+    this.#arrivalMs[index] = arrivalMs;
+    this.#used++;
+    return index;
+  }
+
+  /** Gives back what arrived before `beforeMs`. */
+  expire(beforeMs: number): void {
+    if (this.#used === 0) return;
+    // What lies further back shares its places with this range.
+    if (((this.#highest - this.#oldest) | 0) > this.mask) this.#oldest = (this.#highest - this.mask) | 0;
+    while (((this.#highest - this.#oldest) | 0) >= 0) {
+      const index = this.#oldest & this.mask;
+      if (this.flags[index] !== 0 && this.#arrivalMs[index]! >= beforeMs) return;
+      this.#release(index);
+      this.#oldest = (this.#oldest + 1) | 0;
+    }
+  }
+
+  /** Gives everything back. */
+  clear(): void {
+    for (let index = 0; index <= this.mask; index++) this.#release(index);
+  }
+
+  #release(index: number): void {
+    if (this.flags[index] === 0) return;
+    this.flags[index] = 0;
+    this.#used--;
+    const slot = this.slot[index]!;
+    this.slot[index] = NO_SLOT;
+    if (slot !== NO_SLOT) this.#pool.give(slot);
+  }
+}

@@ -1,0 +1,157 @@
+/** Taking apart what clients send by RTCP. Total: a malformed packet ends the walk. */
+import { byeCount, byeSsrc } from "@stoa/wire/rtcp/bye";
+import {
+  FEEDBACK_BYTES,
+  FORMAT_APPLICATION,
+  FORMAT_FIR,
+  FORMAT_NACK,
+  FORMAT_PLI,
+  feedbackMedia,
+  firItemCount,
+  firItemSsrc,
+  nackItemCount,
+  nackItemMask,
+  nackItemSequence,
+} from "@stoa/wire/rtcp/feedback";
+import { ntpMiddle } from "@stoa/wire/rtcp/ntp";
+import {
+  GOODBYE,
+  PAYLOAD_FEEDBACK,
+  RECEIVER_REPORT,
+  RTCP_MIN_BYTES,
+  SENDER_REPORT,
+  TRANSPORT_FEEDBACK,
+  rtcpCount,
+  rtcpPacketLength,
+  rtcpType,
+} from "@stoa/wire/rtcp/packet";
+import { parseRembBps } from "@stoa/wire/rtcp/remb";
+import {
+  REPORT_BLOCK_BYTES,
+  newReportBlock,
+  newSenderInfo,
+  readReportBlock,
+  readSenderInfo,
+  reportBlockCount,
+  reportBlocksOffset,
+} from "@stoa/wire/rtcp/report";
+import type { Downlink } from "./downlink.ts";
+import type { PacketWriter } from "./packet-writer.ts";
+import type { PeerMedia } from "./peer-media.ts";
+import type { BatchTime } from "./transport.ts";
+
+/** A client cannot have lost more than it was sent lately: the rest of a NACK is not looked at. */
+const MAX_NACK_ITEMS = 128;
+
+export class RtcpReader {
+  readonly #u8: Uint8Array;
+  readonly #time: BatchTime;
+  readonly #writer: PacketWriter;
+  readonly #requestKeyFrame: (downlink: Downlink) => void;
+  readonly #info = newSenderInfo();
+  readonly #block = newReportBlock();
+
+  /** `requestKeyFrame`: the subscriber of this stream cannot go on decoding. */
+  constructor(u8: Uint8Array, time: BatchTime, writer: PacketWriter, requestKeyFrame: (downlink: Downlink) => void) {
+    this.#u8 = u8;
+    this.#time = time;
+    this.#writer = writer;
+    this.#requestKeyFrame = requestKeyFrame;
+  }
+
+  /** Acts on one compound packet of a peer. */
+  handle(peer: PeerMedia, at: number, length: number): void {
+    const end = at + length;
+    for (let p = at; p < end;) {
+      const size = rtcpPacketLength(this.#u8, p, end);
+      if (size < 0) return;
+      if (size >= RTCP_MIN_BYTES) this.#handlePacket(peer, p, size);
+      p += size;
+    }
+  }
+
+  #handlePacket(peer: PeerMedia, at: number, size: number): void {
+    switch (rtcpType(this.#u8, at)) {
+      case SENDER_REPORT:
+        this.#senderReport(peer, at, size);
+        this.#reportBlocks(peer, at, size);
+        break;
+      case RECEIVER_REPORT:
+        this.#reportBlocks(peer, at, size);
+        break;
+      case GOODBYE:
+        this.#goodbye(peer, at, size);
+        break;
+      case TRANSPORT_FEEDBACK:
+        if (size >= FEEDBACK_BYTES && rtcpCount(this.#u8, at) === FORMAT_NACK) this.#nack(peer, at, size);
+        break;
+      case PAYLOAD_FEEDBACK:
+        if (size >= FEEDBACK_BYTES) this.#payloadFeedback(peer, at, size);
+        break;
+    }
+  }
+
+  #senderReport(peer: PeerMedia, at: number, size: number): void {
+    const info = this.#info;
+    if (!readSenderInfo(this.#u8, at, size, info)) return;
+    const source = peer.sourceOf(info.ssrc);
+    if (!source || source.retransmission) return;
+    // Senders without a wall clock say zero.
+    if (info.ntpSeconds === 0) return;
+    source.layer.clock.update(info, this.#time.nowMs);
+    source.layer.reception.senderReport(ntpMiddle(info.ntpSeconds, info.ntpFraction), this.#time.nowMs);
+  }
+
+  #reportBlocks(peer: PeerMedia, at: number, size: number): void {
+    const block = this.#block;
+    const count = reportBlockCount(this.#u8, at, size);
+    const from = at + reportBlocksOffset(this.#u8, at);
+    for (let i = 0; i < count; i++) {
+      readReportBlock(this.#u8, from + i * REPORT_BLOCK_BYTES, block);
+      const downlink = peer.downlinks.get(block.ssrc);
+      if (!downlink) continue;
+      downlink.fractionLost = block.fractionLost;
+      const rttMs = downlink.reportTimes.rttMs(block.lastReport, block.delaySinceLastReport, this.#time.nowMs);
+      if (rttMs > 0) peer.subscriber.measured(rttMs);
+    }
+  }
+
+  #goodbye(peer: PeerMedia, at: number, size: number): void {
+    const count = byeCount(this.#u8, at, size);
+    for (let i = 0; i < count; i++) {
+      const source = peer.sourceOf(byeSsrc(this.#u8, at, i));
+      if (source && !source.retransmission) source.layer.lastPacketMs = -1e12;
+    }
+  }
+
+  #nack(peer: PeerMedia, at: number, size: number): void {
+    const downlink = peer.downlinks.get(feedbackMedia(this.#u8, at));
+    if (!downlink) return;
+    const count = Math.min(nackItemCount(size), MAX_NACK_ITEMS);
+    for (let i = 0; i < count; i++) {
+      const first = nackItemSequence(this.#u8, at, i);
+      const mask = nackItemMask(this.#u8, at, i);
+      downlink.resend(first, this.#time, this.#writer);
+      for (let bit = 0; bit < 16; bit++) {
+        if (mask & (1 << bit)) downlink.resend((first + 1 + bit) & 0xffff, this.#time, this.#writer);
+      }
+    }
+  }
+
+  #payloadFeedback(peer: PeerMedia, at: number, size: number): void {
+    const format = rtcpCount(this.#u8, at);
+    if (format === FORMAT_PLI) this.#wish(peer, feedbackMedia(this.#u8, at));
+    if (format === FORMAT_FIR) {
+      for (let i = 0; i < firItemCount(size); i++) this.#wish(peer, firItemSsrc(this.#u8, at, i));
+    }
+    if (format === FORMAT_APPLICATION) {
+      const bps = parseRembBps(this.#u8, at, size);
+      if (bps !== undefined) peer.subscriber.rembBps = bps;
+    }
+  }
+
+  #wish(peer: PeerMedia, ssrc: number): void {
+    const downlink = peer.downlinks.get(ssrc);
+    if (downlink) this.#requestKeyFrame(downlink);
+  }
+}

@@ -1,0 +1,49 @@
+/** What the streams to one client share: its transport, its transport-wide sequence numbers, its counters. */
+import type { PeerId } from "../engine/protocol.ts";
+import type { Downlink } from "./downlink.ts";
+import type { MediaTransport } from "./transport.ts";
+
+/** Before anything was measured. */
+const INITIAL_RTT_MS = 70;
+const RTT_WEIGHT = 0.25;
+
+/** Places in `counters`. */
+export const PACKETS_IN = 0;
+export const BYTES_IN = 1;
+export const PACKETS_OUT = 2;
+export const BYTES_OUT = 3;
+
+export class Subscriber {
+  readonly id: PeerId;
+  readonly transport: MediaTransport;
+  /** Doubles kept out of the heap: they outgrow small integers. */
+  readonly counters = new Float64Array(4);
+  /** Next transport-wide sequence number, 16 bits. */
+  transportSequence = 0;
+  /** Downlinks with something to forward in this batch; the first `touchedCount` hold. */
+  readonly touched: Downlink[] = [];
+  touchedCount = 0;
+  /** Available bandwidth by the client's own estimate (REMB), 0 = unknown. */
+  rembBps = 0;
+  #rttMs = 0;
+
+  constructor(id: PeerId, transport: MediaTransport) {
+    this.id = id;
+    this.transport = transport;
+  }
+
+  /** Smoothed round trip time, 0 when unknown. */
+  get rttMs(): number {
+    return this.#rttMs;
+  }
+
+  /** Round trip time to plan with. */
+  get usualRttMs(): number {
+    return this.#rttMs === 0 ? INITIAL_RTT_MS : this.#rttMs;
+  }
+
+  /** A measured round trip. */
+  measured(rttMs: number): void {
+    this.#rttMs = this.#rttMs === 0 ? rttMs : this.#rttMs + (rttMs - this.#rttMs) * RTT_WEIGHT;
+  }
+}

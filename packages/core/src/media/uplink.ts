@@ -1,0 +1,184 @@
+/**
+ * One published track as it comes in: its layers, its codecs, and what came since the last fan-out.
+ * `receive` sees every packet of the track once; subscribers only see what it noted in the rings and in the list of
+ * pending packets, which is bounded (`full`: fan out before the next packet).
+ */
+import { findExtension } from "@stoa/wire/rtp/extension";
+import type { RtpHeader } from "@stoa/wire/rtp/header";
+import type { CodecSpec, PeerId, ReceiverSpec } from "../engine/protocol.ts";
+import type { PacketPool } from "../slab.ts";
+import { DROPPED, Layer } from "./layer.ts";
+import { EMPTY, HAS_AUDIO_LEVEL, KEY_START, MARKER } from "./ring.ts";
+import type { Track } from "./track.ts";
+
+/** LiveKit: at most three spatial layers. */
+const MAX_LAYERS = 3;
+const MAX_PENDING = 128;
+const NO_CODEC = -1;
+const NO_SLOT = -1;
+
+export class Uplink {
+  readonly publisher: PeerId;
+  readonly track: string;
+  /** The track whose subscribers get these packets; undefined when another uplink took its place. */
+  owner: Track | undefined;
+  readonly isVideo: boolean;
+  readonly layers: readonly Layer[];
+  /** Packets since the last fan-out: layer and extended sequence number. */
+  readonly pendingLayer = new Uint8Array(MAX_PENDING);
+  readonly pendingSequence = new Int32Array(MAX_PENDING);
+  pendingCount = 0;
+  /** A layer came to life or died since this was cleared. */
+  layersChanged = false;
+  #spec: ReceiverSpec;
+  readonly #codecOf = new Int8Array(128);
+  readonly #rtxOf = new Int8Array(128);
+  readonly #u8: Uint8Array;
+  #audioLevelId = 0;
+  #captureTimeId = 0;
+  #descriptorId = 0;
+
+  constructor(publisher: PeerId, spec: ReceiverSpec, pool: PacketPool) {
+    this.publisher = publisher;
+    this.track = spec.track;
+    this.isVideo = spec.kind === "video";
+    this.#u8 = pool.slab.u8;
+    this.layers = Array.from({ length: layerCount(spec) }, (_, index) => new Layer(pool, index, this.isVideo));
+    this.#spec = spec;
+    this.#adopt(spec);
+  }
+
+  get spec(): ReceiverSpec {
+    return this.#spec;
+  }
+
+  /** The codecs by the index that the rings note. */
+  get codecs(): readonly CodecSpec[] {
+    return this.#spec.codecs;
+  }
+
+  /** No room for another pending packet. */
+  get full(): boolean {
+    return this.pendingCount === MAX_PENDING;
+  }
+
+  /** Whether this description can be taken by `update`. */
+  fits(spec: ReceiverSpec): boolean {
+    const same = spec.track === this.track && spec.mid === this.#spec.mid && spec.kind === this.#spec.kind;
+    return same && layerCount(spec) === this.layers.length;
+  }
+
+  /** Takes a renegotiated description of the same m-line. */
+  update(spec: ReceiverSpec): void {
+    // Ring entries name codecs by index: other codecs make them unreadable.
+    if (JSON.stringify(spec.codecs) !== JSON.stringify(this.#spec.codecs)) {
+      for (const layer of this.layers) layer.ring.clear();
+      this.pendingCount = 0;
+    }
+    this.#adopt(spec);
+  }
+
+  #adopt(spec: ReceiverSpec): void {
+    this.#spec = spec;
+    this.#codecOf.fill(NO_CODEC);
+    this.#rtxOf.fill(NO_CODEC);
+    for (const [index, codec] of spec.codecs.slice(0, 127).entries()) {
+      this.#codecOf[codec.payloadType & 127] = index;
+      if (codec.rtxPayloadType !== 0) this.#rtxOf[codec.rtxPayloadType & 127] = index;
+    }
+    this.#audioLevelId = spec.extensions.audioLevel ?? 0;
+    this.#captureTimeId = spec.extensions.absCaptureTime ?? 0;
+    this.#descriptorId = spec.extensions.dependencyDescriptor ?? 0;
+  }
+
+  /** Whether packets of this payload type belong to the m-line. */
+  knows(payloadType: number): boolean {
+    return this.#codecOf[payloadType] !== NO_CODEC || this.#rtxOf[payloadType] !== NO_CODEC;
+  }
+
+  /** Whether this payload type is that of retransmissions. */
+  isRtx(payloadType: number): boolean {
+    return this.#rtxOf[payloadType] !== NO_CODEC;
+  }
+
+  /**
+   * Takes one packet of `layer` in the slot `at`; `retransmission`: it came on the RTX stream (RFC 4588).
+   * True if the ring keeps the slot.
+   */
+  receive(layer: Layer, retransmission: boolean, header: RtpHeader, at: number, nowMs: number): boolean {
+    const codec = (retransmission ? this.#rtxOf : this.#codecOf)[header.payloadType]!;
+    if (codec === NO_CODEC) return false;
+    let payloadAt = at + header.headerLength;
+    let payloadLength = header.payloadLength;
+    let sequence = header.sequence;
+    if (retransmission) {
+      if (payloadLength < 2) return false;
+      sequence = (this.#u8[payloadAt]! << 8) | this.#u8[payloadAt + 1]!;
+      payloadAt += 2;
+      payloadLength -= 2;
+    }
+    const spec = this.#spec.codecs[codec]!;
+    layer.clockRate = spec.clockRate;
+    layer.lastCodec = codec;
+    if (layer.accept(header, sequence, retransmission, spec.nack, nowMs) === DROPPED) return false;
+    const ring = layer.ring;
+    const empty = payloadLength === 0;
+    let flags = empty ? EMPTY : 0;
+    if (header.marker) flags |= MARKER;
+    const index = ring.claim(layer.sequence, empty ? NO_SLOT : at, flags, nowMs);
+    ring.payloadAt[index] = payloadAt;
+    ring.payloadLength[index] = payloadLength;
+    ring.timestamp[index] = header.timestamp;
+    ring.codec[index] = codec;
+    this.#noteExtensions(layer, index, header, at, empty);
+    if (!empty) layer.payload.inspect(spec.mime, this.#u8, ring, index);
+    if (ring.flags[index]! & KEY_START) layer.keyFrames.fulfilled();
+    if (!layer.alive) {
+      layer.alive = true;
+      this.layersChanged = true;
+    }
+    this.pendingLayer[this.pendingCount] = layer.index;
+    this.pendingSequence[this.pendingCount++] = layer.sequence;
+    return !empty;
+  }
+
+  /** Notices layers that stopped, and gives back slots of packets older than `ringMs`. */
+  check(nowMs: number, ringMs: number): void {
+    let latestMs = -1e12;
+    for (const layer of this.layers) latestMs = Math.max(latestMs, layer.lastPacketMs);
+    for (const layer of this.layers) {
+      if (layer.checkAlive(latestMs)) this.layersChanged = true;
+      layer.ring.expire(nowMs - ringMs);
+    }
+  }
+
+  /** Gives back all slots. */
+  close(): void {
+    for (const layer of this.layers) layer.close();
+    this.pendingCount = 0;
+  }
+
+  #noteExtensions(layer: Layer, index: number, header: RtpHeader, at: number, empty: boolean): void {
+    const ring = layer.ring;
+    ring.captureTime[index] = 0;
+    ring.dependencyDescriptor[index] = 0;
+    if (empty || (this.#u8[at]! & 0x10) === 0) return;
+    const length = header.headerLength;
+    if (this.#captureTimeId !== 0) {
+      ring.captureTime[index] = findExtension(this.#u8, at, length, this.#captureTimeId);
+    }
+    if (this.#descriptorId !== 0) {
+      ring.dependencyDescriptor[index] = findExtension(this.#u8, at, length, this.#descriptorId);
+    }
+    if (this.#audioLevelId !== 0) {
+      const element = findExtension(this.#u8, at, length, this.#audioLevelId);
+      if ((element & 255) === 0) return;
+      ring.audioLevel[index] = this.#u8[at + (element >> 8)]!;
+      ring.flags[index] = ring.flags[index]! | HAS_AUDIO_LEVEL;
+    }
+  }
+}
+
+function layerCount(spec: ReceiverSpec): number {
+  return Math.min(Math.max(spec.rids.length, spec.ssrcs.length, 1), MAX_LAYERS);
+}

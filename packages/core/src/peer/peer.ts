@@ -1,0 +1,321 @@
+/**
+ * One RTCPeerConnection without I/O: ICE finds the path, DTLS runs over it, SRTP takes its keys from DTLS, SCTP its records.
+ *
+ * Invariants:
+ * 1. DTLS and media are taken only from paths that ICE has validated.
+ * 2. Keys are used only after the certificate has matched the SDP (`DtlsTransport`).
+ * 3. After every input, what DTLS wants to send is handed to the sink, on the selected path.
+ * 4. Whatever arrives, nothing throws; after "failed" by DTLS and after "closed" the peer is inert and holds nothing.
+ */
+import { earlier, NEVER } from "../clock.ts";
+import type { DtlsFactory, Hashes, PacketCrypto, Random } from "../crypto.ts";
+import { DtlsTransport } from "../dtls/dtls-transport.ts";
+import type { ChannelSpec, PeerId, PeerState, RemoteTransport } from "../engine/protocol.ts";
+import { formatPath, type IceAgent, type IceDrops } from "../ice/agent.ts";
+import { ControllingAgent } from "../ice/controlling-agent.ts";
+import { LiteAgent } from "../ice/lite-agent.ts";
+import { NO_PATH, type PacketSink, type Path, type PathInfo, type Paths } from "../paths.ts";
+import { SrtpSession } from "../srtp/session.ts";
+import { DataChannels } from "./data-channels.ts";
+import type { DataTransportFactory, SendOutcome } from "./data-transport.ts";
+import type { PathOwner, PathOwners } from "./path-owners.ts";
+import type { PeerEvent } from "./peer-event.ts";
+
+/** Injected; shared by all peers of a worker. */
+export interface PeerDeps {
+  readonly dtls: DtlsFactory;
+  readonly crypto: PacketCrypto;
+  readonly hashes: Hashes;
+  readonly random: Random;
+  readonly sink: PacketSink;
+  readonly paths: Paths;
+  /** `(options) => new SctpAssociation(options)`. */
+  readonly sctp: DataTransportFactory;
+}
+
+/** What makes one peer different from another. */
+export interface PeerOptions {
+  readonly id: PeerId;
+  /** Our ICE credentials. */
+  readonly ufrag: string;
+  readonly pwd: string;
+  /** "lite" at the server, "controlling" in clients. */
+  readonly mode: "lite" | "controlling";
+}
+
+/** See the file's head. */
+export class Peer implements PathOwner {
+  readonly id: PeerId;
+  readonly #deps: PeerDeps;
+  readonly #ice: IceAgent;
+  readonly #dtls: DtlsTransport;
+  #owners: PathOwners<Peer> | undefined;
+  #srtp: SrtpSession | undefined;
+  readonly #channels: DataChannels;
+  #state: PeerState | "new" = "new";
+  #path: Path = NO_PATH;
+  #events: PeerEvent[] = [];
+  #strayDatagrams = 0;
+  #keyed = false;
+  #released = false;
+  #lastInputMs = 0;
+
+  constructor(deps: PeerDeps, options: PeerOptions) {
+    this.id = options.id;
+    this.#deps = deps;
+    this.#dtls = new DtlsTransport(deps.dtls);
+    this.#channels = new DataChannels(deps.sctp, deps.random);
+    const ice = {
+      slab: deps.crypto.slab,
+      hashes: deps.hashes,
+      random: deps.random,
+      sink: deps.sink,
+      paths: deps.paths,
+      claims: {
+        claim: (path: Path, nowMs: number) => this.#owners?.claim(path, this, nowMs) ?? true,
+        unclaim: (path: Path) => this.#owners?.unclaim(path, this),
+      },
+    };
+    const Agent = options.mode === "lite" ? LiteAgent : ControllingAgent;
+    this.#ice = new Agent(ice, options.ufrag, options.pwd);
+  }
+
+  /** The selected path; `NO_PATH` until one is validated. */
+  get path(): Path {
+    return this.#path;
+  }
+
+  /** ICE and DTLS are up, so that media can be sent. Stays true while "disconnected": the path may come back any moment. */
+  get connected(): boolean {
+    return this.#state === "connected" || this.#state === "disconnected";
+  }
+
+  get ufrags(): readonly string[] {
+    return this.#ice.ufrags;
+  }
+
+  /** Round trip of the last ICE check that we sent, 0 when unknown. */
+  get rttMs(): number {
+    return this.#ice.rttMs;
+  }
+
+  /** Dropped STUN messages. */
+  get iceDrops(): Readonly<IceDrops> {
+    return this.#ice.drops;
+  }
+
+  /** DTLS datagrams that came from paths without a valid check. */
+  get strayDatagrams(): number {
+    return this.#strayDatagrams;
+  }
+
+  /** Paths and ufrags are registered there from now on; `PeerTable.add` calls it. */
+  registerAt(owners: PathOwners<Peer>): void {
+    this.#owners = owners;
+  }
+
+  yieldPath(path: Path, nowMs: number): boolean {
+    const yielded = this.#ice.yieldPath(path, nowMs);
+    this.#path = this.#ice.selected;
+    return yielded;
+  }
+
+  /** The other side's description. Again with other ICE credentials: an ICE restart; with an SCTP part for the first time: SCTP starts. */
+  setRemote(remote: RemoteTransport, nowMs: number): void {
+    if (this.#ended) return;
+    this.#ice.setRemote(remote.ufrag, remote.pwd, nowMs);
+    this.#dtls.setRemote(remote.dtlsRole, remote.fingerprints);
+    this.#channels.setRemote(remote.sctp, this.#dtls.role ?? remote.dtlsRole);
+    this.#advance(nowMs);
+  }
+
+  /** New ICE credentials of ours; the old ones stay valid until a check with the new ones has succeeded. */
+  restartIce(ufrag: string, pwd: string, nowMs: number): void {
+    if (this.#ended) return;
+    this.#ice.restart(ufrag, pwd, nowMs);
+    this.#owners?.rekey(this);
+    this.#advance(nowMs);
+  }
+
+  /** Controlling mode: an address of the other side's. */
+  addRemoteCandidate(info: PathInfo, nowMs: number): void {
+    if (this.#ended) return;
+    this.#ice.addRemoteCandidate(info, nowMs);
+    this.#advance(nowMs);
+  }
+
+  handleStun(path: Path, at: number, length: number, nowMs: number): void {
+    if (this.#ended) return;
+    this.#ice.handleStun(path, at, length, nowMs);
+    this.#advance(nowMs);
+  }
+
+  handleDtls(path: Path, at: number, length: number, nowMs: number): void {
+    if (this.#ended) return;
+    if (!this.#ice.isValid(path)) {
+      this.#strayDatagrams++;
+      return;
+    }
+    this.#dtls.receive(this.#deps.crypto.slab.u8.subarray(at, at + length), nowMs);
+    this.#advance(nowMs);
+  }
+
+  /** Authenticates and decrypts in place: length of the plain packet, or -1 (not authentic, replayed, no keys yet). */
+  unprotectRtp(at: number, length: number): number {
+    return this.#srtp === undefined ? -1 : this.#srtp.unprotectRtp(at, length);
+  }
+
+  /** Like `unprotectRtp`, for RTCP. */
+  unprotectRtcp(at: number, length: number): number {
+    return this.#srtp === undefined ? -1 : this.#srtp.unprotectRtcp(at, length);
+  }
+
+  /** See `SrtpSession.protectRtp`: header at `at`, payload at `from`; total length at `at`, or -1. */
+  protectRtp(at: number, headerLength: number, from: number, payloadLength: number): number {
+    return this.#srtp === undefined ? -1 : this.#srtp.protectRtp(at, headerLength, from, payloadLength);
+  }
+
+  /** In place: total length, or -1. */
+  protectRtcp(at: number, length: number): number {
+    return this.#srtp === undefined ? -1 : this.#srtp.protectRtcp(at, length);
+  }
+
+  /** Stream id; -1 while the DTLS role is unknown (before `setRemote`), then the "channelOpen" event tells it. */
+  openChannel(spec: ChannelSpec): number {
+    return this.#ended ? -1 : this.#channels.openChannel(spec);
+  }
+
+  closeChannel(channel: number): void {
+    if (!this.#ended) this.#channels.closeChannel(channel);
+  }
+
+  /** "full": the queue's bound is reached, try again after "bufferedLow". */
+  sendData(channel: number, data: Uint8Array, binary: boolean, nowMs: number): SendOutcome {
+    if (this.#ended) return "closed";
+    const outcome = this.#channels.send(channel, data, binary, nowMs);
+    this.#pump(nowMs);
+    return outcome;
+  }
+
+  bufferedAmount(channel: number): number {
+    return this.#channels.bufferedAmount(channel);
+  }
+
+  /** "bufferedLow" comes when `bufferedAmount` falls to this many bytes. */
+  setLowWater(channel: number, bytes: number): void {
+    this.#channels.setLowWater(channel, bytes);
+  }
+
+  /** A time in the past means: call `handleTimeout` at once. */
+  nextTimeoutMs(): number {
+    if (this.#ended) return NEVER;
+    return earlier(earlier(this.#ice.nextTimeoutMs(), this.#dtls.nextTimeoutMs()), this.#channels.nextTimeoutMs());
+  }
+
+  handleTimeout(nowMs: number): void {
+    if (this.#ended) return;
+    if (nowMs >= this.#ice.nextTimeoutMs()) this.#ice.handleTimeout(nowMs);
+    if (nowMs >= this.#dtls.nextTimeoutMs()) this.#dtls.handleTimeout(nowMs);
+    this.#channels.handleTimeout(nowMs);
+    this.#advance(nowMs);
+  }
+
+  /** The next event; messages wait in SCTP's receive window until they are taken. */
+  pollEvent(): PeerEvent | undefined {
+    return this.#events.shift() ?? this.#channels.pollEvent();
+  }
+
+  /** Says goodbye on SCTP and DTLS and gives back paths and native memory. */
+  close(): void {
+    this.#end("closed", "closed");
+  }
+
+  get #ended(): boolean {
+    return this.#dtls.state === "closed" || this.#dtls.state === "failed";
+  }
+
+  /** Moves everything on after an input: path, handshake, keys, records, state. */
+  #advance(nowMs: number): void {
+    this.#lastInputMs = nowMs;
+    const former = this.#path;
+    this.#path = this.#ice.selected;
+    if (this.#path !== NO_PATH) this.#dtls.begin(nowMs);
+    if (this.#dtls.state === "open") {
+      if (!this.#keyed) this.#useKeys();
+      this.#channels.connect(nowMs);
+    }
+    this.#pump(nowMs);
+    if (this.#dtls.state === "failed") this.#end("failed", this.#dtls.detail);
+    else if (this.#dtls.state === "closed") this.#end("closed", this.#dtls.detail);
+    else this.#followIce(former);
+  }
+
+  #useKeys(): void {
+    this.#keyed = true;
+    const keys = this.#dtls.exportSrtpKeys();
+    const role = this.#dtls.role;
+    if (keys && role) this.#srtp = new SrtpSession(this.#deps.crypto, this.#deps.hashes, keys, role);
+  }
+
+  /** Records in, packets out, datagrams to the sink. */
+  #pump(nowMs: number): void {
+    const dtls = this.#dtls;
+    const channels = this.#channels;
+    for (let data = dtls.pollData(); data; data = dtls.pollData()) channels.handlePacket(data, nowMs);
+    if (dtls.state === "open") {
+      for (let packet = channels.pollPacket(nowMs); packet; packet = channels.pollPacket(nowMs)) {
+        dtls.send(packet);
+        this.#drain();
+      }
+    }
+    this.#drain();
+  }
+
+  #drain(): void {
+    for (let datagram = this.#dtls.pollDatagram(); datagram; datagram = this.#dtls.pollDatagram()) {
+      if (this.#path !== NO_PATH) this.#deps.sink.send(this.#path, datagram);
+    }
+  }
+
+  /** What ICE and DTLS together mean for the connection. */
+  #followIce(formerPath: Path): void {
+    const ice = this.#ice.state;
+    if (ice === "failed") {
+      if (this.#state !== "failed")
+        this.#setState("failed", this.#path === NO_PATH ? "no path was found" : "consent expired");
+    } else if (ice === "disconnected") {
+      if (this.#state === "connected") this.#setState("disconnected", "no connectivity check for 10 s");
+    } else if (ice === "connected" && this.#dtls.state === "open") {
+      if (this.#state !== "connected") this.#setState("connected", this.#pathName);
+      else if (this.#path !== formerPath) this.#events.push({ type: "path", detail: this.#pathName });
+    }
+  }
+
+  get #pathName(): string {
+    const info = this.#deps.paths.describe(this.#path);
+    return info ? formatPath(info) : "";
+  }
+
+  #setState(state: PeerState, detail: string): void {
+    this.#state = state;
+    this.#events.push({ type: "state", state, detail });
+  }
+
+  #end(state: "failed" | "closed", detail: string): void {
+    if (this.#state === "closed" || (this.#released && state === "failed")) return;
+    if (!this.#released) this.#release();
+    this.#setState(state, detail);
+  }
+
+  #release(): void {
+    this.#released = true;
+    this.#channels.abort();
+    this.#pump(this.#lastInputMs);
+    this.#dtls.close();
+    this.#drain();
+    this.#path = NO_PATH;
+    this.#ice.close();
+    this.#srtp?.close();
+    this.#srtp = undefined;
+  }
+}

@@ -1,0 +1,551 @@
+/**
+ * Clients for the tests of this folder: they speak SignalRequests with real SDP, answer offers, and keep what they were
+ * told, so that a test asserts what a client sees. Time is virtual.
+ */
+import {
+  AddTrackRequest,
+  ClientInfo,
+  ClientInfo_SDK,
+  LeaveRequest_Action,
+  ParticipantInfo,
+  ParticipantInfo_Kind,
+  ParticipantInfo_State,
+  RoomConfiguration,
+  SessionDescription,
+  SignalRequest,
+  SignalTarget,
+  TrackSource,
+  TrackType,
+  type LeaveRequest,
+  type SignalResponse,
+  type TrackInfo,
+} from "@livekit/protocol";
+import type { Random } from "../crypto.ts";
+import type { MediaCommand, PeerId, SenderSpec } from "../engine/protocol.ts";
+import type { Effect } from "./effects.ts";
+import type { Claims, ConnectionOptions, Grants, JoinInput, JoinResult, RoomOptions } from "./options.ts";
+import { Room } from "./room.ts";
+
+/** Deterministic randomness. */
+export function seededRandom(seed: number): Random {
+  let state = seed >>> 0;
+  const uint32 = (): number => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = state;
+    t = Math.imul(t ^ (t >>> 15), t | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return (t ^ (t >>> 14)) >>> 0;
+  };
+  return { uint32, bytes: (length) => Uint8Array.from({ length }, () => uint32() >>> 24) };
+}
+
+export const FINGERPRINT = Array.from({ length: 32 }, () => "AB").join(":");
+export const START_MS = 1_800_000_000_000;
+
+export const EVERYTHING: Grants = {
+  canSubscribe: true,
+  canPublish: true,
+  canPublishData: true,
+  canPublishSources: [],
+  hidden: false,
+  recorder: false,
+  agent: false,
+  canUpdateOwnMetadata: true,
+  canSubscribeMetrics: false,
+  canManageAgentSession: false,
+};
+
+/** What a test may say about a client; the rest is a present-day browser with one peer connection. */
+export interface ClientOptions extends Partial<ConnectionOptions> {
+  readonly protocol?: number;
+  readonly sdk?: ClientInfo_SDK;
+  readonly version?: string;
+  readonly browser?: string;
+  readonly kind?: ParticipantInfo_Kind;
+  readonly grants?: Partial<Grants>;
+  /** Add these tracks and offer them in the join request. */
+  readonly tracks?: readonly LocalTrack[];
+  /** Leave server offers unanswered. */
+  readonly silent?: boolean;
+  readonly metadata?: string;
+  /** Has no video codec: refuses what it is offered. */
+  readonly audioOnly?: boolean;
+}
+
+export interface LocalTrack {
+  readonly cid: string;
+  readonly kind: "audio" | "video";
+  readonly muted?: boolean;
+}
+
+/** One room, its clients, its clock, and everything that came out of it. */
+export class World {
+  readonly room: Room;
+  readonly clients: Client[] = [];
+  readonly effects: Effect[] = [];
+  nowMs = START_MS;
+  nextConnection = 1;
+  /** Last complete lists per peer, as a worker would hold them. */
+  readonly senders = new Map<PeerId, readonly SenderSpec[]>();
+  readonly openPeers = new Map<PeerId, Extract<MediaCommand, { type: "openPeer" }>>();
+  /** Sees each message before its client does. */
+  onSend: ((client: Client, message: SignalResponse) => void) | undefined;
+
+  constructor(config: Partial<RoomConfiguration> = {}, overrides: Partial<RoomOptions> = {}) {
+    let peer = 0;
+    this.room = new Room({
+      sid: "RM_test",
+      name: "test",
+      createdAtMs: START_MS,
+      config: new RoomConfiguration(config),
+      server: {
+        version: "1.13.5",
+        nodeId: "ND_test",
+        region: "here",
+        enabledCodecs: [
+          "audio/opus",
+          "audio/red",
+          "video/AV1",
+          "video/H264",
+          "video/VP8",
+          "video/VP9",
+          "video/rtx",
+        ].map((mime) => ({ mime })),
+        iceServers: () => [],
+        limits: { nameBytes: 16, metadataBytes: 32, attributesBytes: 64 },
+      },
+      media: {
+        fingerprint: FINGERPRINT,
+        candidates: [
+          { protocol: "udp", address: "192.0.2.1", port: 7882 },
+          { protocol: "tcp", address: "192.0.2.1", port: 7881 },
+        ],
+      },
+      random: seededRandom(1),
+      nextPeerId: () => ++peer,
+      ...overrides,
+    });
+  }
+
+  /** A client that has joined; its primary peer is not connected yet. */
+  join(identity: string, options: ClientOptions = {}): Client {
+    const client = this.newClient(identity, options);
+    const result = client.join();
+    if (!("participant" in result)) throw new Error(`${identity} was not let in: ${result.failure}`);
+    return client;
+  }
+
+  /** A client that has joined and whose peers are up. */
+  connect(identity: string, options: ClientOptions = {}): Client {
+    const client = this.join(identity, options);
+    client.connectMedia();
+    return client;
+  }
+
+  newClient(identity: string, options: ClientOptions = {}): Client {
+    const client = new Client(this, identity, options);
+    this.clients.push(client);
+    return client;
+  }
+
+  /** Lets time pass, with every timer on the way. */
+  advance(ms: number): void {
+    const end = this.nowMs + ms;
+    for (let next = this.room.nextTimeoutMs(); next <= end; next = this.room.nextTimeoutMs()) {
+      this.nowMs = Math.max(this.nowMs, next);
+      this.room.handleTimeout(this.nowMs);
+      this.perform();
+    }
+    this.nowMs = end;
+  }
+
+  /** Performs the effects until nobody has anything to say. */
+  perform(): void {
+    for (let effects = this.room.takeEffects(); effects.length > 0; effects = this.room.takeEffects()) {
+      for (const effect of effects) {
+        this.effects.push(effect);
+        this.#performOne(effect);
+      }
+      for (const client of this.clients) client.react();
+    }
+  }
+
+  /** Media commands of one type, in order. */
+  commands<T extends MediaCommand["type"]>(type: T): Extract<MediaCommand, { type: T }>[] {
+    const found: Extract<MediaCommand, { type: T }>[] = [];
+    for (const effect of this.effects) {
+      if (effect.type === "media" && isCommand(effect.command, type)) found.push(effect.command);
+    }
+    return found;
+  }
+
+  #performOne(effect: Effect): void {
+    if (effect.type === "send") {
+      const client = this.clients.find((one) => one.connection === effect.connection);
+      if (!client) return;
+      this.onSend?.(client, effect.message);
+      client.receive(effect.message);
+    } else if (effect.type === "endSignal") {
+      const client = this.clients.find((one) => one.connection === effect.connection);
+      if (client) client.connection = 0;
+    } else if (effect.type === "media") {
+      const { command } = effect;
+      if (command.type === "setSenders") this.senders.set(command.peer, command.senders);
+      if (command.type === "openPeer") this.openPeers.set(command.peer, command);
+      if (command.type === "closePeer") {
+        this.openPeers.delete(command.peer);
+        this.senders.delete(command.peer);
+      }
+    }
+  }
+}
+
+function isCommand<T extends MediaCommand["type"]>(
+  command: MediaCommand,
+  type: T,
+): command is Extract<MediaCommand, { type: T }> {
+  return command.type === type;
+}
+
+type ResponseCase = NonNullable<SignalResponse["message"]["case"]>;
+type ResponseValue<C extends ResponseCase> = Extract<SignalResponse["message"], { case: C }>["value"];
+
+interface Section {
+  readonly mid: string;
+  readonly kind: "audio" | "video" | "application";
+  cid: string | undefined;
+}
+
+/** One client. */
+export class Client {
+  readonly world: World;
+  readonly identity: string;
+  readonly options: ClientOptions;
+  sid = "";
+  /** 0 = no signal connection. */
+  connection = 0;
+  readonly messages: SignalResponse[] = [];
+  /** Others as this client knows them, by sid. */
+  readonly others = new Map<string, ParticipantInfo>();
+  self: ParticipantInfo | undefined;
+  /** mid → track sid on the peer on which it receives. */
+  midToTrackId: Record<string, string> = {};
+  readonly #sections: Section[] = [];
+  #ufrag = 0;
+  #unansweredOffer: SessionDescription | undefined;
+  #wantsOffer = false;
+
+  constructor(world: World, identity: string, options: ClientOptions) {
+    this.world = world;
+    this.identity = identity;
+    this.options = options;
+  }
+
+  /** Follows identities over re-joins. */
+  get modern(): boolean {
+    return (this.options.protocol ?? 17) >= 12;
+  }
+
+  get single(): boolean {
+    return this.options.peerConnections !== "dual";
+  }
+
+  join(resume?: { participantSid: string }): JoinResult {
+    this.connection = this.world.nextConnection++;
+    const result = this.world.room.join(this.#joinInput(resume), this.world.nowMs);
+    if ("participant" in result) this.sid = result.participant;
+    else this.connection = 0;
+    this.world.perform();
+    return result;
+  }
+
+  /** Comes back over a new signal connection, as after a network change. */
+  resume(): JoinResult {
+    return this.join({ participantSid: this.sid });
+  }
+
+  request(message: Exclude<SignalRequest["message"], { case: undefined }>): void {
+    const request = new SignalRequest({ message });
+    this.world.room.handleRequest(this.sid, this.connection, request, this.world.nowMs);
+    this.world.perform();
+  }
+
+  /** The WebSocket breaks. */
+  dropSignal(): void {
+    const { connection } = this;
+    this.connection = 0;
+    this.world.room.handleSignalClosed(this.sid, connection, this.world.nowMs);
+    this.world.perform();
+  }
+
+  /** All peers that the worker knows of this client. */
+  get peers(): PeerId[] {
+    return [...this.world.openPeers.values()].filter((peer) => peer.participant === this.sid).map((peer) => peer.peer);
+  }
+
+  /** Peer id of one of the two connections, once it is open. */
+  peer(target: SignalTarget): PeerId {
+    const withChannels = [...this.world.openPeers.values()].filter((peer) => peer.participant === this.sid);
+    const subscriber = withChannels.find((peer) => peer.channels.length > 0);
+    const found = target === SignalTarget.SUBSCRIBER ? subscriber : withChannels.find((peer) => peer !== subscriber);
+    if (!found) throw new Error(`${this.identity} has no such peer`);
+    return found.peer;
+  }
+
+  connectMedia(): void {
+    for (const peer of this.peers) this.peerState(peer, "connected");
+  }
+
+  peerState(peer: PeerId, state: "connected" | "disconnected" | "failed" | "closed"): void {
+    this.world.room.handleMedia({ type: "peerState", peer, state, detail: "test" }, this.world.nowMs);
+    this.world.perform();
+  }
+
+  addTrack(cid: string, kind: "audio" | "video", more: Partial<AddTrackRequest> = {}): void {
+    this.request({ case: "addTrack", value: addTrackRequest({ cid, kind }, more) });
+  }
+
+  /** Announces and offers a track; its TrackInfo. */
+  publish(cid: string, kind: "audio" | "video", more: Partial<AddTrackRequest> = {}): TrackInfo {
+    this.addTrack(cid, kind, more);
+    this.offer([{ cid, kind }]);
+    const track = this.published(cid);
+    if (!track) throw new Error(`${this.identity} could not publish ${cid}`);
+    return track;
+  }
+
+  /** Ends media of a track: its m-line becomes inactive. */
+  unpublish(cid: string): void {
+    for (const section of this.#sections) if (section.cid === cid) section.cid = undefined;
+    this.offer([]);
+  }
+
+  offer(tracks: readonly LocalTrack[]): void {
+    this.request({ case: "offer", value: this.#makeOffer(tracks) });
+  }
+
+  restartIce(): void {
+    this.#ufrag++;
+    this.offer([]);
+  }
+
+  /** Answers the offer that `silent` held back. */
+  answer(): void {
+    const offer = this.#unansweredOffer;
+    if (!offer) throw new Error(`${this.identity} has no offer to answer`);
+    this.#unansweredOffer = undefined;
+    const value = new SessionDescription({ type: "answer", sdp: this.#answerTo(offer.sdp), id: offer.id });
+    this.request({ case: "answer", value });
+  }
+
+  /** TrackInfo of TrackPublished for this cid, the newest. */
+  published(cid: string): TrackInfo | undefined {
+    return this.all("trackPublished").findLast((response) => response.cid === cid)?.track;
+  }
+
+  /** Another participant, by identity, as this client knows it. */
+  sees(identity: string): ParticipantInfo | undefined {
+    return [...this.others.values()].find((info) => info.identity === identity);
+  }
+
+  /** Track sids that the worker sends to this client. */
+  receives(): string[] {
+    return this.peers.flatMap((peer) => this.world.senders.get(peer) ?? []).map((sender) => sender.track);
+  }
+
+  all<C extends ResponseCase>(kind: C): ResponseValue<C>[] {
+    const values: ResponseValue<C>[] = [];
+    for (const { message } of this.messages) {
+      if (message.case === kind) values.push(message.value as ResponseValue<C>);
+    }
+    return values;
+  }
+
+  last<C extends ResponseCase>(kind: C): ResponseValue<C> | undefined {
+    return this.all(kind).at(-1);
+  }
+
+  get leave(): LeaveRequest | undefined {
+    return this.last("leave");
+  }
+
+  /** Forgets what was received; for "from here on" assertions. */
+  forget(): void {
+    this.messages.length = 0;
+  }
+
+  receive(response: SignalResponse): void {
+    this.messages.push(response);
+    const { message } = response;
+    switch (message.case) {
+      case "join":
+        this.others.clear();
+        this.self = message.value.participant;
+        for (const info of message.value.otherParticipants) this.others.set(info.sid, info);
+        break;
+      case "update":
+        for (const info of message.value.participants) this.#learn(info);
+        break;
+      case "offer":
+        this.midToTrackId = message.value.midToTrackId;
+        this.#unansweredOffer = message.value;
+        break;
+      case "answer":
+        if (this.single) this.midToTrackId = message.value.midToTrackId;
+        break;
+      case "mediaSectionsRequirement":
+        for (let i = 0; i < message.value.numAudios; i++) this.#addSection("audio");
+        for (let i = 0; i < message.value.numVideos; i++) this.#addSection("video");
+        this.#wantsOffer = true;
+        break;
+      default:
+    }
+  }
+
+  /** What a client does by itself after it has read its messages. */
+  react(): void {
+    if (this.connection === 0 || this.options.silent) return;
+    if (this.#wantsOffer) {
+      this.#wantsOffer = false;
+      this.offer([]);
+    }
+    if (this.#unansweredOffer) this.answer();
+  }
+
+  #learn(info: ParticipantInfo): void {
+    if (info.sid === this.sid) {
+      this.self = info;
+      return;
+    }
+    // A client of today knows others by identity: a new instance takes the place of the old one.
+    for (const [sid, other] of this.others) {
+      if (sid === info.sid || (this.modern && other.identity === info.identity)) this.others.delete(sid);
+    }
+    if (info.state !== ParticipantInfo_State.DISCONNECTED) this.others.set(info.sid, info);
+  }
+
+  #joinInput(resume: { participantSid: string } | undefined): JoinInput {
+    const { options } = this;
+    const claims: Claims = {
+      identity: this.identity,
+      name: "",
+      metadata: options.metadata ?? "",
+      attributes: {},
+      kind: options.kind ?? ParticipantInfo_Kind.STANDARD,
+      kindDetails: [],
+      grants: { ...EVERYTHING, ...options.grants },
+    };
+    const first = !resume && this.single;
+    return {
+      connection: this.connection,
+      claims,
+      client: new ClientInfo({
+        sdk: options.sdk ?? ClientInfo_SDK.JS,
+        version: options.version ?? "2.23.0",
+        protocol: options.protocol ?? 17,
+        browser: options.browser ?? "chrome",
+        browserVersion: "140.0",
+        os: "linux",
+      }),
+      options: {
+        peerConnections: this.single ? "single" : "dual",
+        autoSubscribe: options.autoSubscribe ?? true,
+        autoSubscribeDataTrack: options.autoSubscribeDataTrack ?? false,
+        adaptiveStream: options.adaptiveStream ?? false,
+      },
+      resume,
+      addTracks: first ? (options.tracks ?? []).map((track) => addTrackRequest(track, {})) : [],
+      publisherOffer: first ? this.#firstOffer() : undefined,
+    };
+  }
+
+  #firstOffer(): SessionDescription {
+    this.#sections.push({ mid: "0", kind: "application", cid: undefined });
+    for (let i = 0; i < 3; i++) {
+      this.#addSection("audio");
+      this.#addSection("video");
+    }
+    return this.#makeOffer(this.options.tracks ?? []);
+  }
+
+  #addSection(kind: "audio" | "video"): Section {
+    const section: Section = { mid: String(this.#sections.length), kind, cid: undefined };
+    this.#sections.push(section);
+    return section;
+  }
+
+  #answerTo(offer: string): string {
+    const answer = answerTo(offer, this.identity);
+    return this.options.audioOnly ? answer.replaceAll("m=video 9", "m=video 0") : answer;
+  }
+
+  #makeOffer(tracks: readonly LocalTrack[]): SessionDescription {
+    if (this.#sections.length === 0) this.#sections.push({ mid: "0", kind: "application", cid: undefined });
+    for (const { cid, kind } of tracks) this.#addSection(kind).cid = cid;
+    const sdp = writeOffer(this.#sections, `${this.identity}${this.#ufrag}`, this.single);
+    return new SessionDescription({ type: "offer", sdp, id: 1 });
+  }
+}
+
+/** An AddTrack like a browser's. */
+export function addTrackRequest(track: LocalTrack, more: Partial<AddTrackRequest>): AddTrackRequest {
+  const { cid, kind, muted = false } = track;
+  const video = kind === "video";
+  return new AddTrackRequest({
+    cid,
+    muted,
+    name: cid,
+    type: video ? TrackType.VIDEO : TrackType.AUDIO,
+    source: video ? TrackSource.CAMERA : TrackSource.MICROPHONE,
+    width: video ? 1280 : 0,
+    height: video ? 720 : 0,
+    ...more,
+  });
+}
+
+export { LeaveRequest_Action, SignalTarget };
+
+function writeOffer(sections: readonly Section[], ufrag: string, single: boolean): string {
+  const lines = [
+    "v=0",
+    "o=- 1 1 IN IP4 127.0.0.1",
+    "s=-",
+    "t=0 0",
+    `a=group:BUNDLE ${sections.map((section) => section.mid).join(" ")}`,
+    "a=extmap-allow-mixed",
+  ];
+  for (const section of sections) lines.push(...sectionLines(section, ufrag, single));
+  return `${lines.join("\r\n")}\r\n`;
+}
+
+function sectionLines({ mid, kind, cid }: Section, ufrag: string, single: boolean): string[] {
+  const transport = [
+    "c=IN IP4 0.0.0.0",
+    `a=ice-ufrag:u${ufrag.replaceAll(/[^a-zA-Z0-9]/g, "")}xx`,
+    "a=ice-pwd:0123456789012345678901",
+    `a=fingerprint:sha-256 ${FINGERPRINT}`,
+    "a=setup:actpass",
+    `a=mid:${mid}`,
+  ];
+  if (kind === "application") {
+    const application = "m=application 9 UDP/DTLS/SCTP webrtc-datachannel";
+    return [application, ...transport, "a=sctp-port:5000", "a=max-message-size:262144"];
+  }
+  const codecs =
+    kind === "audio"
+      ? ["a=rtpmap:111 opus/48000/2", "a=fmtp:111 minptime=10;useinbandfec=1"]
+      : ["a=rtpmap:96 VP8/90000", "a=rtcp-fb:96 nack", "a=rtpmap:97 rtx/90000", "a=fmtp:97 apt=96"];
+  const media = cid ? ["a=sendonly", `a=msid:- ${cid}`] : [single ? "a=recvonly" : "a=inactive"];
+  const payloads = kind === "audio" ? "111" : "96 97";
+  return [`m=${kind} 9 UDP/TLS/RTP/SAVPF ${payloads}`, ...transport, "a=rtcp-mux", ...codecs, ...media];
+}
+
+/** Accepts everything that the server offers. */
+function answerTo(offer: string, ufrag: string): string {
+  return offer
+    .replaceAll(/^a=(candidate|end-of-candidates|ice-lite|ssrc|ssrc-group|msid).*\r\n/gm, "")
+    .replaceAll(/^a=ice-ufrag:.*$/gm, `a=ice-ufrag:u${ufrag.replaceAll(/[^a-zA-Z0-9]/g, "")}xx`)
+    .replaceAll(/^a=ice-pwd:.*$/gm, "a=ice-pwd:0123456789012345678901")
+    .replaceAll("a=setup:actpass", "a=setup:active")
+    .replaceAll("a=sendonly", "a=recvonly");
+}

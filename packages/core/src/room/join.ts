@@ -1,0 +1,135 @@
+/**
+ * The way into a room: a new session, or back into the one whose signal connection broke (livekit.md 1.5, 1.11).
+ * Invariants: Join is the first message of a session; an identity has one instance, the newer one wins.
+ */
+import { DisconnectReason, ParticipantInfo_State } from "@livekit/protocol";
+import { drawIceCredentials } from "../negotiation/ice-credentials.ts";
+import { clientTraits, enabledCodecsFor } from "../negotiation/client-traits.ts";
+import type { NegotiationOptions } from "../negotiation/types.ts";
+import { clientFeatures } from "./client.ts";
+import { disarmEmptyTimer } from "./empty.ts";
+import { joinResponse } from "./join-response.ts";
+import { leaveMessage, removeParticipant } from "./leave.ts";
+import { setMember } from "./members.ts";
+import { offerNow } from "./negotiate.ts";
+import type { JoinFailure, JoinInput, JoinResult } from "./options.ts";
+import { isDependent, Participant } from "./participant.ts";
+import { publisherLink, subscriberLink, type NegotiationFactory } from "./peer-link.ts";
+import { handleAddTrack } from "./requests/add-track.ts";
+import { handleOffer } from "./requests/offer.ts";
+import { resume } from "./resume.ts";
+import { newSid } from "./sid.ts";
+import type { RoomState } from "./state.ts";
+import { subscribeToExisting } from "./subscriptions.ts";
+import { refreshToken } from "./token.ts";
+import { announce, roomChanged, sendRoomUpdate } from "./updates.ts";
+
+const JOIN_TIMEOUT_MS = 60_000;
+
+/** Lets a participant in, or says why not. */
+export function join(room: RoomState, input: JoinInput, negotiation: NegotiationFactory): JoinResult {
+  if (room.closed) return { failure: "room_closed", message: "room is closed", leave: undefined };
+  const existing = room.identities.get(input.claims.identity);
+  if (input.resume) {
+    const { participantSid } = input.resume;
+    const same = existing !== undefined && (participantSid === "" || participantSid === existing.sid);
+    if (!same) return stateMismatch(input);
+    resume(room, existing, input);
+    return { participant: existing.sid };
+  }
+  if (isFull(room, input, existing)) {
+    return { failure: "room_full", message: "room has exceeded its max participants", leave: undefined };
+  }
+  if (existing) {
+    const detail = "the same identity joined again";
+    const replaced = !input.claims.grants.hidden;
+    removeParticipant(room, existing, DisconnectReason.DUPLICATE_IDENTITY, "disconnect", detail, replaced);
+  }
+  const participant = enter(room, input, negotiation, existing);
+  for (const request of input.addTracks) handleAddTrack(room, participant, request);
+  if (input.publisherOffer) handleOffer(room, participant, input.publisherOffer);
+  return { participant: participant.sid };
+}
+
+function enter(
+  room: RoomState,
+  input: JoinInput,
+  negotiation: NegotiationFactory,
+  existing: Participant | undefined,
+): Participant {
+  const { random, server } = room.options;
+  const participant = new Participant({
+    sid: newSid(random, "PA_"),
+    claims: input.claims,
+    client: input.client,
+    options: input.options,
+    connection: input.connection,
+    region: server.region,
+    codecs: enabledCodecsFor(input.client, server.enabledCodecs),
+    joinedAtMs: room.nowMs,
+    nextRevision: room.nextRevision,
+  });
+  participant.predecessor = existing?.hidden ? undefined : existing;
+  connect(room, participant, negotiation);
+  room.participants.set(participant.sid, participant);
+  room.identities.set(participant.identity, participant);
+  participant.joinRevision = participant.revision;
+  if (!participant.dependent) {
+    room.everJoined = true;
+    disarmEmptyTimer(room);
+  }
+  room.timers.set("joinTimeout", participant.sid, room.nowMs + JOIN_TIMEOUT_MS);
+
+  setMember(room, participant);
+  room.send(participant, { case: "join", value: joinResponse(room, participant) });
+  participant.advance(ParticipantInfo_State.JOINED);
+  announce(room, participant);
+  room.event("joined", participant);
+  refreshToken(room, participant);
+  if (participant.recorder) sendRoomUpdate(room);
+  else roomChanged(room);
+
+  // Existing tracks belong in the first description, so that their media starts with the connection.
+  if (participant.singlePeer || participant.features.fastStart) subscribeToExisting(room, participant);
+  if (participant.subscriberPrimary) offerNow(room, participant);
+  return participant;
+}
+
+/** The SDP machines; the worker hears of a peer when its first description goes out. */
+function connect(room: RoomState, participant: Participant, negotiation: NegotiationFactory): void {
+  const { random, media, nextPeerId } = room.options;
+  const options = (): NegotiationOptions => ({
+    local: media,
+    random,
+    credentials: drawIceCredentials(random),
+    codecs: participant.codecs,
+    client: clientTraits(participant.client),
+    bandwidthFeedback: "remb",
+    playoutDelay: false,
+  });
+  const publisher = { ...options(), role: participant.singlePeer ? ("single" as const) : ("publisher" as const) };
+  participant.publisher = publisherLink(nextPeerId(), publisher.credentials, negotiation.answerer(publisher));
+  if (participant.singlePeer) return;
+  const subscriber = { ...options(), dataChannels: participant.subscriberPrimary };
+  const machine = negotiation.offerer(subscriber);
+  participant.subscriber = subscriberLink(nextPeerId(), subscriber.credentials, machine, random.uint32());
+}
+
+/** Agents and recorders are let in beyond the limit, and so is the successor of somebody who is in already. */
+function isFull(room: RoomState, input: JoinInput, existing: Participant | undefined): boolean {
+  if (room.maxParticipants === 0) return false;
+  let people = 0;
+  for (const participant of room.participants.values()) {
+    if (!participant.dependent && participant !== existing) people++;
+  }
+  return people >= room.maxParticipants && !isDependent(input.claims);
+}
+
+function stateMismatch(input: JoinInput): JoinFailure {
+  const features = clientFeatures(input.client);
+  return {
+    failure: "state_mismatch",
+    message: "no such session to resume",
+    leave: leaveMessage(features, DisconnectReason.STATE_MISMATCH, "reconnect"),
+  };
+}

@@ -1,0 +1,42 @@
+/**
+ * The worker's side of a participant's peer connections: opened before they are named, closed once.
+ * What is sent on them is told as complete lists.
+ */
+import type { SenderSpec } from "../engine/protocol.ts";
+import { setMember } from "./members.ts";
+import type { Participant } from "./participant.ts";
+import { SERVER_CHANNELS, type PeerLink } from "./peer-link.ts";
+import type { RoomState } from "./state.ts";
+
+/** Lets the worker know the peer; the first description of ours is about to go out. */
+export function openLink(room: RoomState, participant: Participant, link: PeerLink): void {
+  if (link.opened) return;
+  link.opened = true;
+  room.peers.set(link.peer, { participant, link });
+  room.media({
+    type: "openPeer",
+    peer: link.peer,
+    room: room.options.sid,
+    participant: participant.sid,
+    ufrag: link.credentials.ufrag,
+    pwd: link.credentials.pwd,
+    channels: link === participant.subscriber && participant.subscriberPrimary ? SERVER_CHANNELS : [],
+  });
+  if (link === participant.primary) setMember(room, participant);
+}
+
+/** Closes what is open; the events of these peers find nobody any more. */
+export function closeLinks(room: RoomState, participant: Participant): void {
+  for (const link of [participant.publisher, participant.subscriber]) {
+    if (!link?.opened) continue;
+    link.opened = false;
+    room.peers.delete(link.peer);
+    room.media({ type: "closePeer", peer: link.peer });
+  }
+}
+
+/** What the worker forwards on this peer from now on. */
+export function setSenders(room: RoomState, link: PeerLink, senders: readonly SenderSpec[]): void {
+  link.senders = senders;
+  room.media({ type: "setSenders", peer: link.peer, senders });
+}

@@ -1,0 +1,116 @@
+/** What a room is made from, and what a join brings. Plain data, resolved and checked by the server's edge beforehand. */
+import type {
+  AddTrackRequest,
+  ClientInfo,
+  ICEServer,
+  ParticipantInfo_Kind,
+  ParticipantInfo_KindDetail,
+  RoomConfiguration,
+  SessionDescription,
+  SignalResponse,
+  TrackSource,
+} from "@livekit/protocol";
+import type { Random } from "../crypto.ts";
+import type { PeerId } from "../engine/protocol.ts";
+import type { EnabledCodec, LocalTransport } from "../negotiation/types.ts";
+import type { SignalId } from "./effects.ts";
+import type { ParticipantSid } from "./sid.ts";
+
+/** The video grant of a token with every "unset means …" resolved (livekit.md 4.3). */
+export interface Grants {
+  readonly canSubscribe: boolean;
+  readonly canPublish: boolean;
+  readonly canPublishData: boolean;
+  /** Empty = every source. */
+  readonly canPublishSources: readonly TrackSource[];
+  readonly hidden: boolean;
+  readonly recorder: boolean;
+  readonly agent: boolean;
+  readonly canUpdateOwnMetadata: boolean;
+  readonly canSubscribeMetrics: boolean;
+  readonly canManageAgentSession: boolean;
+}
+
+/** Who a participant is, as its token says; name, metadata, attributes and grants may change while it is in the room. */
+export interface Claims {
+  readonly identity: string;
+  readonly name: string;
+  readonly metadata: string;
+  readonly attributes: Readonly<Record<string, string>>;
+  readonly kind: ParticipantInfo_Kind;
+  readonly kindDetails: readonly ParticipantInfo_KindDetail[];
+  readonly grants: Grants;
+}
+
+/** How a client wants to be connected (query parameters of `/rtc`, ConnectionSettings of `/rtc/v1`). */
+export interface ConnectionOptions {
+  readonly peerConnections: "single" | "dual";
+  readonly autoSubscribe: boolean;
+  readonly autoSubscribeDataTrack: boolean;
+  readonly adaptiveStream: boolean;
+}
+
+/** One request to enter the room, or to come back to it after the signal connection broke. */
+export interface JoinInput {
+  /** The signal connection that asks; responses go there. */
+  readonly connection: SignalId;
+  readonly claims: Claims;
+  readonly client: ClientInfo;
+  readonly options: ConnectionOptions;
+  /** Set when the client resumes: the SID that it had (old clients leave it empty). */
+  readonly resume: { readonly participantSid: ParticipantSid } | undefined;
+  /** Of a v1 join request; handled after the JoinResponse is out. */
+  readonly addTracks: readonly AddTrackRequest[];
+  /** Of a v1 join request; handled after `addTracks`. */
+  readonly publisherOffer: SessionDescription | undefined;
+}
+
+/** Why nobody was let in. */
+export interface JoinFailure {
+  readonly failure: "room_closed" | "room_full" | "state_mismatch";
+  /** For the HTTP answer. */
+  readonly message: string;
+  /** When set, the client must see this message instead of an HTTP error: upgrade, send it, close. */
+  readonly leave: SignalResponse | undefined;
+}
+
+export type JoinResult = { readonly participant: ParticipantSid } | JoinFailure;
+
+/** Facts about this server that a room repeats to its clients. */
+export interface ServerFacts {
+  /** MAJOR.MINOR.PATCH: the Rust SDK accepts nothing else. */
+  readonly version: string;
+  readonly nodeId: string;
+  readonly region: string;
+  /** `room.enabled_codecs` of the configuration, in its order. */
+  readonly enabledCodecs: readonly EnabledCodec[];
+  /** STUN and TURN servers for one participant; the credentials are its own. */
+  readonly iceServers: (participant: ParticipantSid) => ICEServer[];
+  readonly limits: RoomLimits;
+}
+
+/** Sizes in bytes that self-updates must not exceed; 0 = no limit. */
+export interface RoomLimits {
+  readonly nameBytes: number;
+  readonly metadataBytes: number;
+  /** Sum of the keys and values. */
+  readonly attributesBytes: number;
+}
+
+/** Everything a room needs for its life. */
+export interface RoomOptions {
+  readonly sid: string;
+  readonly name: string;
+  readonly createdAtMs: number;
+  /** Timeouts (seconds), max_participants, metadata, sync_streams; a timeout of 0 means the default. */
+  readonly config: RoomConfiguration;
+  readonly server: ServerFacts;
+  /** Certificate and candidates of the room's media worker; read anew for each description. */
+  readonly media: LocalTransport;
+  readonly random: Random;
+  /** A PeerId that no other peer of this process had or will have. */
+  readonly nextPeerId: () => PeerId;
+}
+
+/** Limits of a server that configures none (livekit.md 4.3). */
+export const DEFAULT_LIMITS: RoomLimits = { nameBytes: 256, metadataBytes: 512 * 1024, attributesBytes: 64 * 1024 };

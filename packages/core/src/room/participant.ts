@@ -1,0 +1,265 @@
+/**
+ * One participant instance: who it is, what it publishes, what it wants to receive, and its ParticipantInfo.
+ * Invariant: the version of the info grows with every change and an info that was handed out is never changed,
+ * so one object can go to everybody.
+ */
+import {
+  DisconnectReason,
+  ParticipantInfo,
+  ParticipantInfo_Kind,
+  ParticipantInfo_State,
+  ParticipantPermission,
+  type ClientInfo,
+  type TrackSource,
+  type UpdateTrackSettings,
+} from "@livekit/protocol";
+import type { EnabledCodecs, PublishedMedia } from "../negotiation/types.ts";
+import { clientFeatures, type ClientFeatures } from "./client.ts";
+import type { SignalId } from "./effects.ts";
+import type { Claims, ConnectionOptions, Grants } from "./options.ts";
+import type { PeerLink, PublisherLink, SubscriberLink } from "./peer-link.ts";
+import type { ParticipantSid, TrackSid } from "./sid.ts";
+import type { PendingTrack, PublishedTrack } from "./track.ts";
+
+/** What a participant wants of one track of somebody else. */
+export interface Subscription {
+  /** Wanted; undefined while only settings came. An explicit "no" outlasts auto-subscription. */
+  desired: boolean | undefined;
+  /** The last UpdateTrackSettings; may come before the track does. */
+  settings: UpdateTrackSettings | undefined;
+  /** The client was told that it has no codec for the track. */
+  refused: boolean;
+}
+
+/** Everything that is fixed at the join. */
+export interface ParticipantOptions {
+  readonly sid: ParticipantSid;
+  readonly claims: Claims;
+  readonly client: ClientInfo;
+  readonly options: ConnectionOptions;
+  readonly connection: SignalId;
+  readonly region: string;
+  /** Codecs that it may publish and receive. */
+  readonly codecs: EnabledCodecs;
+  readonly joinedAtMs: number;
+  /** Order of all infos that the room ever made. */
+  readonly nextRevision: () => number;
+}
+
+export class Participant {
+  readonly sid: ParticipantSid;
+  readonly client: ClientInfo;
+  readonly features: ClientFeatures;
+  readonly options: ConnectionOptions;
+  readonly region: string;
+  readonly codecs: EnabledCodecs;
+  readonly joinedAtMs: number;
+
+  /** The live signal connection; undefined between its loss and the resume. */
+  connection: SignalId | undefined;
+  /** When the client was last heard; what was sent since may be lost. */
+  lastHeardMs: number;
+
+  /** The client's offers (all of it in single mode), and ours in dual mode. */
+  publisher: PublisherLink | undefined;
+  subscriber: SubscriberLink | undefined;
+  /** Some peer connection was up once: a lost signal connection is no reason to remove the participant. */
+  everConnected = false;
+  /** Highest reliable data sequence received, for ReconnectResponse.last_message_seq. */
+  lastDataSequence = 0;
+
+  readonly pending = new Map<string, PendingTrack>();
+  /** Bound to an m-line, to be published at their first packet. */
+  readonly awaitingPacket = new Map<TrackSid, PublishedMedia>();
+  readonly tracks = new Map<TrackSid, PublishedTrack>();
+  readonly subscriptions = new Map<TrackSid, Subscription>();
+  /** Tracks that are sent to it, or about to be; the set that is negotiated, oldest first. */
+  readonly activeTracks = new Set<TrackSid>();
+  /** Tracks whose new settings wait for the end of the debounce. */
+  readonly changedSettings = new Set<TrackSid>();
+  lastNegotiationMs = Number.NEGATIVE_INFINITY;
+
+  /** Infos up to this revision reached it by a JoinResponse or a snapshot. */
+  seenRevision = 0;
+  /** Revision of its first info: whoever has seen that one knows it. */
+  joinRevision = 0;
+  /** Revision that was last broadcast, and last sent to itself; 0 = never. */
+  lastBroadcast = 0;
+  lastBroadcastMs = 0;
+  lastToldSelf = 0;
+  /** The instance of the identity that it replaced, until a broadcast has shown everybody the new one. */
+  predecessor: Participant | undefined;
+
+  #claims: Claims;
+  #state = ParticipantInfo_State.JOINING;
+  #isPublisher = false;
+  #disconnectReason = DisconnectReason.UNKNOWN_REASON;
+  #version = 0;
+  #revision = 0;
+  #info: ParticipantInfo | undefined;
+  readonly #nextRevision: () => number;
+
+  constructor(options: ParticipantOptions) {
+    this.sid = options.sid;
+    this.client = options.client;
+    this.features = clientFeatures(options.client);
+    this.options = options.options;
+    this.region = options.region;
+    this.codecs = options.codecs;
+    this.joinedAtMs = options.joinedAtMs;
+    this.lastHeardMs = options.joinedAtMs;
+    this.connection = options.connection;
+    this.#claims = options.claims;
+    this.#nextRevision = options.nextRevision;
+  }
+
+  get identity(): string {
+    return this.#claims.identity;
+  }
+
+  get claims(): Claims {
+    return this.#claims;
+  }
+
+  get grants(): Grants {
+    return this.#claims.grants;
+  }
+
+  get hidden(): boolean {
+    return this.#claims.grants.hidden;
+  }
+
+  get dependent(): boolean {
+    return isDependent(this.#claims);
+  }
+
+  get recorder(): boolean {
+    return this.#claims.kind === ParticipantInfo_Kind.EGRESS || this.#claims.grants.recorder;
+  }
+
+  get state(): ParticipantInfo_State {
+    return this.#state;
+  }
+
+  get active(): boolean {
+    return this.#state === ParticipantInfo_State.ACTIVE;
+  }
+
+  get isPublisher(): boolean {
+    return this.#isPublisher;
+  }
+
+  get disconnectReason(): DisconnectReason {
+    return this.#disconnectReason;
+  }
+
+  /** One peer connection for both directions, offered by the client. */
+  get singlePeer(): boolean {
+    return this.options.peerConnections === "single";
+  }
+
+  /** Whether the first connection is the one that we offer (livekit.md 1.5). */
+  get subscriberPrimary(): boolean {
+    return !this.singlePeer && this.features.subscriberPrimary && this.grants.canSubscribe;
+  }
+
+  /** The connection that makes the participant ACTIVE and carries data down to it. */
+  get primary(): PeerLink | undefined {
+    return this.subscriberPrimary ? this.subscriber : this.publisher;
+  }
+
+  /** The connection on which tracks of others are sent to it. */
+  get downLink(): PeerLink | undefined {
+    return this.singlePeer ? this.publisher : this.subscriber;
+  }
+
+  /** Revision of the current info. */
+  get revision(): number {
+    this.info();
+    return this.#revision;
+  }
+
+  canPublishSource(source: TrackSource): boolean {
+    const { canPublish, canPublishSources } = this.grants;
+    return canPublish && (canPublishSources.length === 0 || canPublishSources.includes(source));
+  }
+
+  /** States only go forward; false when it is there already. */
+  advance(state: ParticipantInfo_State): boolean {
+    if (state <= this.#state) return false;
+    this.#state = state;
+    this.touch();
+    return true;
+  }
+
+  disconnect(reason: DisconnectReason): void {
+    this.#disconnectReason = reason;
+    this.advance(ParticipantInfo_State.DISCONNECTED);
+    this.touch();
+  }
+
+  setPublisher(): void {
+    if (this.#isPublisher) return;
+    this.#isPublisher = true;
+    this.touch();
+  }
+
+  setClaims(claims: Claims): void {
+    this.#claims = claims;
+    this.touch();
+  }
+
+  /** Something that the info shows has changed. */
+  touch(): void {
+    this.#info = undefined;
+  }
+
+  /** As others see it; a new object with a higher version after each change. */
+  info(): ParticipantInfo {
+    if (this.#info) return this.#info;
+    this.#version++;
+    this.#revision = this.#nextRevision();
+    this.#info = new ParticipantInfo({
+      sid: this.sid,
+      identity: this.identity,
+      name: this.#claims.name,
+      metadata: this.#claims.metadata,
+      attributes: { ...this.#claims.attributes },
+      state: this.#state,
+      joinedAt: BigInt(Math.floor(this.joinedAtMs / 1000)),
+      joinedAtMs: BigInt(Math.floor(this.joinedAtMs)),
+      version: this.#version,
+      permission: permissionOf(this.grants),
+      region: this.region,
+      isPublisher: this.#isPublisher,
+      kind: this.#claims.kind,
+      kindDetails: [...this.#claims.kindDetails],
+      disconnectReason: this.#disconnectReason,
+      clientProtocol: this.client.clientProtocol,
+      capabilities: [...this.client.capabilities],
+      tracks: [...this.tracks.values()].map((track) => track.info),
+    });
+    return this.#info;
+  }
+}
+
+/** Agents and recorders do not keep a room open and do not count as people. */
+export function isDependent({ kind, grants }: Claims): boolean {
+  const helper = kind === ParticipantInfo_Kind.AGENT || kind === ParticipantInfo_Kind.EGRESS;
+  return helper || grants.agent || grants.recorder;
+}
+
+function permissionOf(grants: Grants): ParticipantPermission {
+  return new ParticipantPermission({
+    canSubscribe: grants.canSubscribe,
+    canPublish: grants.canPublish,
+    canPublishData: grants.canPublishData,
+    canPublishSources: [...grants.canPublishSources],
+    hidden: grants.hidden,
+    recorder: grants.recorder,
+    canUpdateMetadata: grants.canUpdateOwnMetadata,
+    agent: grants.agent,
+    canSubscribeMetrics: grants.canSubscribeMetrics,
+    canManageAgentSession: grants.canManageAgentSession,
+  });
+}

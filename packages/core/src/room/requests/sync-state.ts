@@ -1,0 +1,42 @@
+/**
+ * SignalRequest.sync_state: what a client that resumes believes to be the state (livekit.md 1.11). It must not publish
+ * tracks that we do not know; its subscriptions and switched-off tracks are taken over. Its SDP and data channels
+ * survived with the peers and are not looked at.
+ */
+import { UpdateTrackSettings, type SyncState } from "@livekit/protocol";
+import { fullReconnect } from "../leave.ts";
+import type { Participant } from "../participant.ts";
+import type { TrackSid } from "../sid.ts";
+import type { RoomState } from "../state.ts";
+import { handleSubscription } from "./subscription.ts";
+import { rememberSettings } from "./track-setting.ts";
+
+/** Takes it over, or has the client start anew. */
+export function handleSyncState(room: RoomState, participant: Participant, state: SyncState): void {
+  const stranger = state.publishTracks.find(({ track }) => !track || !publishes(participant, track.sid));
+  if (stranger) {
+    fullReconnect(
+      room,
+      participant,
+      `the client publishes ${stranger.track?.sid ?? "a track without sid"}, unknown here`,
+    );
+    return;
+  }
+  if (state.publishDataTracks.length > 0) {
+    fullReconnect(room, participant, "the client publishes a data track, unknown here");
+    return;
+  }
+  // Settings first: a track that is switched off must not start.
+  for (const sid of state.trackSidsDisabled) {
+    rememberSettings(room, participant, sid, new UpdateTrackSettings({ disabled: true }));
+  }
+  if (state.subscription) handleSubscription(room, participant, state.subscription);
+}
+
+function publishes(participant: Participant, sid: TrackSid): boolean {
+  if (participant.tracks.has(sid)) return true;
+  for (const pending of participant.pending.values()) {
+    if (pending.infos.some((info) => info.sid === sid)) return true;
+  }
+  return false;
+}

@@ -1,0 +1,52 @@
+/**
+ * Back after the signal connection broke (livekit.md 1.11): the session, its peers and its tracks are as they were; only
+ * the signal connection is a new one. Invariant: ReconnectResponse first, then everything that the client may have missed.
+ */
+import { ReconnectResponse, RoomUpdate } from "@livekit/protocol";
+import { clientConfiguration } from "./client.ts";
+import { restartIce } from "./negotiate.ts";
+import type { JoinInput } from "./options.ts";
+import type { Participant } from "./participant.ts";
+import type { RoomState } from "./state.ts";
+import { refreshToken } from "./token.ts";
+import { sendMissedDepartures, sendSnapshot } from "./updates.ts";
+
+const RESTORE_MEDIA_WITHIN_MS = 20_000;
+
+/** Moves the session to the signal connection of `input`. */
+export function resume(room: RoomState, participant: Participant, input: JoinInput): void {
+  room.endSignal(participant);
+  participant.connection = input.connection;
+  const missedSinceMs = participant.lastHeardMs;
+  participant.lastHeardMs = room.nowMs;
+  awaitMedia(room, participant);
+
+  if (participant.features.reconnectResponse) {
+    room.send(participant, { case: "reconnect", value: reconnectResponse(room, participant) });
+  }
+  if (participant.features.disconnectedUpdates) sendMissedDepartures(room, participant, missedSinceMs);
+  sendSnapshot(room, participant);
+  room.send(participant, { case: "roomUpdate", value: new RoomUpdate({ room: room.info() }) });
+  refreshToken(room, participant);
+  room.event("resumed", participant);
+  restartIce(room, participant);
+}
+
+/** Media that had failed gets a new chance, and is given up if the restart of ICE does not bring it back. */
+function awaitMedia(room: RoomState, participant: Participant): void {
+  room.timers.clear("mediaGone", participant.sid);
+  for (const link of [participant.publisher, participant.subscriber]) {
+    if (link?.state !== "failed") continue;
+    link.state = "disconnected";
+    room.timers.set("mediaGone", participant.sid, room.nowMs + RESTORE_MEDIA_WITHIN_MS);
+  }
+}
+
+function reconnectResponse(room: RoomState, participant: Participant): ReconnectResponse {
+  return new ReconnectResponse({
+    iceServers: room.options.server.iceServers(participant.sid),
+    clientConfiguration: clientConfiguration(room.options.server.enabledCodecs, participant.codecs),
+    serverInfo: room.serverInfo,
+    lastMessageSeq: participant.lastDataSequence,
+  });
+}

@@ -1,0 +1,210 @@
+/**
+ * Who is told about whom, and when (livekit.md 1.18): publishers and wanted changes at once, comings and goings of mere
+ * subscribers in batches. Invariants: nobody receives a version twice or out of order, nobody hears of a hidden
+ * participant or of the leaving of somebody it never knew.
+ *
+ * No table per recipient is kept: infos carry a room-wide revision, and a recipient remembers up to which revision its
+ * JoinResponse or resume snapshot was complete.
+ */
+import {
+  ParticipantInfo_State,
+  ParticipantUpdate,
+  RoomUpdate,
+  SignalResponse,
+  type ParticipantInfo,
+} from "@livekit/protocol";
+import type { Participant } from "./participant.ts";
+import type { QueuedUpdate, RoomState } from "./state.ts";
+
+/**
+ * A join of a mere subscriber costs one message to everybody, so in a big room they are gathered: LiveKit waits 3 s always; here the
+ * wait grows with the room and ends there, since two people who wait 3 s for each other gain nothing by it.
+ */
+const BATCH_MS_PER_PARTICIPANT = 10;
+const MIN_BATCH_INTERVAL_MS = 50;
+const MAX_BATCH_INTERVAL_MS = 3000;
+const ROOM_UPDATE_INTERVAL_MS = 5000;
+/** Messages about many participants are cut around this size. */
+const CHUNK_BYTES = 128 * 1024;
+/** Departures remembered for clients that resume. */
+const MAX_DEPARTURES = 128;
+
+/** How a change is told. */
+export interface AnnounceOptions {
+  /** Not batched, although the participant publishes nothing. */
+  readonly immediate?: boolean;
+  /** The participant itself hears of it, and at once. */
+  readonly self?: boolean;
+  /** It left because its identity came back. */
+  readonly replaced?: boolean;
+}
+
+/** Tells the room that the info of `participant` has changed. */
+export function announce(room: RoomState, participant: Participant, options: AnnounceOptions = {}): void {
+  if (options.self) tellSelf(room, participant);
+  if (participant.hidden || participant.lastBroadcast === participant.revision) return;
+  const update: QueuedUpdate = { participant, replaced: options.replaced ?? false };
+  if (hasLeft(participant)) rememberDeparture(room, update);
+  const queued = room.queuedUpdates.get(participant.identity);
+  // The former instance of the identity waits: it goes first, so that old clients see it leave before the new one comes.
+  const former = queued && queued.participant !== participant ? queued : undefined;
+  if (options.immediate || participant.isPublisher || former) {
+    room.queuedUpdates.delete(participant.identity);
+    broadcast(room, former ? [{ ...former, replaced: true }, update] : [update]);
+    return;
+  }
+  room.queuedUpdates.set(participant.identity, update);
+  if (!room.timers.isSet("batchedUpdates", ""))
+    room.timers.set("batchedUpdates", "", room.nowMs + batchIntervalMs(room));
+}
+
+function batchIntervalMs(room: RoomState): number {
+  const wanted = room.participants.size * BATCH_MS_PER_PARTICIPANT;
+  return Math.min(MAX_BATCH_INTERVAL_MS, Math.max(MIN_BATCH_INTERVAL_MS, wanted));
+}
+
+/** The timer of the batch. */
+export function flushBatchedUpdates(room: RoomState): void {
+  const updates = [...room.queuedUpdates.values()];
+  room.queuedUpdates.clear();
+  broadcast(room, updates);
+}
+
+/** Everybody whom `recipient` may see, itself included; what it is sent from now on is newer. */
+export function snapshot(room: RoomState, recipient: Participant): ParticipantInfo[] {
+  const infos: ParticipantInfo[] = [];
+  for (const other of room.participants.values()) {
+    if (other === recipient || !other.hidden) infos.push(other.info());
+  }
+  recipient.seenRevision = room.revision;
+  return infos;
+}
+
+/** The whole snapshot as messages: a client that resumes drops whoever is missing in them. */
+export function sendSnapshot(room: RoomState, recipient: Participant): void {
+  for (const chunk of chunks(snapshot(room, recipient))) room.deliver(recipient, updateMessage(chunk));
+}
+
+/** Who left since the client was last heard, or is in the batch: it may have missed it, its snapshot lacks it. */
+export function sendMissedDepartures(room: RoomState, recipient: Participant, sinceMs: number): void {
+  const missed = room.departures.filter(({ participant, replaced }) => {
+    if (replaced && recipient.features.identityReconnection) return false;
+    const queued = participant.lastBroadcast !== participant.revision;
+    return (queued || participant.lastBroadcastMs >= sinceMs) && knows(recipient, participant);
+  });
+  if (missed.length > 0) room.deliver(recipient, updateMessage(missed.map(({ participant }) => participant.info())));
+}
+
+/** Counters of the room changed: they go out together with others that follow within 5 s. */
+export function roomChanged(room: RoomState): void {
+  if (!room.timers.isSet("roomUpdate", "")) room.timers.set("roomUpdate", "", room.nowMs + ROOM_UPDATE_INTERVAL_MS);
+}
+
+/** Metadata or the recording flag changed, or the timer of the counters is due. */
+export function sendRoomUpdate(room: RoomState): void {
+  room.timers.clear("roomUpdate", "");
+  const info = room.info();
+  room.emit({ type: "roomUpdated", room: info });
+  const message = new SignalResponse({ message: { case: "roomUpdate", value: new RoomUpdate({ room: info }) } });
+  for (const participant of room.participants.values()) room.deliver(participant, message);
+}
+
+/** A hidden participant, or one whose update is batched, sees its own changes at once as well. */
+function tellSelf(room: RoomState, participant: Participant): void {
+  if (participant.lastToldSelf === participant.revision) return;
+  participant.lastToldSelf = participant.revision;
+  room.deliver(participant, updateMessage([participant.info()]));
+}
+
+function broadcast(room: RoomState, updates: readonly QueuedUpdate[]): void {
+  if (updates.length === 0) return;
+  let oldest = Number.POSITIVE_INFINITY;
+  let forAll = true;
+  for (const { participant } of updates) {
+    oldest = Math.min(oldest, participant.revision);
+    if (hasLeft(participant)) forAll = false;
+  }
+  const selves = new Set(updates.map((update) => update.participant));
+  const shared = new Map<boolean, SignalResponse[]>();
+  for (const recipient of room.participants.values()) {
+    if (recipient.connection === undefined) continue;
+    if (!forAll || recipient.seenRevision >= oldest || selves.has(recipient)) {
+      for (const message of pack(updates.filter((update) => concerns(recipient, update)))) {
+        room.deliver(recipient, message);
+      }
+      continue;
+    }
+    const modern = recipient.features.identityReconnection;
+    let messages = shared.get(modern);
+    if (!messages) {
+      messages = pack(modern ? updates.filter((update) => !update.replaced) : updates);
+      shared.set(modern, messages);
+    }
+    for (const message of messages) room.deliver(recipient, message);
+  }
+  for (const { participant } of updates) {
+    participant.lastBroadcast = participant.revision;
+    participant.lastBroadcastMs = room.nowMs;
+    participant.predecessor = undefined;
+  }
+}
+
+function concerns(recipient: Participant, { participant, replaced }: QueuedUpdate): boolean {
+  if (replaced && recipient.features.identityReconnection) return false;
+  if (participant.revision <= recipient.seenRevision) return false;
+  if (participant === recipient && participant.lastToldSelf === participant.revision) return false;
+  return !hasLeft(participant) || knows(recipient, participant);
+}
+
+/**
+ * Whether `recipient` was ever told about `other`: in its snapshot, or by a broadcast since. A client that follows
+ * identities still shows the instance that `other` replaced, as long as it was not told of `other`.
+ */
+function knows(recipient: Participant, other: Participant): boolean {
+  if (other.joinRevision <= recipient.seenRevision || other.lastBroadcast > 0) return true;
+  const { predecessor } = other;
+  return recipient.features.identityReconnection && predecessor !== undefined && knows(recipient, predecessor);
+}
+
+function hasLeft(participant: Participant): boolean {
+  return participant.state === ParticipantInfo_State.DISCONNECTED;
+}
+
+/** From now on, not from the batch on: who resumes before that gets a snapshot without it. */
+function rememberDeparture(room: RoomState, update: QueuedUpdate): void {
+  room.departures.push(update);
+  if (room.departures.length > MAX_DEPARTURES) room.departures.shift();
+}
+
+function pack(updates: readonly QueuedUpdate[]): SignalResponse[] {
+  return chunks(updates.map((update) => update.participant.info())).map(updateMessage);
+}
+
+function updateMessage(participants: ParticipantInfo[]): SignalResponse {
+  const value = new ParticipantUpdate();
+  // Not by the constructor: it looks at each one.
+  value.participants = participants;
+  return new SignalResponse({ message: { case: "update", value } });
+}
+
+function chunks(infos: readonly ParticipantInfo[]): ParticipantInfo[][] {
+  const result: ParticipantInfo[][] = [];
+  let size = CHUNK_BYTES;
+  for (const info of infos) {
+    const bytes = roughBytes(info);
+    if (size + bytes > CHUNK_BYTES) {
+      result.push([]);
+      size = 0;
+    }
+    result.at(-1)!.push(info);
+    size += bytes;
+  }
+  return result;
+}
+
+/** Near enough to cut messages: the long fields by their length, the rest by a guess. */
+function roughBytes(info: ParticipantInfo): number {
+  let bytes = 200 + info.metadata.length + info.name.length + 300 * info.tracks.length;
+  for (const [name, value] of Object.entries(info.attributes)) bytes += name.length + value.length;
+  return bytes;
+}

@@ -1,0 +1,120 @@
+/** `rtc.congestion_control` and `video.stream_tracker_manager`: LiveKit's tuning knobs, known by name so that its files load. */
+import { z } from "zod";
+import { decimal, duration, flag, mapping, section, text, whole, word } from "./leaves.ts";
+
+const count = () => whole(0).optional();
+const ratio = () => decimal().optional();
+const time = () => duration().optional();
+const part = <S extends z.ZodRawShape>(shape: S) => mapping(shape).optional();
+
+const trend = () =>
+  part({
+    required_samples: count(),
+    required_samples_min: count(),
+    downward_trend_threshold: ratio(),
+    downward_trend_max_wait: time(),
+    collapse_threshold: time(),
+    validity_window: time(),
+  });
+
+const nackTracker = () => part({ window_min_duration: time(), window_max_duration: time(), ratio_threshold: ratio() });
+
+const channelObserver = () => part({ estimate: trend(), nack: nackTracker() });
+
+const probeRegulator = () =>
+  part({
+    base_interval: time(),
+    backoff_factor: ratio(),
+    max_interval: time(),
+    min_duration: time(),
+    max_duration: time(),
+    duration_increase_factor: ratio(),
+  });
+
+const settle = { settle_wait_num_rtt: count(), settle_wait_min: time(), settle_wait_max: time() };
+const packetGroup = () => part({ min_packets: count(), max_window_duration: time() });
+const signal = () => part({ min_number_of_groups: count(), min_duration: time() });
+
+const weightedLoss = () =>
+  part({
+    min_duration_for_loss_validity: time(),
+    base_duration: time(),
+    base_pps: count(),
+    loss_penalty_factor: ratio(),
+  });
+
+const remoteBwe = part({
+  nack_ratio_attenuator: ratio(),
+  expected_usage_threshold: ratio(),
+  channel_observer_probe: channelObserver(),
+  channel_observer_non_probe: channelObserver(),
+  probe_controller: part({ probe_regulator: probeRegulator(), ...settle }),
+});
+
+const congestionDetector = part({
+  packet_group: packetGroup(),
+  packet_group_max_age: time(),
+  probe_packet_group: part({ packet_group: packetGroup(), ...settle }),
+  probe_regulator: probeRegulator(),
+  probe_signal: part({
+    min_bytes_ratio: ratio(),
+    min_duration_ratio: ratio(),
+    jqr_min_delay: time(),
+    dqr_max_delay: time(),
+    weighted_loss: weightedLoss(),
+    jqr_min_weighted_loss: ratio(),
+    dqr_max_weighted_loss: ratio(),
+  }),
+  jqr_min_delay: time(),
+  jqr_min_trend_coefficient: ratio(),
+  dqr_max_delay: time(),
+  weighted_loss: weightedLoss(),
+  jqr_min_weighted_loss: ratio(),
+  dqr_max_weighted_loss: ratio(),
+  queuing_delay_early_warning_jqr: signal(),
+  queuing_delay_early_warning_dqr: signal(),
+  loss_early_warning_jqr: signal(),
+  loss_early_warning_dqr: signal(),
+  queuing_delay_congested_jqr: signal(),
+  queuing_delay_congested_dqr: signal(),
+  loss_congested_jqr: signal(),
+  loss_congested_dqr: signal(),
+  congested_ctr_trend: trend(),
+  congested_ctr_epsilon: ratio(),
+  congested_packet_group: packetGroup(),
+  // both spellings without the second "i" are LiveKit's own
+  estimaton_window_duration: time(),
+});
+
+/** `rtc.congestion_control`. */
+export const congestionControl = () =>
+  section({
+    enabled: flag().default(true),
+    allow_pause: flag().default(false),
+    stream_allocator: part({
+      min_channel_capacity: count(),
+      disable_etimation_unmanaged_tracks: flag().optional(),
+      probe_mode: word("padding", "media").optional(),
+      probe_overage_pct: count(),
+      probe_min_bps: count(),
+      paused_min_wait: time(),
+    }),
+    remote_bwe: remoteBwe,
+    use_send_side_bwe_interceptor: flag().default(false),
+    use_send_side_bwe: flag().default(false),
+    send_side_bwe_pacer: word("", "pass-through", "no-queue", "leaky-bucket").default("no-queue"),
+    send_side_bwe: part({ congestion_detector: congestionDetector }),
+  });
+
+const streamTracker = () =>
+  part({
+    stream_tracker_type: text().optional(),
+    bitrate_report_interval: z.record(z.string(), duration()).optional(),
+    packet_tracker: z
+      .record(z.string(), mapping({ samples_required: count(), cycles_required: count(), cycle_duration: time() }))
+      .optional(),
+    frame_tracker: z.record(z.string(), mapping({ min_fps: ratio() })).optional(),
+  });
+
+/** `video.stream_tracker_manager`. */
+export const streamTrackerManager = () => part({ video: streamTracker(), screenshare: streamTracker() });

@@ -1,0 +1,132 @@
+/** The `rtc` and `turn` sections of LiveKit's configuration: ports, addresses, ICE servers, and the knobs of its media engine. */
+import { z } from "zod";
+import {
+  decimal,
+  duration,
+  flag,
+  mapping,
+  pending,
+  port,
+  portRange,
+  section,
+  text,
+  textList,
+  whole,
+  word,
+} from "./leaves.ts";
+import { congestionControl } from "./schema-bwe.ts";
+
+/** One TURN server that clients are told about. */
+const turnServer = mapping({
+  host: text(),
+  port: port(1),
+  protocol: word("tls", "tcp", "udp").default("udp"),
+  username: text().default(""),
+  credential: text().default(""),
+  credentials_file: text().default(""),
+  /** Shared secret: credentials are made per participant with HMAC-SHA1. */
+  secret: text().default(""),
+  secret_file: text().default(""),
+  /** Seconds; 0 = four hours. */
+  ttl: whole(-1_000_000).default(0),
+});
+
+const filter = () => section({ includes: textList().default([]), excludes: textList().default([]) });
+const rtxBudget = () => mapping({ max_ratio: decimal().optional(), burst_bytes: whole(0).optional() }).optional();
+
+/** What this server acts on. */
+const supported = () => ({
+  udp_port: portRange().optional(),
+  tcp_port: port().default(7881),
+  port_range_start: port().default(0),
+  port_range_end: port().default(0),
+  node_ip: text().default(""),
+  stun_servers: textList().default([]),
+  turn_servers: z.array(turnServer).default([]),
+  interfaces: filter(),
+  ips: filter(),
+  enable_loopback_candidate: flag().default(false),
+  /** The server is always ICE-lite: either value changes nothing. */
+  use_ice_lite: flag().default(true),
+});
+
+/** The knobs of LiveKit's ICE, SCTP and packet handling. */
+const transportKnobs = () => ({
+  packet_buffer_size: pending(whole(0).default(500)),
+  packet_buffer_size_video: pending(whole(0).default(500)),
+  packet_buffer_size_audio: pending(whole(0).default(200)),
+  pli_throttle: pending(
+    section({
+      low_quality: duration().default(500),
+      mid_quality: duration().default(1000),
+      high_quality: duration().default(1000),
+    }),
+  ),
+  congestion_control: pending(congestionControl()),
+  use_external_ip: pending(flag().default(false)),
+  external_ip_only: pending(flag().default(false)),
+  advertise_internal_ip: pending(flag().default(false)),
+  skip_external_ip_validation: pending(flag().default(false)),
+  require_ipv4: pending(flag().default(false)),
+  use_stun_port_as_ice: pending(flag().default(false)),
+  use_mdns: pending(flag().default(false)),
+  batch_io: pending(section({ batch_size: whole(0).default(0), max_flush_interval: duration().default(0) })),
+  sctp_min_cwnd: pending(whole(0).default(0)),
+  sctp_fast_rtx_wnd: pending(whole(0).default(0)),
+  sctp_cwnd_ca_step: pending(whole(0).default(0)),
+  host_acceptance_min_wait: pending(duration().default(0)),
+  srflx_acceptance_min_wait: pending(duration().default(0)),
+  prflx_acceptance_min_wait: pending(duration().default(0)),
+  relay_acceptance_min_wait: pending(duration().default(0)),
+  force_tcp: pending(flag().default(false)),
+});
+
+/** Fallbacks, reconnects and limits of LiveKit's sessions. */
+const sessionKnobs = () => ({
+  enable_warp: pending(flag().default(false)),
+  strict_acks: pending(flag().default(false)),
+  rtx_budget: pending(section({ audio: rtxBudget(), video: rtxBudget() })),
+  flexfec: pending(section({ upstream_enabled: flag().default(false) })),
+  allow_tcp_fallback: pending(flag().default(true)),
+  tcp_fallback_rtt_threshold: pending(whole(0).default(0)),
+  allow_udp_unstable_fallback: pending(flag().default(false)),
+  reconnect_on_publication_error: pending(flag().optional()),
+  reconnect_on_subscription_error: pending(flag().optional()),
+  reconnect_on_data_channel_error: pending(flag().optional()),
+  data_channel_max_buffered_amount: pending(whole(0).default(0)),
+  datachannel_slow_threshold: pending(whole(0).default(0)),
+  datachannel_lossy_target_latency: pending(duration().default(0)),
+  datachannel_data_track_target_latency: pending(duration().default(100)),
+  forward_stats: pending(
+    section({
+      summary_interval: duration().default(0),
+      report_interval: duration().default(0),
+      report_window: duration().default(0),
+    }),
+  ),
+  enable_rtp_stream_restart_detection: pending(flag().default(false)),
+});
+
+/** `rtc`. */
+export const rtc = () => section({ ...supported(), ...transportKnobs(), ...sessionKnobs() });
+
+/** `turn`: the TURN server inside. */
+export const turn = () =>
+  section({
+    enabled: flag().default(false),
+    domain: text().default(""),
+    cert_file: text().default(""),
+    key_file: text().default(""),
+    tls_port: port().default(0),
+    udp_port: port().default(0),
+    relay_range_start: port().default(0),
+    relay_range_end: port().default(0),
+    external_tls: flag().default(false),
+    bind_addresses: textList().default(["0.0.0.0"]),
+    proxy_protocol: flag().default(false),
+    proxy_protocol_trusted_cidrs: textList().default(["127.0.0.0/8", "::1/128"]),
+    per_user_relay_allocation_limit: whole(-1).default(12),
+    ttl_seconds: whole(-1_000_000).default(300),
+    allow_restricted_peer_cidrs: textList().default([]),
+    deny_peer_cidrs: textList().default([]),
+  });

@@ -1,0 +1,133 @@
+/** A whole server in this process: real HTTP and WebSockets, real rooms, a media worker of a few lines. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer as createTcpServer, type AddressInfo } from "node:net";
+import { describe, test } from "node:test";
+import { DisconnectReason, SignalResponse } from "@livekit/protocol";
+import { WebSocket } from "ws";
+import { developmentBanner } from "./banner.ts";
+import { handmadeToken, joinClaims, KEYS, recordingLog, SECRET, testConfig } from "./fixtures.test.ts";
+import { loadConfig } from "./config/load.ts";
+import { createServer } from "./main.ts";
+import { verifyToken } from "./auth/verify.ts";
+
+const WORKER = new URL(
+  `data:text/javascript,${encodeURIComponent(`
+    import { parentPort, workerData } from "node:worker_threads";
+    parentPort.on("message", (command) => command.type === "shutdown" && parentPort.close());
+    parentPort.postMessage({ type: "ready", candidates: [{ protocol: "udp", address: "127.0.0.1", port: workerData.udpPort }] });
+  `)}`,
+);
+
+function server(yaml = "port: 0", flags: Record<string, string | boolean | string[]> = { bind: ["127.0.0.1"] }) {
+  const log = recordingLog();
+  return {
+    log,
+    server: createServer({ loaded: testConfig(yaml, flags), log, parts: { workerEntry: WORKER, cores: 2 } }),
+  };
+}
+
+const token = () => handmadeToken(joinClaims(Date.now()));
+
+describe("a server", () => {
+  test("answers, lets somebody in, says goodbye, and frees its port", async () => {
+    const { server: stoa } = server();
+    const { port, candidates } = await stoa.start();
+    assert.equal(candidates[0]?.port, 7882);
+    assert.equal(await (await fetch(`http://127.0.0.1:${port}/`)).text(), "OK");
+    const ws = new WebSocket(`ws://127.0.0.1:${port}/rtc?protocol=16&sdk=js&access_token=${token()}`);
+    const frames: SignalResponse["message"][] = [];
+    ws.on("message", (data: Buffer) => void frames.push(SignalResponse.fromBinary(data).message));
+    const closed = once(ws, "close");
+    await once(ws, "message");
+    assert.equal(frames[0]?.case, "join");
+
+    const began = performance.now();
+    await stoa.close();
+    assert.ok(performance.now() - began < 4000);
+    assert.deepEqual((await closed)[0], 1000);
+    const leave = frames.at(-1)!;
+    assert.ok(leave.case === "leave" && leave.value.reason === DisconnectReason.SERVER_SHUTDOWN);
+    await listenable(port);
+  });
+
+  test("takes a request line of 100 KB: join requests stand there", async () => {
+    const { server: stoa } = server();
+    const { port } = await stoa.start();
+    const long = `access_token=${token()}&browser=${"x".repeat(100_000)}`;
+    assert.equal((await fetch(`http://127.0.0.1:${port}/rtc/validate?${long}`)).status, 200);
+    await stoa.close();
+  });
+
+  test("logs what the configuration could not do", async () => {
+    const { server: stoa, log } = server("port: 0\nredis: { address: a }");
+    await stoa.start();
+    await stoa.close();
+    assert.ok(log.lines.includes("warn Accepted but without effect in this version: redis."));
+  });
+
+  test("close before start, and twice, does no harm", async () => {
+    const { server: stoa } = server();
+    await stoa.close();
+    await stoa.close();
+  });
+});
+
+describe("addresses that cannot be had are one sentence", () => {
+  test("a port in use", async () => {
+    const other = createTcpServer();
+    await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
+    const { port } = other.address() as AddressInfo;
+    const { server: stoa } = server(`port: ${port}`);
+    const expected = `TCP port ${port} for HTTP is in use; choose another with --port, or "port:" in the configuration.`;
+    await assert.rejects(stoa.start(), { code: "port_in_use", message: expected });
+    other.close();
+  });
+
+  test("an address of another machine", async () => {
+    const { server: stoa } = server("port: 0", { bind: ["192.0.2.1"] });
+    await assert.rejects(stoa.start(), {
+      message: '192.0.2.1 is not an address of this machine; change --bind or "bind_addresses:".',
+    });
+  });
+
+  test("a room configuration that is none", () => {
+    assert.throws(
+      () => server("room: { room_configurations: { x: { empty_timeout: soon } } }"),
+      /room_configurations\.x" is not a room configuration/,
+    );
+  });
+});
+
+describe("the banner of a development server", () => {
+  test("has everything to connect, and a token that is valid", async () => {
+    const loaded = loadConfig({ flags: { dev: true } });
+    const text = await developmentBanner(
+      loaded,
+      { hosts: ["127.0.0.1", "::1"], port: 7880, candidates: [] },
+      Date.now(),
+    );
+    assert.match(text, /Demo call +http:\/\/127\.0\.0\.1:7880\/demo\/\n/);
+    assert.match(text, /WebSocket URL +ws:\/\/127\.0\.0\.1:7880\n/);
+    assert.match(text, /API key +devkey\n +API secret +secret\n/);
+    const jwt = /Token +(\S+)/.exec(text)![1]!;
+    const result = await verifyToken(new Map([["devkey", "secret"]]), jwt, Date.now());
+    assert.ok(result && "grants" in result && result.grants.video?.roomJoin);
+  });
+
+  test("does not show a configured secret", async () => {
+    const text = await developmentBanner(
+      testConfig("", { dev: true }),
+      { hosts: ["::"], port: 1, candidates: [] },
+      Date.now(),
+    );
+    assert.ok(!text.includes(SECRET));
+    assert.ok([...KEYS.keys()].every((key) => text.includes(key)));
+  });
+});
+
+async function listenable(port: number): Promise<void> {
+  const again = createTcpServer();
+  await new Promise<void>((resolve, reject) => again.once("error", reject).listen(port, "127.0.0.1", resolve));
+  await new Promise((resolve) => again.close(resolve));
+}

@@ -1,0 +1,16 @@
+/** What a media worker thread is told when it starts; plain data for structured clone. */
+import type { Certificate } from "@stoa/io/accel/certificate";
+import type { AccelMode } from "@stoa/io/accel/probe";
+import type { AnnounceRules } from "./announced.ts";
+
+/** `workerData` of a media worker. */
+export interface WorkerInit {
+  readonly index: number;
+  /** The one certificate of the process. */
+  readonly certificate: Certificate;
+  readonly accel: AccelMode;
+  readonly udpPort: number;
+  /** 0 = no ICE-TCP. */
+  readonly tcpPort: number;
+  readonly announce: AnnounceRules;
+}

@@ -1,0 +1,117 @@
+/**
+ * Performs what a room asks for (`core/room/effects.ts`), in order: responses to their socket, commands to the room's
+ * worker, tokens signed and sent, the end of the room to the registry. Nothing here decides anything.
+ */
+import { DisconnectReason, SignalResponse } from "@livekit/protocol";
+import type { Effect } from "@stoa/core/room/effects";
+import { kindDetailToClaim, kindToClaim } from "../auth/claims.ts";
+import { refreshToken, type KeyPair } from "../auth/create.ts";
+import { videoGrantOf } from "../auth/grants.ts";
+import type { Log } from "@stoa/io/log";
+import type { MediaPort } from "../media/media-port.ts";
+import type { Connections } from "./connections.ts";
+import type { RoomRunner } from "./runner.ts";
+
+type EffectOf<T extends Effect["type"]> = Extract<Effect, { type: T }>;
+
+/** Who wants to hear of the life of rooms: stores, webhooks, figures. */
+export interface RoomObserver {
+  onParticipant?(room: string, event: EffectOf<"participantEvent">): void;
+  onRoomUpdated?(event: EffectOf<"roomUpdated">): void;
+  onRoomClosed?(event: EffectOf<"roomClosed">): void;
+}
+
+/** What the performer works with. */
+export interface EffectDeps {
+  readonly connections: Connections;
+  readonly media: MediaPort;
+  /** Signs refreshed tokens. */
+  readonly signer: KeyPair;
+  readonly observers: readonly RoomObserver[];
+  readonly log: Log;
+  readonly nowMs: () => number;
+  readonly forget: (runner: RoomRunner) => void;
+}
+
+/** Performs the effects of one room. */
+export class EffectPerformer {
+  readonly #deps: EffectDeps;
+
+  constructor(deps: EffectDeps) {
+    this.#deps = deps;
+  }
+
+  /** One that fails is logged; the others are performed all the same. */
+  perform(runner: RoomRunner, effects: readonly Effect[]): void {
+    for (const effect of effects) {
+      try {
+        this.#one(runner, effect);
+      } catch (error) {
+        this.#deps.log.error("effect of a room failed", { room: runner.name, effect: effect.type, error });
+      }
+    }
+  }
+
+  #one(runner: RoomRunner, effect: Effect): void {
+    const { connections, media, observers, log } = this.#deps;
+    switch (effect.type) {
+      case "send":
+        connections.get(effect.connection)?.socket.send(effect.message);
+        break;
+      case "endSignal":
+        connections.get(effect.connection)?.socket.end(effect.afterFlush);
+        break;
+      case "media":
+        media.post(runner.worker, runner.name, effect.command);
+        break;
+      case "refreshToken":
+        this.#refresh(runner, effect).catch((error: unknown) => {
+          log.error("token could not be refreshed", { room: runner.name, error });
+        });
+        break;
+      case "participantEvent": {
+        const { kind, detail, participant, track } = effect;
+        const who = { room: runner.name, participant: participant.identity, sid: participant.sid };
+        const level = kind === "joined" || kind === "left" ? "info" : "debug";
+        log[level](`participant ${kind}`, { ...who, ...(track && { track: track.sid }), ...(detail && { detail }) });
+        for (const observer of observers) observer.onParticipant?.(runner.name, effect);
+        break;
+      }
+      case "roomUpdated":
+        for (const observer of observers) observer.onRoomUpdated?.(effect);
+        break;
+      case "roomClosed":
+        this.#deps.forget(runner);
+        log.info("room closed", { room: runner.name, sid: effect.room.sid, reason: DisconnectReason[effect.reason] });
+        for (const observer of observers) observer.onRoomClosed?.(effect);
+        break;
+    }
+  }
+
+  async #refresh(runner: RoomRunner, effect: EffectOf<"refreshToken">): Promise<void> {
+    const { connections, signer, nowMs } = this.#deps;
+    const connection = connections.get(effect.connection);
+    if (!connection) return;
+    const { claims } = effect;
+    const { grants, video, tokenExpiresAtMs } = connection.request;
+    const token = await refreshToken(
+      signer,
+      {
+        identity: claims.identity,
+        name: claims.name,
+        kind: kindToClaim(claims.kind),
+        kindDetails: claims.kindDetails.length > 0 ? claims.kindDetails.map(kindDetailToClaim) : undefined,
+        metadata: claims.metadata,
+        attributes: claims.attributes,
+        video: { ...videoGrantOf(video, claims.grants), room: runner.name },
+        roomConfig: grants.roomConfig,
+        roomPreset: grants.roomPreset,
+      },
+      tokenExpiresAtMs,
+      nowMs(),
+    );
+    connections
+      .get(effect.connection)
+      ?.socket.send(new SignalResponse({ message: { case: "refreshToken", value: token } }));
+  }
+}

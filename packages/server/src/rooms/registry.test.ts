@@ -1,0 +1,298 @@
+/** The registry with the real room reducer, sockets of paper and a media worker of paper. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { DisconnectReason, LeaveRequest_Action, type SignalResponse } from "@livekit/protocol";
+import type { MediaCommand } from "@stoa/core/engine/protocol";
+import { Room } from "@stoa/core/room/room";
+import { createRandom } from "@stoa/io/random";
+import { handmadeToken, joinClaims, KEY, KEYS, recordingLog, SECRET, testConfig } from "../fixtures.test.ts";
+import { isRefused, verifyToken } from "../auth/verify.ts";
+import type { MediaListener, MediaPort } from "../media/media-port.ts";
+import { readConnectRequest, type ConnectRequest } from "../signal/connect-request.ts";
+import type { HttpFailure } from "../signal/http-failure.ts";
+import { SignalSocket } from "../signal/socket.ts";
+import { RoomRegistry } from "./registry.ts";
+import { readPresets, type RoomPresets } from "./room-config.ts";
+
+class PaperMedia implements MediaPort {
+  readonly commands: { worker: number; room: string; command: MediaCommand }[] = [];
+  readonly released: string[] = [];
+  listener: MediaListener | undefined;
+  up: number | undefined = 0;
+
+  choose() {
+    return this.up;
+  }
+  address(worker: number) {
+    return {
+      fingerprint: "AA:BB",
+      candidates: [{ protocol: "udp" as const, address: "192.0.2.1", port: 7000 + worker }],
+    };
+  }
+  post(worker: number, room: string, command: MediaCommand) {
+    this.commands.push({ worker, room, command });
+  }
+  release(_: number, room: string) {
+    this.released.push(room);
+  }
+  listen(listener: MediaListener) {
+    this.listener = listener;
+  }
+}
+
+/** A socket that keeps what it was told instead of sending it. */
+class PaperSocket extends SignalSocketBase() {
+  readonly sent: SignalResponse[] = [];
+  ended: "flush" | "now" | undefined;
+}
+
+function SignalSocketBase() {
+  return SignalSocket;
+}
+
+let lastId = 0;
+
+function paperSocket(): PaperSocket {
+  const socket = new PaperSocket(++lastId, Date.now);
+  socket.send = (message) => {
+    if (socket.ended) return "closed";
+    socket.sent.push(message);
+    return "queued";
+  };
+  socket.end = (flush) => {
+    socket.ended ??= flush ? "flush" : "now";
+  };
+  return socket;
+}
+
+function setUp(yaml = "") {
+  const { config } = testConfig(yaml);
+  const media = new PaperMedia();
+  const log = recordingLog();
+  const closed: string[] = [];
+  const registry = new RoomRegistry({
+    config,
+    presets: readPresets(config) as RoomPresets,
+    facts: {
+      version: "1.13.11",
+      nodeId: "ND_test",
+      region: "",
+      enabledCodecs: config.room.enabled_codecs.map(({ mime }) => ({ mime })),
+      iceServers: () => [],
+      limits: { nameBytes: 0, metadataBytes: 0, attributesBytes: 0 },
+    },
+    createRoom: (options) => new Room(options),
+    media,
+    signer: { key: KEY, secret: SECRET },
+    observers: [{ onRoomClosed: ({ room }) => void closed.push(room.name) }],
+    random: createRandom(),
+    log,
+    nowMs: Date.now,
+  });
+  return { registry, media, log, closed };
+}
+
+async function request(
+  registry: RoomRegistry,
+  query = "protocol=16&sdk=js",
+  claims: Record<string, unknown> = {},
+): Promise<ConnectRequest | HttpFailure> {
+  const token = await verifyToken(KEYS, handmadeToken(joinClaims(Date.now(), claims)), Date.now());
+  assert.ok(!isRefused(token));
+  const input = { query: new URLSearchParams(query), token, needsJoinRequest: false, strict: false };
+  return readConnectRequest({ ...input, header: () => undefined, remoteAddress: "192.0.2.9" }, registry);
+}
+
+async function join(registry: RoomRegistry, query?: string, claims?: Record<string, unknown>) {
+  const connect = await request(registry, query, claims);
+  assert.ok(!("status" in connect), JSON.stringify(connect));
+  const socket = paperSocket();
+  return { socket, failure: registry.join(connect, socket) };
+}
+
+const cases = (socket: PaperSocket) => socket.sent.map(({ message }) => message.case);
+
+describe("joining", () => {
+  test("makes the room, answers with Join first, and opens peers at the worker", async () => {
+    const { registry, media } = setUp();
+    const { socket, failure } = await join(registry);
+    assert.equal(failure, undefined);
+    assert.equal(cases(socket)[0], "join");
+    assert.deepEqual(registry.names, ["lobby"]);
+    assert.ok(media.commands.some(({ room, command }) => room === "lobby" && command.type === "setMember"));
+    registry.closeAll(DisconnectReason.SERVER_SHUTDOWN);
+  });
+
+  test("a refresh token follows: it is valid and names the room", async () => {
+    const { registry } = setUp();
+    const { socket } = await join(registry, undefined, {
+      name: "Ada",
+      video: { roomJoin: true, room: "lobby", roomAdmin: true },
+    });
+    for (let i = 0; !cases(socket).includes("refreshToken"); i++) {
+      assert.ok(i < 500);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    const { message } = socket.sent.find((one) => one.message.case === "refreshToken")!;
+    const token = await verifyToken(KEYS, message.value as string, Date.now());
+    assert.ok(!isRefused(token));
+    assert.deepEqual(
+      [
+        token.grants.identity,
+        token.grants.name,
+        token.grants.video?.room,
+        token.grants.video?.roomAdmin,
+        token.grants.video?.roomJoin,
+      ],
+      ["ada", "Ada", "lobby", true, true],
+    );
+    registry.closeAll(DisconnectReason.SERVER_SHUTDOWN);
+  });
+
+  test("a full room is 429 with LiveKit's text", async () => {
+    const { registry } = setUp("room: { max_participants: 1 }");
+    await join(registry);
+    const { failure } = await join(registry, undefined, { sub: "bob" });
+    assert.deepEqual(failure, { status: 429, body: "room has exceeded its max participants" });
+    registry.closeAll(DisconnectReason.SERVER_SHUTDOWN);
+  });
+
+  test("no worker: 503, and no room is left behind", async () => {
+    const { registry, media } = setUp();
+    media.up = undefined;
+    const { failure } = await join(registry);
+    assert.equal(failure?.status, 503);
+    assert.deepEqual(registry.names, []);
+  });
+
+  test("without auto_create only those who may create get in", async () => {
+    const { registry } = setUp("room: { auto_create: false }");
+    assert.deepEqual(await request(registry), { status: 404, body: "requested room does not exist" });
+    const creator = { video: { roomJoin: true, room: "lobby", roomCreate: true } };
+    assert.equal((await join(registry, undefined, creator)).failure, undefined);
+    assert.equal((await join(registry, undefined, { sub: "bob" })).failure, undefined);
+    registry.closeAll(DisconnectReason.SERVER_SHUTDOWN);
+  });
+
+  test("presets and the token's own configuration shape a new room", async () => {
+    const { registry } = setUp(
+      "room:\n  max_participants: 9\n  room_configurations:\n    small: { max_participants: 1, departuretimeout: 3 }",
+    );
+    assert.deepEqual(await request(registry, undefined, { roomPreset: "large" }), {
+      status: 400,
+      body: "unknown room configuration in create room request",
+    });
+    const { socket } = await join(registry, undefined, {
+      roomPreset: "small",
+      roomConfig: { metadata: "from token", departureTimeout: 4 },
+    });
+    const { message } = socket.sent[0]!;
+    assert.ok(message.case === "join");
+    const { room } = message.value;
+    assert.deepEqual(
+      [room?.maxParticipants, room?.departureTimeout, room?.emptyTimeout, room?.metadata],
+      [1, 4, 300, "from token"],
+    );
+    registry.closeAll(DisconnectReason.SERVER_SHUTDOWN);
+  });
+});
+
+describe("resuming", () => {
+  test("into a room that is gone: Leave with RECONNECT, and no room is made", async () => {
+    const { registry } = setUp();
+    const { socket, failure } = await join(registry, "protocol=16&reconnect=1&sid=PA_old");
+    assert.equal(failure, undefined);
+    const { message } = socket.sent[0]!;
+    assert.ok(message.case === "leave");
+    assert.deepEqual(
+      [message.value.action, message.value.reason],
+      [LeaveRequest_Action.RECONNECT, DisconnectReason.STATE_MISMATCH],
+    );
+    assert.deepEqual([socket.ended, registry.names.length], ["flush", 0]);
+  });
+
+  test("old clients are told with can_reconnect", async () => {
+    const { registry } = setUp();
+    const { socket } = await join(registry, "protocol=9&reconnect=1&sid=PA_old");
+    const { message } = socket.sent[0]!;
+    assert.ok(message.case === "leave" && message.value.canReconnect);
+  });
+
+  test("of a stranger's session in a room that is there: Leave too", async () => {
+    const { registry } = setUp();
+    await join(registry);
+    const { socket } = await join(registry, "protocol=16&reconnect=1&sid=PA_other");
+    assert.deepEqual([cases(socket), socket.ended], [["leave"], "flush"]);
+    registry.closeAll(DisconnectReason.SERVER_SHUTDOWN);
+  });
+
+  test("one's own session moves to the new socket; the end of the old one changes nothing", async () => {
+    const { registry } = setUp();
+    const first = await join(registry, "protocol=16&sdk=js&version=2.0");
+    const { message } = first.socket.sent[0]!;
+    assert.ok(message.case === "join");
+    const second = await join(
+      registry,
+      `protocol=16&sdk=js&version=2.0&reconnect=1&sid=${message.value.participant!.sid}`,
+    );
+    assert.equal(cases(second.socket)[0], "reconnect");
+    assert.equal(first.socket.ended, "flush");
+    first.socket.fail();
+    const third = await join(registry, undefined, { sub: "bob" });
+    const joined = third.socket.sent[0]!.message;
+    assert.ok(joined.case === "join");
+    assert.deepEqual(
+      joined.value.otherParticipants.map(({ identity }) => identity),
+      ["ada"],
+    );
+    registry.closeAll(DisconnectReason.SERVER_SHUTDOWN);
+  });
+});
+
+describe("the end", () => {
+  test("closeAll tells everybody SERVER_SHUTDOWN, and nobody gets in any more", async () => {
+    const { registry, media, closed } = setUp();
+    const { socket } = await join(registry);
+    const late = await request(registry);
+    registry.closeAll(DisconnectReason.SERVER_SHUTDOWN);
+    const { message } = socket.sent.at(-1)!;
+    assert.ok(message.case === "leave" && message.value.reason === DisconnectReason.SERVER_SHUTDOWN);
+    assert.deepEqual([socket.ended, registry.names, closed, media.released], ["flush", [], ["lobby"], ["lobby"]]);
+    assert.ok(!("status" in late));
+    assert.equal(registry.join(late, paperSocket())?.status, 503);
+    assert.deepEqual(await request(registry), { status: 503, body: "server is shutting down" });
+  });
+
+  test("a lost worker sends everybody of its rooms to a new session, and the name is free again", async () => {
+    const { registry, media, closed } = setUp();
+    const { socket } = await join(registry);
+    media.up = 1;
+    const other = await join(registry, undefined, { sub: "bob", video: { roomJoin: true, room: "other" } });
+    media.listener!.onWorkerLost(0);
+    const { message } = socket.sent.at(-1)!;
+    assert.ok(message.case === "leave" && message.value.action === LeaveRequest_Action.RECONNECT);
+    assert.deepEqual([socket.ended, closed, registry.names], ["flush", ["lobby"], ["other"]]);
+    assert.equal(other.socket.ended, undefined);
+    socket.fail();
+    const again = await join(registry);
+    assert.equal(cases(again.socket)[0], "join");
+    assert.equal(media.commands.at(-1)?.worker, 1);
+    registry.closeAll(DisconnectReason.SERVER_SHUTDOWN);
+  });
+
+  test("a signal connection that breaks before media is up removes its participant", async () => {
+    const { registry } = setUp();
+    const ada = await join(registry);
+    const bob = await join(registry, undefined, { sub: "bob" });
+    ada.socket.fail();
+    const cleo = await join(registry, undefined, { sub: "cleo" });
+    const { message } = cleo.socket.sent[0]!;
+    assert.ok(message.case === "join");
+    assert.deepEqual(
+      message.value.otherParticipants.map(({ identity }) => identity),
+      ["bob"],
+    );
+    assert.equal(bob.socket.ended, undefined);
+    registry.closeAll(DisconnectReason.SERVER_SHUTDOWN);
+  });
+});

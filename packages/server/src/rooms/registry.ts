@@ -1,0 +1,195 @@
+/**
+ * All rooms of this process by name: made on the first join, forgotten when they close. The door for everybody who connects.
+ * Invariant: a room that closed while somebody was at the door is replaced by a new one, never entered.
+ */
+import { DisconnectReason, LeaveRequest, LeaveRequest_Action, SignalResponse } from "@livekit/protocol";
+import type { Random } from "@stoa/core/crypto";
+import type { PeerId } from "@stoa/core/engine/protocol";
+import type { ServerFacts } from "@stoa/core/room/options";
+import { newSid } from "@stoa/core/room/sid";
+import type { Config } from "../config/schema.ts";
+import type { Log } from "@stoa/io/log";
+import type { MediaListener, MediaPort } from "../media/media-port.ts";
+import type { ConnectLimits, ConnectRequest } from "../signal/connect-request.ts";
+import { httpFailure, type HttpFailure } from "../signal/http-failure.ts";
+import type { SignalSocket } from "../signal/socket.ts";
+import type { SignalDoor } from "../signal/upgrade.ts";
+import { Connections } from "./connections.ts";
+import { EffectPerformer, type RoomObserver } from "./effects.ts";
+import type { RoomFactory } from "./machine.ts";
+import { newRoomConfig, type RoomPresets } from "./room-config.ts";
+import { RoomRunner } from "./runner.ts";
+import type { KeyPair } from "../auth/create.ts";
+
+/** Protocol number from which a Leave has an `action`. */
+const LEAVE_ACTION_PROTOCOL = 13;
+
+/** What the registry works on. */
+export interface RegistryDeps {
+  readonly config: Config;
+  readonly presets: RoomPresets;
+  readonly facts: ServerFacts;
+  readonly createRoom: RoomFactory;
+  readonly media: MediaPort;
+  readonly signer: KeyPair;
+  readonly observers: readonly RoomObserver[];
+  readonly random: Random;
+  readonly log: Log;
+  readonly nowMs: () => number;
+}
+
+export class RoomRegistry implements SignalDoor, MediaListener {
+  readonly limits: ConnectLimits;
+  readonly #deps: RegistryDeps;
+  readonly #rooms = new Map<string, RoomRunner>();
+  readonly #connections = new Connections();
+  readonly #performer: EffectPerformer;
+  #lastPeer: PeerId = 0;
+  #closing = false;
+
+  constructor(deps: RegistryDeps) {
+    this.#deps = deps;
+    const { limit } = deps.config;
+    this.limits = {
+      identityBytes: limit.max_participant_identity_length,
+      roomNameBytes: limit.max_room_name_length,
+      metadataBytes: limit.max_metadata_size,
+      attributesBytes: limit.max_attributes_size,
+    };
+    this.#performer = new EffectPerformer({
+      connections: this.#connections,
+      media: deps.media,
+      signer: deps.signer,
+      observers: deps.observers,
+      log: deps.log,
+      nowMs: deps.nowMs,
+      forget: (runner) => this.#forget(runner),
+    });
+    deps.media.listen(this);
+  }
+
+  /** Names of the rooms that are open. */
+  get names(): string[] {
+    return [...this.#rooms.keys()];
+  }
+
+  findRoom(room: string, mayCreate: boolean): HttpFailure | undefined {
+    if (this.#closing) return httpFailure("unavailable", "server is shutting down");
+    if (this.#rooms.has(room) || mayCreate || this.#deps.config.room.auto_create) return undefined;
+    // livekit-client tells this text from a server without /rtc/v1
+    return httpFailure("not_found", "requested room does not exist");
+  }
+
+  admit({ room, roomPreset }: ConnectRequest): HttpFailure | undefined {
+    if (roomPreset === "" || this.#rooms.has(room) || this.#deps.presets.has(roomPreset)) return undefined;
+    return httpFailure("invalid_argument", "unknown room configuration in create room request");
+  }
+
+  join(request: ConnectRequest, socket: SignalSocket): HttpFailure | undefined {
+    if (this.#closing) return httpFailure("unavailable", "server is shutting down");
+    if (request.resume && !this.#rooms.has(request.room)) {
+      socket.send(startAnew(request));
+      socket.end(true);
+      return undefined;
+    }
+    for (let attempt = 0; attempt < 2; attempt++) {
+      const runner = this.#rooms.get(request.room) ?? this.#create(request);
+      if (!runner) return httpFailure("unavailable", "media worker is not available");
+      const answer = this.#enter(runner, request, socket);
+      if (answer !== "again") return answer;
+      this.#forget(runner);
+    }
+    return httpFailure("internal", "room is closing");
+  }
+
+  /** Closes every room: its participants get a Leave with this reason. */
+  closeAll(reason: DisconnectReason): void {
+    this.#closing = true;
+    for (const runner of this.#rooms.values()) runner.close(reason);
+  }
+
+  onMedia(room: string, event: Parameters<MediaListener["onMedia"]>[1]): void {
+    this.#rooms.get(room)?.handleMedia(event);
+  }
+
+  /** Its peers are lost: everybody of its rooms starts anew, elsewhere. */
+  onWorkerLost(worker: number): void {
+    for (const runner of [...this.#rooms.values()].filter((room) => room.worker === worker)) {
+      this.#forget(runner);
+      for (const { socket, request } of this.#connections.of(runner)) {
+        this.#connections.delete(socket.id);
+        socket.send(startAnew(request));
+        socket.end(true);
+      }
+      runner.close(DisconnectReason.STATE_MISMATCH);
+      runner.stop();
+    }
+  }
+
+  #create(request: ConnectRequest): RoomRunner | undefined {
+    const { config, presets, facts, createRoom, media, random, log, nowMs } = this.#deps;
+    const worker = media.choose();
+    if (worker === undefined) return undefined;
+    const name = request.room;
+    const sid = newSid(random, "RM_");
+    const machine = createRoom({
+      sid,
+      name,
+      createdAtMs: nowMs(),
+      config: newRoomConfig(config, presets.get(request.roomPreset), request.roomConfig),
+      server: facts,
+      media: media.address(worker),
+      random,
+      nextPeerId: () => ++this.#lastPeer,
+    });
+    const runner = new RoomRunner({ name, sid, worker, machine, performer: this.#performer, log, nowMs });
+    this.#rooms.set(name, runner);
+    log.info("room created", { room: name, sid, worker });
+    return runner;
+  }
+
+  #enter(runner: RoomRunner, request: ConnectRequest, socket: SignalSocket): HttpFailure | undefined | "again" {
+    const connection = { socket, request, runner, participant: undefined as string | undefined };
+    this.#connections.add(connection);
+    const { claims, client, options, resume, addTracks, publisherOffer } = request;
+    const result = runner.join({ connection: socket.id, claims, client, options, resume, addTracks, publisherOffer });
+    if (!result) {
+      this.#connections.delete(socket.id);
+      return httpFailure("internal", "internal error");
+    }
+    if ("participant" in result) {
+      const sid = (connection.participant = result.participant);
+      socket.listen({
+        onRequest: (message) => runner.handleRequest(sid, socket.id, message),
+        onClosed: () => {
+          this.#connections.delete(socket.id);
+          runner.handleSignalClosed(sid, socket.id);
+        },
+      });
+      return undefined;
+    }
+    this.#connections.delete(socket.id);
+    if (result.failure === "room_closed") return "again";
+    if (!result.leave) return httpFailure("resource_exhausted", result.message);
+    socket.send(result.leave);
+    socket.end(true);
+    return undefined;
+  }
+
+  #forget(runner: RoomRunner): void {
+    if (this.#rooms.get(runner.name) !== runner) return;
+    this.#rooms.delete(runner.name);
+    runner.stop();
+    this.#deps.media.release(runner.worker, runner.name);
+  }
+}
+
+/** "Your session is gone, join again", in the words of the client's protocol version. */
+function startAnew({ client }: ConnectRequest): SignalResponse {
+  const reason = DisconnectReason.STATE_MISMATCH;
+  const value =
+    client.protocol >= LEAVE_ACTION_PROTOCOL
+      ? new LeaveRequest({ reason, action: LeaveRequest_Action.RECONNECT })
+      : new LeaveRequest({ reason, canReconnect: true });
+  return new SignalResponse({ message: { case: "leave", value } });
+}

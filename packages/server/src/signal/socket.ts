@@ -1,0 +1,162 @@
+/**
+ * One signal connection, from before the 101 to its end (livekit.md 1.4, 1.6): what the join sends is kept until the
+ * WebSocket stands, pings are answered here, a client that does not read is cut off.
+ * Invariants: responses keep their order; `onClosed` comes exactly once; after `end` nothing more is delivered either way.
+ */
+import { Pong, SignalResponse, type SignalRequest } from "@livekit/protocol";
+import type { SignalId } from "@stoa/core/room/effects";
+import { WebSocket } from "ws";
+import { decodeRequest, encodeResponse, type FrameFormat } from "./encode.ts";
+
+/** Unread bytes beyond which a client counts as gone: it would cost memory without end. */
+const MAX_BUFFERED_BYTES = 8 << 20;
+
+/** Messages kept before the 101; the join itself makes a few dozen. */
+const MAX_WAITING = 10_000;
+
+/** How long queued responses may take before the close frame goes out. */
+const FLUSH_MS = 250;
+
+/** How long a client may take to answer the close frame. */
+const CLOSE_MS = 1000;
+
+/** What the owner of a connection hears. */
+export interface SignalListener {
+  onRequest(request: SignalRequest): void;
+  onClosed(): void;
+}
+
+export class SignalSocket {
+  readonly id: SignalId;
+  readonly #nowMs: () => number;
+  #listener: SignalListener | undefined;
+  #ws: WebSocket | undefined;
+  #waiting: SignalResponse[] = [];
+  #format: FrameFormat = "binary";
+  /** "ending": ours to close; "closed": `onClosed` was told. */
+  #state: "open" | "ending" | "closed" = "open";
+  #flushBeforeEnd = true;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(id: SignalId, nowMs: () => number) {
+    this.id = id;
+    this.#nowMs = nowMs;
+  }
+
+  /** Who hears of requests and of the end. */
+  listen(listener: SignalListener): void {
+    this.#listener = listener;
+  }
+
+  get isOpen(): boolean {
+    return this.#state === "open";
+  }
+
+  /** Queues a response; "closed" when the connection is over. */
+  send(message: SignalResponse): "queued" | "closed" {
+    if (this.#state !== "open") return "closed";
+    const ws = this.#ws;
+    if (!ws) {
+      if (this.#waiting.length >= MAX_WAITING) return "closed";
+      this.#waiting.push(message);
+      return "queued";
+    }
+    if (ws.bufferedAmount > MAX_BUFFERED_BYTES) {
+      this.#abort();
+      return "closed";
+    }
+    ws.send(encodeResponse(message, this.#format));
+    return "queued";
+  }
+
+  /** Closes with 1000; with `flush`, after what was sent before, but no later than 250 ms from now. */
+  end(flush: boolean): void {
+    if (this.#state !== "open") return;
+    this.#state = "ending";
+    this.#flushBeforeEnd = flush;
+    if (this.#ws) this.#finish(this.#ws);
+  }
+
+  /** The 101 is out: sends what waited, and from now on everything at once. */
+  attach(ws: WebSocket): void {
+    this.#ws = ws;
+    ws.on("error", () => {}); // a close event follows
+    ws.on("close", () => this.#closed());
+    ws.on("message", (data: Buffer, isBinary) => this.#receive(data, isBinary));
+    try {
+      for (const message of this.#waiting) ws.send(encodeResponse(message, this.#format));
+    } catch {
+      this.#abort(); // without its first messages a session makes no sense
+      return;
+    }
+    this.#waiting = [];
+    if (this.#state === "ending") this.#finish(ws);
+  }
+
+  /** The connection broke before the 101. */
+  fail(): void {
+    this.#closed();
+  }
+
+  /** A ping frame, so that proxies see life. */
+  ping(): void {
+    if (this.#ws?.readyState === WebSocket.OPEN) this.#ws.ping();
+  }
+
+  /** Ends the connection without a word. */
+  terminate(): void {
+    this.#abort();
+  }
+
+  #receive(data: Buffer, isBinary: boolean): void {
+    if (this.#state !== "open") return;
+    this.#format = isBinary ? "binary" : "json";
+    const request = decodeRequest(data, this.#format);
+    if (!request) {
+      this.end(true);
+      return;
+    }
+    const { message } = request;
+    if (message.case === "ping") {
+      // milliseconds: nanoseconds do not fit the numbers of JavaScript
+      this.#answer({ case: "pong", value: BigInt(Math.floor(this.#nowMs())) });
+    } else if (message.case === "pingReq") {
+      const timestamp = BigInt(Math.floor(this.#nowMs()));
+      const value = new Pong({ lastPingTimestamp: message.value.timestamp, timestamp });
+      this.#answer({ case: "pongResp", value });
+    } else {
+      this.#listener?.onRequest(request);
+    }
+  }
+
+  #answer(message: SignalResponse["message"]): void {
+    this.send(new SignalResponse({ message }));
+  }
+
+  #finish(ws: WebSocket): void {
+    const flushUntilMs = this.#nowMs() + FLUSH_MS;
+    const close = () => {
+      if (this.#flushBeforeEnd && ws.bufferedAmount > 0 && this.#nowMs() < flushUntilMs) {
+        this.#timer = setTimeout(close, 10);
+        return;
+      }
+      ws.close(1000);
+      this.#timer = setTimeout(() => ws.terminate(), CLOSE_MS);
+    };
+    close();
+  }
+
+  #abort(): void {
+    if (this.#state === "open") this.#state = "ending";
+    if (this.#ws) this.#ws.terminate();
+    else this.#closed();
+  }
+
+  #closed(): void {
+    if (this.#state === "closed") return;
+    this.#state = "closed";
+    this.#waiting = [];
+    clearTimeout(this.#timer);
+    this.#listener?.onClosed();
+  }
+}

@@ -1,0 +1,177 @@
+/**
+ * WebSocket upgrades of `/rtc` and `/rtc/v1` (livekit.md 1.1): the token, every join check and the join itself come before
+ * the 101, so that a refusal is a plain HTTP answer; the first frame is the first response of the room.
+ * Invariant: whoever joined is either attached to a socket or reported as gone.
+ */
+import { ServerResponse, type IncomingMessage, type Server } from "node:http";
+import type { Duplex } from "node:stream";
+import type { SignalId } from "@stoa/core/room/effects";
+import type { Log } from "@stoa/io/log";
+import { WebSocketServer } from "ws";
+import { authenticate, isRefused, type KeyProvider } from "../auth/verify.ts";
+import { corsHeaders } from "../http/cors.ts";
+import { splitTarget } from "../http/path.ts";
+import { readConnectRequest, type ConnectRequest, type Doorkeeper } from "./connect-request.ts";
+import { httpFailure, type HttpFailure } from "./http-failure.ts";
+import { SignalSocket } from "./socket.ts";
+
+/** Paths that are WebSockets, and whether `join_request` is a must. */
+const SIGNAL_PATHS: Readonly<Record<string, { readonly needsJoinRequest: boolean }>> = {
+  "/rtc": { needsJoinRequest: false },
+  "/rtc/v1": { needsJoinRequest: true },
+};
+
+const PING_EVERY_MS = 10_000;
+
+/** The rooms, as the upgrade sees them. */
+export interface SignalDoor extends Doorkeeper {
+  /** Runs the whole join; what the room sends goes to `socket`. */
+  join(request: ConnectRequest, socket: SignalSocket): HttpFailure | undefined;
+}
+
+/** What the upgrades work on. */
+export interface SignalDeps {
+  readonly keys: KeyProvider;
+  readonly door: SignalDoor;
+  /** 0 = no limit. */
+  readonly maxMessageBytes: number;
+  readonly log: Log;
+  readonly nowMs: () => number;
+}
+
+/** All signal connections of this process. */
+export class SignalServer {
+  readonly #deps: SignalDeps;
+  readonly #ws: WebSocketServer;
+  readonly #sockets = new Set<SignalSocket>();
+  readonly #pings: NodeJS.Timeout;
+  #lastId: SignalId = 0;
+
+  constructor(deps: SignalDeps) {
+    this.#deps = deps;
+    this.#ws = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      maxPayload: deps.maxMessageBytes,
+      // no context is kept between messages: it would cost each connection some 300 KB
+      perMessageDeflate: { serverNoContextTakeover: true, clientNoContextTakeover: true, threshold: 1024 },
+    });
+    this.#pings = setInterval(() => {
+      for (const socket of this.#sockets) socket.ping();
+    }, PING_EVERY_MS);
+    this.#pings.unref();
+  }
+
+  /** Takes the upgrades of this HTTP server. */
+  serve(server: Server): void {
+    server.on("upgrade", (request, socket, head) => {
+      socket.on("error", () => {}); // the socket closes by itself
+      this.#upgrade(server, request, socket, head).catch((error: unknown) => {
+        this.#deps.log.error("signal upgrade failed", { error });
+        refuse(request, socket, "/rtc", httpFailure("internal", "internal error"));
+      });
+    });
+  }
+
+  /** Open connections. */
+  get size(): number {
+    return this.#sockets.size;
+  }
+
+  /** Resolves when every connection has ended, or after `withinMs`. */
+  async drained(withinMs: number): Promise<void> {
+    const endMs = this.#deps.nowMs() + withinMs;
+    while (this.#sockets.size > 0 && this.#deps.nowMs() < endMs) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+
+  /** Cuts what is still open. */
+  close(): void {
+    clearInterval(this.#pings);
+    for (const socket of this.#sockets) socket.terminate();
+  }
+
+  async #upgrade(server: Server, request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const { path, query } = splitTarget(request.url ?? "/");
+    const signal = Object.hasOwn(SIGNAL_PATHS, path) ? SIGNAL_PATHS[path] : undefined;
+    if (!signal || request.headers.upgrade?.toLowerCase() !== "websocket") {
+      answerAsPlainHttp(server, request, socket);
+      return;
+    }
+    const { keys, door, nowMs, log } = this.#deps;
+    const parameters = new URLSearchParams(query);
+    const token = await authenticate(keys, request.headers.authorization, parameters.get("access_token"), nowMs());
+    if (isRefused(token)) {
+      log.warn("token refused", { path, reason: token.refused });
+      refuse(request, socket, path, httpFailure("unauthenticated", token.refused));
+      return;
+    }
+    const connect = readConnectRequest(
+      {
+        query: parameters,
+        token,
+        needsJoinRequest: signal.needsJoinRequest,
+        strict: false,
+        header: (name) => headerOf(request, name),
+        remoteAddress: request.socket.remoteAddress ?? "",
+      },
+      door,
+    );
+    const failure =
+      "status" in connect ? connect : (handshakeMistake(request) ?? this.#enter(connect, request, socket, head));
+    if (!failure) return;
+    log.info("join refused", { path, status: failure.status, reason: failure.body });
+    refuse(request, socket, path, failure);
+  }
+
+  #enter(connect: ConnectRequest, request: IncomingMessage, socket: Duplex, head: Buffer): HttpFailure | undefined {
+    if (!socket.writable || socket.destroyed) return undefined;
+    const signal = new SignalSocket(++this.#lastId, this.#deps.nowMs);
+    const failure = this.#deps.door.join(connect, signal);
+    if (failure) return failure;
+    this.#sockets.add(signal);
+    socket.once("close", () => {
+      this.#sockets.delete(signal);
+      signal.fail(); // no-op when a WebSocket stood and told already
+    });
+    this.#ws.handleUpgrade(request, socket, head, (ws) => signal.attach(ws));
+    return undefined;
+  }
+}
+
+/** What is wrong with the WebSocket handshake, before anybody joins. */
+function handshakeMistake(request: IncomingMessage): HttpFailure | undefined {
+  const key = headerOf(request, "sec-websocket-key") ?? "";
+  const version = headerOf(request, "sec-websocket-version");
+  if (request.method === "GET" && /^[A-Za-z0-9+/]{22}==$/.test(key) && (version === "13" || version === "8"))
+    return undefined;
+  return httpFailure("invalid_argument", "Bad Request: not a WebSocket handshake");
+}
+
+/** An upgrade that nobody here knows: HTTP lets a server ignore the wish. */
+function answerAsPlainHttp(server: Server, request: IncomingMessage, socket: Duplex): void {
+  const response = new ServerResponse(request);
+  response.shouldKeepAlive = false;
+  response.assignSocket(request.socket);
+  response.on("finish", () => socket.end());
+  server.emit("request", request, response);
+}
+
+function refuse(request: IncomingMessage, socket: Duplex, path: string, failure: HttpFailure): void {
+  const response = new ServerResponse(request);
+  response.shouldKeepAlive = false;
+  response.assignSocket(request.socket);
+  response.on("finish", () => socket.end());
+  response.writeHead(failure.status, {
+    ...corsHeaders(request.headers.origin, path),
+    "content-type": "text/plain; charset=utf-8",
+    "content-length": Buffer.byteLength(failure.body),
+  });
+  response.end(failure.body);
+}
+
+function headerOf(request: IncomingMessage, name: string): string | undefined {
+  const value = request.headers[name];
+  return Array.isArray(value) ? value.join(", ") : value;
+}
