@@ -17,7 +17,7 @@ import { StoaError } from "../errors.ts";
 import { newControlMessage, newMessage } from "./channel.ts";
 import type { Channel, SctpChannelSpec } from "./channel.ts";
 import type { EventQueue } from "./events.ts";
-import { MAX_CHANNELS, STREAM_COUNT } from "./options.ts";
+import { MAX_CHANNELS } from "./options.ts";
 import { newOutboundStream } from "./outbound-message.ts";
 import type { InboundMessage } from "./reassembly.ts";
 import type { SendQueue } from "./send-queue.ts";
@@ -27,6 +27,8 @@ import type { SctpStats } from "./stats.ts";
 const MAX_LABEL_CHARS = 4096;
 /** Events other than messages that may wait for the owner. */
 const MAX_EVENTS = 8 * MAX_CHANNELS;
+/** Stream ids that every implementation knows. */
+const COMMON_IDS = 1024;
 const PRIORITY_NORMAL = 256;
 const EMPTY = new Uint8Array(1);
 
@@ -50,9 +52,11 @@ export class Channels {
   /** Streams that were refused a channel, until they are reset. */
   readonly #refused = new Set<number>();
   #newlyRefused: number[] = [];
+  #nextId: number;
 
   constructor(deps: ChannelsDeps) {
     this.#deps = deps;
+    this.#nextId = deps.firstId;
   }
 
   /** Opens a channel; gives its stream id, or -1 when there are too many. */
@@ -67,9 +71,8 @@ export class Channels {
     };
     const bytes = writeDcepOpen(open);
     if (!bytes) throw new StoaError("invalid_argument", "a data channel's label or protocol exceeds 65,535 bytes");
-    let id: number = this.#deps.firstId;
-    while (this.#channels.has(id) || this.#refused.has(id)) id += 2;
-    if (id >= STREAM_COUNT || this.#channels.size >= MAX_CHANNELS) return -1;
+    if (this.#channels.size >= MAX_CHANNELS) return -1;
+    const id = this.#freeId();
     const channel = this.#add(id, open, false);
     this.#deps.queue.enqueue(newControlMessage(channel.stream, bytes, PPID_DCEP));
     return id;
@@ -178,6 +181,25 @@ export class Channels {
     this.#refused.clear();
   }
 
+  /**
+   * Takes the ids in turn: the peer may still wait for the end of the last reset of one that was freed just now. Ids
+   * from 1,024 on come last, because libwebrtc knows none.
+   */
+  #freeId(): number {
+    for (let n = 0; n < COMMON_IDS / 2; n++) {
+      const id = this.#nextId;
+      this.#nextId = (id + 2) % COMMON_IDS;
+      if (!this.#isTaken(id)) return id;
+    }
+    let id = COMMON_IDS + this.#deps.firstId;
+    while (this.#isTaken(id)) id += 2;
+    return id;
+  }
+
+  #isTaken(id: number): boolean {
+    return this.#channels.has(id) || this.#refused.has(id);
+  }
+
   #add(id: number, open: DcepOpen, remote: boolean): Channel {
     const { label, protocol, ordered, maxRetransmits, maxPacketLifeTimeMs } = open;
     const channel: Channel = {
@@ -204,7 +226,9 @@ export class Channels {
       if (channel?.state === "opening") this.#becomeOpen(channel);
       return;
     }
-    if (!message || channel || this.#refused.has(id)) {
+    // Both sides are reset, only the answer to our request is late or lost: the peer has begun anew.
+    if (channel?.state === "closing" && channel.remoteReset && channel.resetAsked) this.#forget(channel);
+    if (!message || this.#isTaken(id)) {
       this.#deps.stats.droppedMessages++;
       return;
     }
@@ -246,6 +270,11 @@ export class Channels {
   /** Both sides have reset the stream: its id may be used again. */
   #removeIfDone(channel: Channel): void {
     if (!channel.remoteReset || !channel.resetAsked || this.#closing.has(channel)) return;
+    this.#channels.delete(channel.stream.id);
+  }
+
+  #forget(channel: Channel): void {
+    this.#closing.delete(channel);
     this.#channels.delete(channel.stream.id);
   }
 

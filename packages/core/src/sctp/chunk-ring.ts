@@ -29,6 +29,18 @@ export class ChunkRing {
     return (this.#head + position) & this.#mask;
   }
 
+  messageAt(position: number): OutboundMessage {
+    return this.message[this.slot(position)]!;
+  }
+
+  fromAt(position: number): number {
+    return this.from[this.slot(position)]!;
+  }
+
+  lengthAt(position: number): number {
+    return this.length[this.slot(position)]!;
+  }
+
   /** Adds a chunk at the end; gives its slot. */
   append(message: OutboundMessage, from: number, length: number, state: number): number {
     if (this.count > this.#mask) this.#grow();

@@ -5,7 +5,7 @@ import { ABORT, ERROR, HEARTBEAT_ACK } from "@stoa/wire/sctp/chunk-types";
 import { initBytes, writeInit } from "@stoa/wire/sctp/init";
 import type { InitChunk } from "@stoa/wire/sctp/init";
 import { CHUNK_HEADER_BYTES } from "@stoa/wire/sctp/packet";
-import { encodeUtf8 } from "@stoa/wire/sctp/utf8";
+import { encodeUtf8 } from "@stoa/wire/text";
 
 /** How much of an unknown chunk is sent back. */
 const MAX_ECHO_BYTES = 256;

@@ -65,7 +65,7 @@ export class ForwardTsn {
   #collect(skip: number, maxStreams: number, streams: number[]): number {
     for (let p = 0; p < skip; p++) {
       if (!this.#outstanding.isAbandonedAt(p)) continue;
-      const message = this.#outstanding.messageAt(p);
+      const message = this.#outstanding.ring.messageAt(p);
       if (message.unordered) continue;
       let i = 0;
       while (i < streams.length && streams[i] !== message.stream.id) i += 2;

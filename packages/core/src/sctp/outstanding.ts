@@ -29,6 +29,8 @@ const MISSES = 3;
 
 /** Sent chunks in order of their TSN. */
 export class Outstanding {
+  /** For reading: message, offset and length of the chunk at a position. */
+  readonly ring = new ChunkRing();
   /** Last TSN that the peer has acknowledged together with all before it. */
   cumulativeTsn: number;
   flightBytes = 0;
@@ -47,7 +49,6 @@ export class Outstanding {
 
   readonly #stats: SctpStats;
   readonly #finish: (message: OutboundMessage) => void;
-  readonly #ring = new ChunkRing();
   #ackedCount = 0;
   /** No chunk before this position is LOST. */
   #firstLost = 0;
@@ -61,7 +62,7 @@ export class Outstanding {
 
   /** Chunks in the ring. */
   get count(): number {
-    return this.#ring.count;
+    return this.ring.count;
   }
 
   get nextTsn(): number {
@@ -76,24 +77,11 @@ export class Outstanding {
     return tsnAdd(this.cumulativeTsn, position + 1);
   }
 
-  messageAt(position: number): OutboundMessage {
-    return this.#ring.message[this.#ring.slot(position)]!;
-  }
-
-  /** Offset of the chunk's payload in its message. */
-  fromAt(position: number): number {
-    return this.#ring.from[this.#ring.slot(position)]!;
-  }
-
-  lengthAt(position: number): number {
-    return this.#ring.length[this.#ring.slot(position)]!;
-  }
-
   /** Notes a chunk that goes out now, and gives its TSN. */
   push(message: OutboundMessage, from: number, length: number, nowMs: number): number {
     const slot = this.#append(message, from, length, FLIGHT);
-    this.#ring.sends[slot] = 1;
-    this.#ring.sentAtMs[slot] = nowMs;
+    this.ring.sends[slot] = 1;
+    this.ring.sentAtMs[slot] = nowMs;
     this.flightBytes += length;
     return this.tsnAt(this.count - 1);
   }
@@ -123,16 +111,16 @@ export class Outstanding {
   /** The retransmission timer expired: whatever is in flight is lost or given up. */
   loseAll(nowMs: number): void {
     for (let p = 0; p < this.count; p++) {
-      if (this.#ring.state[this.#ring.slot(p)] === FLIGHT) this.#lose(p, nowMs);
+      if (this.ring.state[this.ring.slot(p)] === FLIGHT) this.#lose(p, nowMs);
     }
   }
 
   /** Position of the first chunk to send again, -1 if none; gives up those that expired while they waited. */
   firstLost(nowMs: number): number {
     for (; this.lostCount > 0 && this.#firstLost < this.count; this.#firstLost++) {
-      const slot = this.#ring.slot(this.#firstLost);
-      if (this.#ring.state[slot] !== LOST) continue;
-      if (nowMs < this.#ring.message[slot]!.expiresAtMs || !this.mayAbandon) return this.#firstLost;
+      const slot = this.ring.slot(this.#firstLost);
+      if (this.ring.state[slot] !== LOST) continue;
+      if (nowMs < this.ring.message[slot]!.expiresAtMs || !this.mayAbandon) return this.#firstLost;
       this.#abandon(this.#firstLost);
     }
     return -1;
@@ -140,20 +128,20 @@ export class Outstanding {
 
   /** The chunk goes out again. */
   resent(position: number, nowMs: number): void {
-    const slot = this.#ring.slot(position);
-    this.#ring.state[slot] = FLIGHT;
-    this.#ring.sends[slot]!++;
-    this.#ring.sentAtMs[slot] = nowMs;
-    this.#ring.misses[slot] = 0;
-    this.#ring.missFrom[slot] = this.nextTsn;
+    const slot = this.ring.slot(position);
+    this.ring.state[slot] = FLIGHT;
+    this.ring.sends[slot]!++;
+    this.ring.sentAtMs[slot] = nowMs;
+    this.ring.misses[slot] = 0;
+    this.ring.missFrom[slot] = this.nextTsn;
     this.lostCount--;
-    this.flightBytes += this.#ring.length[slot]!;
+    this.flightBytes += this.ring.length[slot]!;
     this.#stats.retransmittedChunks++;
   }
 
   /** Gives up the message that is being sent: its chunks, if any are left, are the last ones. */
   abandonCurrent(message: OutboundMessage): void {
-    if (this.count > 0 && this.messageAt(this.count - 1) === message) this.#abandon(this.count - 1);
+    if (this.count > 0 && this.ring.messageAt(this.count - 1) === message) this.#abandon(this.count - 1);
     else this.#noteAbandoned(message);
   }
 
@@ -165,17 +153,17 @@ export class Outstanding {
     let skip = 0;
     let left = this.abandonedCount;
     for (let p = 0; left > 0; p++) {
-      const slot = this.#ring.slot(p);
-      if (this.#ring.state[slot] === ABANDONED) {
+      const slot = this.ring.slot(p);
+      if (this.ring.state[slot] === ABANDONED) {
         skip = p + 1;
         left--;
-      } else if (this.#ring.state[slot] !== ACKED || !isPartiallyReliable(this.#ring.message[slot]!)) break;
+      } else if (this.ring.state[slot] !== ACKED || !isPartiallyReliable(this.ring.message[slot]!)) break;
     }
     return skip;
   }
 
   isAbandonedAt(position: number): boolean {
-    return this.#ring.state[this.#ring.slot(position)] === ABANDONED;
+    return this.ring.state[this.ring.slot(position)] === ABANDONED;
   }
 
   /** Forgets everything, finishing all messages: the association ended or restarted. */
@@ -185,16 +173,16 @@ export class Outstanding {
 
   #append(message: OutboundMessage, from: number, length: number, state: number): number {
     const tsn = this.nextTsn;
-    const slot = this.#ring.append(message, from, length, state);
-    this.#ring.missFrom[slot] = tsn;
+    const slot = this.ring.append(message, from, length, state);
+    this.ring.missFrom[slot] = tsn;
     return slot;
   }
 
   #popHead(nowMs: number): void {
-    const slot = this.#ring.slot(0);
-    const length = this.#ring.length[slot]!;
-    const message = this.#ring.message[slot]!;
-    const state = this.#ring.state[slot]!;
+    const slot = this.ring.slot(0);
+    const length = this.ring.length[slot]!;
+    const message = this.ring.message[slot]!;
+    const state = this.ring.state[slot]!;
     if (state === FLIGHT) this.#acknowledge(slot, nowMs);
     else if (state === ACKED) this.#ackedCount--;
     else if (state === ABANDONED) this.abandonedCount--;
@@ -202,18 +190,18 @@ export class Outstanding {
       this.lostCount--;
       this.ackedBytes += length;
     }
-    this.#ring.pop();
+    this.ring.pop();
     this.cumulativeTsn = tsnAdd(this.cumulativeTsn, 1);
     if (this.#firstLost > 0) this.#firstLost--;
     // A placeholder starts at the end of its message, so this holds for it too.
-    if (this.#ring.from[slot]! + length === message.data.length) this.#finish(message);
+    if (this.ring.from[slot]! + length === message.data.length) this.#finish(message);
   }
 
   #acknowledge(slot: number, nowMs: number): void {
-    const length = this.#ring.length[slot]!;
+    const length = this.ring.length[slot]!;
     this.flightBytes -= length;
     this.ackedBytes += length;
-    if (this.#ring.sends[slot] === 1) this.rttMs = nowMs - this.#ring.sentAtMs[slot]!;
+    if (this.ring.sends[slot] === 1) this.rttMs = nowMs - this.ring.sentAtMs[slot]!;
   }
 
   #applyGaps(bytes: Uint8Array, sack: SackChunk, recovering: boolean, nowMs: number): void {
@@ -229,8 +217,8 @@ export class Outstanding {
       }
       if (this.#ackedCount > 0) this.#takeBack(next, from);
       for (let p = from; p <= to; p++) {
-        const slot = this.#ring.slot(p);
-        const state = this.#ring.state[slot]!;
+        const slot = this.ring.slot(p);
+        const state = this.ring.state[slot]!;
         if (state === ABANDONED) continue;
         seen++;
         if (state === ACKED) continue;
@@ -248,67 +236,67 @@ export class Outstanding {
     if (state === FLIGHT) this.#acknowledge(slot, nowMs);
     else {
       this.lostCount--;
-      this.ackedBytes += this.#ring.length[slot]!;
+      this.ackedBytes += this.ring.length[slot]!;
     }
-    this.#ring.state[slot] = ACKED;
+    this.ring.state[slot] = ACKED;
     this.#ackedCount++;
   }
 
   /** Chunks that an earlier SACK reported and this one does not: the peer dropped them (RFC 9260 section 6.2.1 D iii). */
   #takeBack(from: number, to: number): void {
     for (let p = from; p < to; p++) {
-      const slot = this.#ring.slot(p);
-      if (this.#ring.state[slot] !== ACKED) continue;
+      const slot = this.ring.slot(p);
+      if (this.ring.state[slot] !== ACKED) continue;
       this.#ackedCount--;
-      if (this.#ring.message[slot]!.abandoned) {
-        this.#ring.state[slot] = ABANDONED;
+      if (this.ring.message[slot]!.abandoned) {
+        this.ring.state[slot] = ABANDONED;
         this.abandonedCount++;
         continue;
       }
-      this.#ring.state[slot] = FLIGHT;
-      this.flightBytes += this.#ring.length[slot]!;
+      this.ring.state[slot] = FLIGHT;
+      this.flightBytes += this.ring.length[slot]!;
       // No measure of time must come of it when it is acknowledged again.
-      this.#ring.sends[slot]!++;
+      this.ring.sends[slot]!++;
     }
   }
 
   #countMisses(highest: number, nowMs: number): void {
     const highestTsn = this.tsnAt(highest);
     for (let p = 0; p < highest; p++) {
-      const slot = this.#ring.slot(p);
-      if (this.#ring.state[slot] !== FLIGHT || tsnDiff(this.#ring.missFrom[slot]!, highestTsn) > 0) continue;
-      if (++this.#ring.misses[slot]! < MISSES) continue;
+      const slot = this.ring.slot(p);
+      if (this.ring.state[slot] !== FLIGHT || tsnDiff(this.ring.missFrom[slot]!, highestTsn) > 0) continue;
+      if (++this.ring.misses[slot]! < MISSES) continue;
       this.lossFound = true;
       this.#lose(p, nowMs);
     }
   }
 
   #lose(position: number, nowMs: number): void {
-    const slot = this.#ring.slot(position);
-    const message = this.#ring.message[slot]!;
-    if (this.mayAbandon && (this.#ring.sends[slot]! > message.maxRetransmits || nowMs >= message.expiresAtMs)) {
+    const slot = this.ring.slot(position);
+    const message = this.ring.message[slot]!;
+    if (this.mayAbandon && (this.ring.sends[slot]! > message.maxRetransmits || nowMs >= message.expiresAtMs)) {
       this.#abandon(position);
       return;
     }
-    this.flightBytes -= this.#ring.length[slot]!;
-    this.#ring.state[slot] = LOST;
+    this.flightBytes -= this.ring.length[slot]!;
+    this.ring.state[slot] = LOST;
     this.lostCount++;
     if (position < this.#firstLost) this.#firstLost = position;
   }
 
   /** Gives up all chunks of the message at `position` that the peer does not have. */
   #abandon(position: number): void {
-    const message = this.messageAt(position);
+    const message = this.ring.messageAt(position);
     this.#noteAbandoned(message);
     let first = position;
-    while (first > 0 && this.messageAt(first - 1) === message) first--;
-    for (let p = first; p < this.count && this.messageAt(p) === message; p++) {
-      const slot = this.#ring.slot(p);
-      const state = this.#ring.state[slot]!;
+    while (first > 0 && this.ring.messageAt(first - 1) === message) first--;
+    for (let p = first; p < this.count && this.ring.messageAt(p) === message; p++) {
+      const slot = this.ring.slot(p);
+      const state = this.ring.state[slot]!;
       if (state === ACKED || state === ABANDONED) continue;
-      if (state === FLIGHT) this.flightBytes -= this.#ring.length[slot]!;
+      if (state === FLIGHT) this.flightBytes -= this.ring.length[slot]!;
       else this.lostCount--;
-      this.#ring.state[slot] = ABANDONED;
+      this.ring.state[slot] = ABANDONED;
       this.abandonedCount++;
     }
   }

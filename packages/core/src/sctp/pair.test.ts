@@ -206,11 +206,11 @@ export class Pair {
     const to = from === this.client ? this.server : this.client;
     const copies = this.#random.fraction() < duplicate ? 2 : 1;
     for (let i = 0; i < copies; i++) {
-      this.#push({ atMs: atMs + delayMs + jitterMs * this.#random.fraction(), to, bytes: bytes.slice() });
+      this.#push({ atMs: atMs + delayMs + jitterMs * this.#random.fraction(), to, bytes: Buffer.from(bytes) });
     }
   }
 
-  /** A binary heap by time; packets of one moment keep their order only by chance, so ties get a hair of delay. */
+  /** Packets are Node's buffers, whose `slice` is a view. A binary heap by time; packets of one moment keep their order only by chance, so ties get a hair of delay. */
   #push(item: Flying): void {
     this.#pushed += 1e-7;
     const heap = this.#flying;

@@ -105,7 +105,7 @@ export class Reassembly {
       ssn: chunk.ssn,
       unordered: (chunk.flags & FLAG_UNORDERED) !== 0,
       ppid: chunk.ppid,
-      data: tooLong ? undefined : bytes.slice(chunk.from, chunk.to),
+      data: tooLong ? undefined : copyOf(bytes, chunk.from, chunk.to),
     };
   }
 
@@ -209,6 +209,13 @@ export class Reassembly {
     this.#memory.remove(run.length + ITEM_OVERHEAD_BYTES);
     this.#runs.splice(index, 1);
   }
+}
+
+/** A copy for sure: `slice` of a subclass may be a view. */
+function copyOf(bytes: Uint8Array, from: number, to: number): Uint8Array {
+  const copy = new Uint8Array(to - from);
+  copy.set(bytes.subarray(from, to));
+  return copy;
 }
 
 /** Whether `next` carries on the message of `run`, with the TSN that follows. */

@@ -95,10 +95,6 @@ export class Sender {
     return this.#outstanding.count === 0;
   }
 
-  get windowBytes(): number {
-    return this.#window.bytes;
-  }
-
   /** False when the SACK is of no use. */
   handleSack(bytes: Uint8Array, sack: SackChunk, nowMs: number): boolean {
     const outstanding = this.#outstanding;
@@ -157,6 +153,8 @@ export class Sender {
     // The peer needs a round trip to follow: without a restart a long path would time out.
     if (this.#forward.write(packet, nowMs)) this.#deadlineMs = NEVER;
     this.#resend(packet, nowMs);
+    // What expired while it waited to be sent again may be the message whose turn it is.
+    this.#cutExpired(nowMs);
     this.#sendNew(packet, nowMs);
     if (packet.end === before) return;
     this.#lastSendMs = nowMs;
@@ -196,7 +194,7 @@ export class Sender {
     const outstanding = this.#outstanding;
     const free = this.#fastRetransmit;
     for (let p = outstanding.firstLost(nowMs); p >= 0; p = outstanding.firstLost(nowMs)) {
-      const length = outstanding.lengthAt(p);
+      const length = outstanding.ring.lengthAt(p);
       if (!packet.fits(DATA_HEADER_BYTES + length)) break;
       if (!free && outstanding.flightBytes >= this.#window.bytes) {
         this.#limited = true;
@@ -206,7 +204,14 @@ export class Sender {
       outstanding.resent(p, nowMs);
       // Asking for a SACK at once: what follows waits for it.
       const flags = outstanding.lostCount === 0 ? FLAG_IMMEDIATE : 0;
-      this.#write(packet, outstanding.messageAt(p), outstanding.fromAt(p), length, outstanding.tsnAt(p), flags);
+      this.#write(
+        packet,
+        outstanding.ring.messageAt(p),
+        outstanding.ring.fromAt(p),
+        length,
+        outstanding.tsnAt(p),
+        flags,
+      );
     }
     // The packet that may ignore the window has been filled.
     if (!packet.empty) this.#fastRetransmit = false;

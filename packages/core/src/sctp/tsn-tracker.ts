@@ -37,10 +37,6 @@ export class TsnTracker {
     return this.#count > 0 && tsnDiff(tsn, this.#ends[this.#count - 1]!) < 0;
   }
 
-  hasDuplicates(): boolean {
-    return this.#duplicateCount > 0;
-  }
-
   /** Whether the TSN is new; call `mark` next if so and the chunk is kept. */
   check(tsn: number): "new" | "duplicate" | "refused" {
     const distance = tsnDiff(tsn, this.cumulativeTsn);

@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { parseDcep, writeDcepAck, writeDcepOpen } from "./dcep.ts";
 import type { DcepOpen } from "./dcep.ts";
-import { decodeUtf8, encodeUtf8 } from "./utf8.ts";
 
 test("OPEN comes back as it was written", () => {
   const limit = fc.integer({ min: 0, max: 2 ** 32 - 1 });
@@ -54,26 +53,4 @@ test("malformed messages give undefined", () => {
   fc.assert(fc.property(fc.uint8Array(), (bytes) => void parseDcep(bytes)));
   const long = { ...open, label: "ü".repeat(40_000), maxRetransmits: undefined, maxPacketLifeTimeMs: undefined };
   assert.equal(writeDcepOpen(long), undefined);
-});
-
-test("UTF-8 is what the platform's encoder says, also for broken input", () => {
-  const encoder = new TextEncoder();
-  fc.assert(
-    fc.property(fc.string({ unit: "binary" }), (text) => {
-      const bytes = encoder.encode(text);
-      assert.deepEqual(encodeUtf8(text), bytes);
-      assert.equal(decodeUtf8(bytes, 0, bytes.length), text);
-    }),
-  );
-  assert.deepEqual(encodeUtf8("a\ud800b"), encoder.encode("a\ud800b"), "half a surrogate pair");
-  fc.assert(
-    fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => {
-      const text = decodeUtf8(bytes, 0, bytes.length);
-      assert.deepEqual(encodeUtf8(text), encoder.encode(text));
-      assert.ok(text.length <= bytes.length);
-    }),
-  );
-  assert.equal(decodeUtf8(Uint8Array.of(0xc0, 0x80), 0, 2), "\ufffd\ufffd", "overlong");
-  assert.equal(decodeUtf8(Uint8Array.of(0xed, 0xa0, 0x80), 0, 3).includes("\ufffd"), true, "a surrogate");
-  assert.equal(decodeUtf8(Uint8Array.of(0xe2, 0x82), 0, 2), "\ufffd", "cut off");
 });

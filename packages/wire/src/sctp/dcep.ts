@@ -3,7 +3,7 @@
  * section 8). Labels are UTF-8; wrong sequences become U+FFFD.
  */
 import { readU16, readU32, writeU16, writeU32 } from "./bytes.ts";
-import { decodeUtf8, encodeUtf8 } from "./utf8.ts";
+import { decodeUtf8, encodeUtf8 } from "../text.ts";
 
 export const PPID_DCEP = 50;
 export const PPID_STRING = 51;
@@ -38,13 +38,14 @@ export function parseDcep(bytes: Uint8Array): DcepMessage | undefined {
   if (bytes[0] !== MESSAGE_OPEN || bytes.length < OPEN_HEADER_BYTES) return undefined;
   const reliability = bytes[1]! & ~TYPE_UNORDERED;
   if (reliability > TYPE_TIMED) return undefined;
-  const labelEnd = OPEN_HEADER_BYTES + readU16(bytes, 8);
-  const protocolEnd = labelEnd + readU16(bytes, 10);
-  if (protocolEnd > bytes.length) return undefined;
+  const labelLength = readU16(bytes, 8);
+  const protocolLength = readU16(bytes, 10);
+  const protocolAt = OPEN_HEADER_BYTES + labelLength;
+  if (protocolAt + protocolLength > bytes.length) return undefined;
   const limit = readU32(bytes, 4);
   const open: DcepOpen = {
-    label: decodeUtf8(bytes, OPEN_HEADER_BYTES, labelEnd),
-    protocol: decodeUtf8(bytes, labelEnd, protocolEnd),
+    label: decodeUtf8(bytes, OPEN_HEADER_BYTES, labelLength),
+    protocol: decodeUtf8(bytes, protocolAt, protocolLength),
     ordered: (bytes[1]! & TYPE_UNORDERED) === 0,
     maxRetransmits: reliability === TYPE_REXMIT ? limit : undefined,
     maxPacketLifeTimeMs: reliability === TYPE_TIMED ? limit : undefined,
