@@ -310,6 +310,23 @@ test("a nomination wins over an earlier valid path; a later nomination of anothe
   assert.equal(world.target(server), "udp 10.0.0.7:3");
 });
 
+test("before a nomination the path that DTLS comes on is selected, afterwards it changes nothing", () => {
+  const world = new World();
+  const server = world.lite();
+  const check = (port: number, useCandidate: boolean) =>
+    world.probe(server, `10.0.0.7:${port}`, { controlling: TIE, useCandidate, priority: 100 }, server.pwd);
+  const note = (port: number) => server.agent.noteTraffic(server.endpoint.open(candidate("udp", "10.0.0.7", port)));
+  check(1, false);
+  check(2, false);
+  note(2);
+  assert.equal(world.target(server), "udp 10.0.0.7:2");
+  note(9);
+  assert.equal(world.target(server), "udp 10.0.0.7:2");
+  check(1, true);
+  note(2);
+  assert.equal(world.target(server), "udp 10.0.0.7:1");
+});
+
 test("a client that nominates every pair all the time ends on its best one and stays there", () => {
   const world = new World();
   const server = world.lite();
