@@ -20,6 +20,8 @@ export interface ServerOptions {
   readonly address?: string;
   /** More arguments on the command line. */
   readonly args?: readonly string[];
+  /** More environment variables. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Put before the command, such as `ip netns exec NAME`. */
   readonly prefix?: readonly string[];
 }
@@ -94,7 +96,8 @@ export async function startServer(options: ServerOptions = {}): Promise<ServerPr
   ];
   const command = process.env.SUT_CMD ? [process.env.SUT_CMD] : [process.execPath, STOA, "serve"];
   const [program, ...rest] = [...(options.prefix ?? []), ...command, ...args];
-  const child = spawn(program!, rest, { stdio: ["ignore", "pipe", "pipe"] });
+  const env = { ...process.env, ...options.env };
+  const child = spawn(program!, rest, { env, stdio: ["ignore", "pipe", "pipe"] });
   const log: string[] = [];
   child.stdout.on("data", (chunk) => log.push(String(chunk)));
   child.stderr.on("data", (chunk) => log.push(String(chunk)));
