@@ -10,6 +10,9 @@ const ALIGN = 64;
 /** Bytes of one packet slot: an MTU with room on both sides. A longer datagram is dropped by `io`. */
 export const SLOT_BYTES = 2048;
 
+/** The first 64 bytes of every slab, which `alloc` never gives out: for values that live within one call (an IV, a tag). */
+export const SCRATCH_AT = 0;
+
 /** A bump allocator over one buffer with a free list per size. Not for the packet path: use `PacketPool` there. */
 export class Slab {
   readonly u8: Uint8Array;

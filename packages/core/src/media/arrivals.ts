@@ -17,8 +17,11 @@ const INTERVAL_MS = 100;
 const FAST_INTERVAL_MS = 50;
 const MANY_PACKETS = 20;
 
+const NO_TICKS = new Float64Array(0);
+
 export class Arrivals {
-  readonly #ticks = new Float64Array(CAPACITY).fill(MISSING);
+  /** Made at the first packet: most peers only listen. */
+  #ticks: Float64Array = NO_TICKS;
   readonly #written: TwccWritten = { length: 0, count: 0 };
   readonly #report: TwccReport;
   #started = false;
@@ -46,6 +49,7 @@ export class Arrivals {
     this.#report.media = ssrc;
     if (!this.#started) {
       this.#started = true;
+      this.#ticks = this.#report.ticks = new Float64Array(CAPACITY).fill(MISSING);
       // Ticks are counted from somewhat earlier, so that none is negative.
       this.#baseMs = nowMs - 1000;
       this.#next = this.#highest = sequence;

@@ -52,34 +52,34 @@ export const MUST_START = 2;
 export type ReferenceKind = 0 | 1 | 2;
 
 export class Continuity {
-  /** Something was sent, here or before `seed`. */
-  started = false;
-  /** Nothing more is sent: `take` was called. */
-  ended = false;
+  // What each packet reads and writes stands first, side by side: two cache lines of each subscriber.
   /** Extended number sent last. */
   sequence: number;
   timestamp = 0;
   /** `BatchTime.ticksMs` when `timestamp` was sent. */
   sentTicksMs = 0;
-  pictureId = -1;
-  tl0PicIdx = -1;
-  keyIdx = -1;
-  /** Picture ids of 15 bits went out: those of 7 bits no longer do. */
-  widePictureId = false;
-
   /** What is added to the current source's numbers. */
   timestampOffset = 0;
   pictureIdOffset = 0;
   tl0Offset = 0;
   keyIdxOffset = 0;
   #sequenceOffset = 0;
-
   #first = 0;
   #highest = 0;
+  #runs = 0;
+  pictureId = -1;
+  tl0PicIdx = -1;
+  keyIdx = -1;
+  /** Picture ids of 15 bits went out: those of 7 bits no longer do. */
+  widePictureId = false;
+
+  /** Something was sent, here or before `seed`. */
+  started = false;
+  /** Nothing more is sent: `take` was called. */
+  ended = false;
   /** Packets below `#below[i]` have the offset `#offset[i]`; rising. Made when the first packet is dropped. */
   #below: Int32Array | undefined;
   #offset: Int32Array | undefined;
-  #runs = 0;
 
   /** `initialSequence`: of the first packet, if nothing is seeded; below 2^15, so that the SRTP rollover is never in doubt. */
   constructor(initialSequence: number) {

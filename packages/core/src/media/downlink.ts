@@ -5,18 +5,20 @@
  */
 import { encodeUtf8 } from "@stoa/wire/text";
 import type { DownlinkSettings, SenderSpec } from "../engine/protocol.ts";
-import { CodecTable, NOT_CARRIED } from "./codec-table.ts";
+import type { CodecTable } from "./codec-table.ts";
+import { NOT_CARRIED } from "./codec-table.ts";
 import { Continuity, MAY_WAIT, MUST_START, NO_REFERENCE, NO_SEQUENCE } from "./continuity.ts";
 import type { ContinuityState, ReferenceKind, SeedResult } from "./continuity.ts";
-import { ExtensionPlan } from "./extension-plan.ts";
+import type { ExtensionPlan } from "./extension-plan.ts";
 import type { Layer } from "./layer.ts";
-import { NOT_RTX, noChange } from "./packet-writer.ts";
-import type { PacketWriter } from "./packet-writer.ts";
+import { NOT_RTX } from "./packet-writer.ts";
+import type { PacketWriter, PayloadChange } from "./packet-writer.ts";
 import { ReportTimes } from "./report-times.ts";
 import { EMPTY, HAS_PICTURE_ID, KEY_START, NARROW_PICTURE_ID } from "./ring.ts";
 import type { PacketRing } from "./ring.ts";
 import { QUALITY_OFF, selectLayer } from "./select.ts";
 import { NO_RECORD, SentPackets } from "./sent-packets.ts";
+import { NO_TABLES } from "./shared-tables.ts";
 import type { Subscriber } from "./subscriber.ts";
 import type { BatchTime } from "./transport.ts";
 import type { Uplink } from "./uplink.ts";
@@ -29,11 +31,11 @@ const VIDEO_SENT = 512;
 const AUDIO_SENT = 256;
 
 export class Downlink {
+  // What each packet reads and writes stands first, side by side: with 1,000 subscribers every cache line more is a wait.
   readonly subscriber: Subscriber;
-  readonly track: string;
-  readonly isVideo: boolean;
-  readonly ssrc: number;
   readonly continuity: Continuity;
+  readonly ssrc: number;
+  readonly isVideo: boolean;
   /** Layer to forward; -1 = nothing. */
   target = NO_LAYER;
   /** Layer being forwarded; -1 = waiting for a start. */
@@ -43,6 +45,14 @@ export class Downlink {
   octets = 0;
   /** Something was sent since this was cleared: a sender report is due. */
   sentSinceReport = false;
+  #uplink: Uplink | undefined;
+  #epoch = -1;
+  #codec = -1;
+  #plan: ExtensionPlan = NO_TABLES.plan;
+  #codecs: CodecTable = NO_TABLES.codecs;
+  #sent: SentPackets | undefined;
+
+  readonly track: string;
   /** Set by the first packet ever sent. */
   begun = false;
   /** Where it puts itself then. */
@@ -56,18 +66,10 @@ export class Downlink {
   readonly reportTimes = new ReportTimes();
   #spec: SenderSpec;
   #settings: DownlinkSettings = { disabled: false, maxQuality: 2, fps: 0 };
-  #plan: ExtensionPlan;
-  #codecs: CodecTable;
   #muted = false;
-  #uplink: Uplink | undefined;
   /** Where the packets mapped last came from. */
   #layer: Layer | undefined;
-  #epoch = -1;
-  #codec = -1;
-  #sent: SentPackets | undefined;
   #rtxSequence: number;
-  readonly #change = noChange();
-  readonly #resendChange = noChange();
 
   constructor(subscriber: Subscriber, spec: SenderSpec, random32: number, begun: Downlink[]) {
     this.subscriber = subscriber;
@@ -77,8 +79,6 @@ export class Downlink {
     this.ssrc = spec.ssrc | 0;
     this.cname = encodeUtf8(spec.cname);
     this.#spec = spec;
-    this.#codecs = new CodecTable([], [], false);
-    this.#plan = new ExtensionPlan(spec.extensions, false);
     this.continuity = new Continuity(random32 & 0x3fff);
     this.#rtxSequence = (random32 >>> 16) & 0x3fff;
   }
@@ -209,10 +209,11 @@ export class Downlink {
     const { pictureIdOffset, tl0Offset, keyIdxOffset } = continuity;
     this.#sent?.note(outgoing, sequence, timestamp, this.current, pictureIdOffset, tl0Offset, keyIdxOffset);
     const primaryOnly = this.#codecs.primaryOnly[codec] === 1;
-    let change;
+    let change: PayloadChange | undefined;
     const widens = continuity.widePictureId && (flags & NARROW_PICTURE_ID) !== 0;
     if (primaryOnly || continuity.rewritesPictures || widens) {
-      change = this.#change;
+      change = writer.change;
+      change.original = NOT_RTX;
       change.primaryOnly = primaryOnly;
       change.widePictureId = continuity.widePictureId;
       change.pictureIdOffset = pictureIdOffset;
@@ -299,7 +300,7 @@ export class Downlink {
     const payloadType = this.#codecs.payloadType[codec]!;
     if (payloadType === NOT_CARRIED) return false;
     const rtx = this.#spec.rtxSsrc !== 0 ? this.#codecs.rtxPayloadType[codec]! : 0;
-    const change = this.#resendChange;
+    const { change } = writer;
     change.original = rtx === 0 ? NOT_RTX : lost;
     change.primaryOnly = this.#codecs.primaryOnly[codec] === 1;
     change.widePictureId = this.continuity.widePictureId;
@@ -370,8 +371,8 @@ export class Downlink {
   }
 
   #bindCodecs(): void {
-    const { codecs, extensions, rtxSsrc } = this.#spec;
-    this.#codecs = new CodecTable(this.#uplink ? this.#uplink.codecs : [], codecs, rtxSsrc !== 0);
-    this.#plan = new ExtensionPlan(extensions, this.#codecs.repeatsPlainly);
+    const { codecs, plan } = this.#uplink ? this.#uplink.tables.find(this.#uplink.codecs, this.#spec) : NO_TABLES;
+    this.#codecs = codecs;
+    this.#plan = plan;
   }
 }

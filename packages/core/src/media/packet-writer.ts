@@ -11,7 +11,6 @@ import type { ExtensionPlan } from "./extension-plan.ts";
 import { copyVp8 } from "./rewrite-vp8.ts";
 import { HAS_PICTURE_ID, MARKER, NARROW_PICTURE_ID } from "./ring.ts";
 import type { PacketRing } from "./ring.ts";
-import { BYTES_OUT, PACKETS_OUT } from "./subscriber.ts";
 import type { Subscriber } from "./subscriber.ts";
 import type { BatchTime } from "./transport.ts";
 
@@ -32,8 +31,7 @@ export interface PayloadChange {
   keyIdxOffset: number;
 }
 
-/** A change that changes nothing. */
-export function noChange(): PayloadChange {
+function noChange(): PayloadChange {
   return {
     original: NOT_RTX,
     primaryOnly: false,
@@ -45,6 +43,8 @@ export function noChange(): PayloadChange {
 }
 
 export class PacketWriter {
+  /** For the callers of `write`, who fill it in: one for all streams stays in the processor's cache. */
+  readonly change = noChange();
   readonly #u8: Uint8Array;
   readonly #view: DataView;
   readonly #sink: PacketSink;
@@ -87,8 +87,7 @@ export class PacketWriter {
     if (total <= 0) return -1;
     this.#sink.commit(to.transport.path, total);
     if (plan.transportCc !== 0) to.transportSequence = (to.transportSequence + 1) & 0xffff;
-    to.counters[PACKETS_OUT]!++;
-    to.counters[BYTES_OUT]! += total;
+    to.countSent(total);
     return this.#length;
   }
 

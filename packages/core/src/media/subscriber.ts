@@ -6,6 +6,8 @@ import type { MediaTransport } from "./transport.ts";
 /** Before anything was measured. */
 const INITIAL_RTT_MS = 70;
 const RTT_WEIGHT = 0.25;
+/** Before the small integers overflow. */
+const COUNT_UP_BYTES = 1 << 29;
 
 /** Places in `counters`. */
 export const PACKETS_IN = 0;
@@ -16,8 +18,11 @@ export const BYTES_OUT = 3;
 export class Subscriber {
   readonly id: PeerId;
   readonly transport: MediaTransport;
+  /** Sent since `counters` were brought up to date: two small integers in the object that the packet path reads anyway. */
+  #packetsOut = 0;
+  #bytesOut = 0;
   /** Doubles kept out of the heap: they outgrow small integers. */
-  readonly counters = new Float64Array(4);
+  readonly #counters = new Float64Array(4);
   /** Next transport-wide sequence number, 16 bits. */
   transportSequence = 0;
   /** Downlinks with something to forward in this batch; the first `touchedCount` hold. */
@@ -30,6 +35,22 @@ export class Subscriber {
   constructor(id: PeerId, transport: MediaTransport) {
     this.id = id;
     this.transport = transport;
+  }
+
+  /** Totals at the places named above. */
+  get counters(): Float64Array {
+    this.#counters[PACKETS_OUT]! += this.#packetsOut;
+    this.#counters[BYTES_OUT]! += this.#bytesOut;
+    this.#packetsOut = 0;
+    this.#bytesOut = 0;
+    return this.#counters;
+  }
+
+  /** Counts a packet that went out. */
+  countSent(bytes: number): void {
+    this.#packetsOut++;
+    this.#bytesOut += bytes;
+    if (this.#bytesOut > COUNT_UP_BYTES) void this.counters;
   }
 
   /** Smoothed round trip time, 0 when unknown. */

@@ -9,6 +9,7 @@ import type { CodecSpec, PeerId, ReceiverSpec } from "../engine/protocol.ts";
 import type { PacketPool } from "../slab.ts";
 import { DROPPED, Layer } from "./layer.ts";
 import { EMPTY, HAS_AUDIO_LEVEL, KEY_START, MARKER } from "./ring.ts";
+import { SharedTables } from "./shared-tables.ts";
 import type { Track } from "./track.ts";
 
 /** LiveKit: at most three spatial layers. */
@@ -28,6 +29,8 @@ export class Uplink {
   readonly pendingLayer = new Uint8Array(MAX_PENDING);
   readonly pendingSequence = new Int32Array(MAX_PENDING);
   pendingCount = 0;
+  /** What was negotiated with its subscribers. */
+  readonly tables = new SharedTables();
   /** A layer came to life or died since this was cleared. */
   layersChanged = false;
   #spec: ReceiverSpec;

@@ -1,41 +1,33 @@
 /** SRTP_AES128_CM_SHA1_80: RFC 3711 sections 4.1.1 and 4.2. Encrypt, then authenticate with 10 bytes of HMAC-SHA1. */
 import type { CmHmac, PacketCrypto } from "../crypto.ts";
-import type { Slab } from "../slab.ts";
+import { SCRATCH_AT } from "../slab.ts";
 import type { SessionKeys } from "./key-derivation.ts";
 import { type PacketTransform, RTCP_CLEAR_BYTES, RTCP_ENCRYPTED } from "./transform.ts";
 
 const TAG = 10;
 const INDEX = 4;
-/** Scratch in the slab: the IV, a computed tag, a received tag. */
-const SCRATCH = 64;
-const COMPUTED_AT = 16;
-const RECEIVED_AT = 32;
+/** The IV, a computed tag, a received tag. */
+const IV_AT = SCRATCH_AT;
+const COMPUTED_AT = SCRATCH_AT + 16;
+const RECEIVED_AT = SCRATCH_AT + 32;
 
 /** One direction under AES-CM and HMAC-SHA1-80. */
 export class CmTransform implements PacketTransform {
   readonly rtpOverhead = TAG;
   readonly rtcpOverhead = TAG + INDEX;
   readonly rtcpIndexFromEnd = TAG + INDEX;
-  readonly #slab: Slab;
   readonly #u8: Uint8Array;
   readonly #view: DataView;
   readonly #rtp: CmHmac;
   readonly #rtcp: CmHmac;
-  readonly #iv: number;
-  readonly #computed: number;
-  readonly #received: number;
   readonly #rtpSalt: Int32Array;
   readonly #rtcpSalt: Int32Array;
 
   constructor(crypto: PacketCrypto, keys: SessionKeys) {
-    this.#slab = crypto.slab;
     this.#u8 = crypto.slab.u8;
     this.#view = crypto.slab.view;
     this.#rtp = crypto.cmHmac(keys.rtpKey, keys.rtpAuth);
     this.#rtcp = crypto.cmHmac(keys.rtcpKey, keys.rtcpAuth);
-    this.#iv = crypto.slab.alloc(SCRATCH);
-    this.#computed = this.#iv + COMPUTED_AT;
-    this.#received = this.#iv + RECEIVED_AT;
     this.#rtpSalt = saltWords(keys.rtpSalt);
     this.#rtcpSalt = saltWords(keys.rtcpSalt);
   }
@@ -51,70 +43,69 @@ export class CmTransform implements PacketTransform {
   ): number {
     const length = headerLength + payloadLength;
     this.#writeRtpIv(ssrc, roc, seq);
-    this.#rtp.crypt(this.#iv, from, payloadLength, at + headerLength);
+    this.#rtp.crypt(IV_AT, from, payloadLength, at + headerLength);
     // The ROC is authenticated behind the packet but not sent; the tag takes its place.
     this.#view.setInt32(at + length, roc);
-    this.#rtp.sign(at, length + 4, this.#computed);
-    this.#copyTag(this.#computed, at + length);
+    this.#rtp.sign(at, length + 4, COMPUTED_AT);
+    this.#copyTag(COMPUTED_AT, at + length);
     return length + TAG;
   }
 
   openRtp(at: number, headerLength: number, length: number, ssrc: number, roc: number, seq: number): number {
     const plainLength = length - TAG;
     if (plainLength < headerLength) return -1;
-    this.#copyTag(at + plainLength, this.#received);
+    this.#copyTag(at + plainLength, RECEIVED_AT);
     this.#view.setInt32(at + plainLength, roc);
-    this.#rtp.sign(at, plainLength + 4, this.#computed);
+    this.#rtp.sign(at, plainLength + 4, COMPUTED_AT);
     if (!this.#tagsMatch()) return -1;
     this.#writeRtpIv(ssrc, roc, seq);
-    this.#rtp.crypt(this.#iv, at + headerLength, plainLength - headerLength, at + headerLength);
+    this.#rtp.crypt(IV_AT, at + headerLength, plainLength - headerLength, at + headerLength);
     return plainLength;
   }
 
   sealRtcp(at: number, length: number, ssrc: number, index: number): number {
     const body = at + RTCP_CLEAR_BYTES;
     this.#writeRtcpIv(ssrc, index);
-    this.#rtcp.crypt(this.#iv, body, length - RTCP_CLEAR_BYTES, body);
+    this.#rtcp.crypt(IV_AT, body, length - RTCP_CLEAR_BYTES, body);
     this.#view.setInt32(at + length, index | RTCP_ENCRYPTED);
-    this.#rtcp.sign(at, length + INDEX, this.#computed);
-    this.#copyTag(this.#computed, at + length + INDEX);
+    this.#rtcp.sign(at, length + INDEX, COMPUTED_AT);
+    this.#copyTag(COMPUTED_AT, at + length + INDEX);
     return length + INDEX + TAG;
   }
 
   openRtcp(at: number, length: number, ssrc: number, index: number): number {
     const plainLength = length - INDEX - TAG;
     const body = at + RTCP_CLEAR_BYTES;
-    this.#copyTag(at + plainLength + INDEX, this.#received);
-    this.#rtcp.sign(at, plainLength + INDEX, this.#computed);
+    this.#copyTag(at + plainLength + INDEX, RECEIVED_AT);
+    this.#rtcp.sign(at, plainLength + INDEX, COMPUTED_AT);
     if (!this.#tagsMatch()) return -1;
     this.#writeRtcpIv(ssrc, index);
-    this.#rtcp.crypt(this.#iv, body, plainLength - RTCP_CLEAR_BYTES, body);
+    this.#rtcp.crypt(IV_AT, body, plainLength - RTCP_CLEAR_BYTES, body);
     return plainLength;
   }
 
   close(): void {
     this.#rtp.close();
     this.#rtcp.close();
-    this.#slab.free(this.#iv, SCRATCH);
   }
 
   /** Salt · 2^16 XOR SSRC · 2^64 XOR index · 2^16, where the index is ROC and SEQ. */
   #writeRtpIv(ssrc: number, roc: number, seq: number): void {
     const view = this.#view;
     const salt = this.#rtpSalt;
-    view.setInt32(this.#iv, salt[0]!);
-    view.setInt32(this.#iv + 4, salt[1]! ^ ssrc);
-    view.setInt32(this.#iv + 8, salt[2]! ^ roc);
-    view.setInt32(this.#iv + 12, salt[3]! ^ (seq << 16));
+    view.setInt32(IV_AT, salt[0]!);
+    view.setInt32(IV_AT + 4, salt[1]! ^ ssrc);
+    view.setInt32(IV_AT + 8, salt[2]! ^ roc);
+    view.setInt32(IV_AT + 12, salt[3]! ^ (seq << 16));
   }
 
   #writeRtcpIv(ssrc: number, index: number): void {
     const view = this.#view;
     const salt = this.#rtcpSalt;
-    view.setInt32(this.#iv, salt[0]!);
-    view.setInt32(this.#iv + 4, salt[1]! ^ ssrc);
-    view.setInt32(this.#iv + 8, salt[2]! ^ (index >>> 16));
-    view.setInt32(this.#iv + 12, salt[3]! ^ (index << 16));
+    view.setInt32(IV_AT, salt[0]!);
+    view.setInt32(IV_AT + 4, salt[1]! ^ ssrc);
+    view.setInt32(IV_AT + 8, salt[2]! ^ (index >>> 16));
+    view.setInt32(IV_AT + 12, salt[3]! ^ (index << 16));
   }
 
   #copyTag(from: number, to: number): void {
@@ -126,7 +117,7 @@ export class CmTransform implements PacketTransform {
   #tagsMatch(): boolean {
     const u8 = this.#u8;
     let difference = 0;
-    for (let i = 0; i < TAG; i++) difference |= u8[this.#computed + i]! ^ u8[this.#received + i]!;
+    for (let i = 0; i < TAG; i++) difference |= u8[COMPUTED_AT + i]! ^ u8[RECEIVED_AT + i]!;
     return difference === 0;
   }
 }

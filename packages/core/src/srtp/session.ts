@@ -8,7 +8,7 @@ import { CmTransform } from "./cm-transform.ts";
 import { GcmTransform } from "./gcm-transform.ts";
 import { deriveSessionKeys } from "./key-derivation.ts";
 import { isFresh, markSeen } from "./replay-window.ts";
-import { SsrcTable } from "./ssrc-table.ts";
+import { HIGHEST, ROC, SsrcTable, WINDOW } from "./ssrc-table.ts";
 import { type PacketTransform, RTCP_CLEAR_BYTES } from "./transform.ts";
 
 /** Retransmissions on the original SSRC come some hundred packets late: 1,024 of them still pass. */
@@ -31,10 +31,15 @@ export interface SrtpDrops {
 
 /** See the file's head. */
 export class SrtpSession {
-  /** Dropped incoming packets so far. */
-  readonly drops: SrtpDrops = { malformed: 0, unauthentic: 0, replayed: 0 };
   readonly #u8: Uint8Array;
   readonly #out: PacketTransform;
+  /** The record that is in use, -1 at first, and its fields: most sessions send one stream for long, and need no look-up then. */
+  #record = -1;
+  #ssrc = 0;
+  #roc = 0;
+  #highest = 0;
+  /** Dropped incoming packets so far. */
+  readonly drops: SrtpDrops = { malformed: 0, unauthentic: 0, replayed: 0 };
   readonly #in: PacketTransform;
   readonly #sent = new SsrcTable(SEND_SSRCS, 0);
   readonly #received = new SsrcTable(RECEIVE_SSRCS, RTP_WINDOW_WORDS);
@@ -65,21 +70,35 @@ export class SrtpSession {
     const u8 = this.#u8;
     const seq = (u8[at + 2]! << 8) | u8[at + 3]!;
     const ssrc = readInt32(u8, at + 8);
+    if (ssrc !== this.#ssrc || this.#record < 0) this.#turnTo(ssrc, seq);
+    const highest = this.#highest;
+    const delta = ((seq - highest) << 16) >> 16;
+    const roc = (this.#roc + ((highest + delta) >> 16)) | 0;
+    if (roc === -1) return -1;
+    if (delta > 0) {
+      this.#highest = seq;
+      this.#roc = roc;
+    }
+    return this.#out.sealRtp(at, headerLength, from, payloadLength, ssrc, roc, seq);
+  }
+
+  /** Puts the record in use back and takes that of another stream, whose first number is `seq` if it is new. */
+  #turnTo(ssrc: number, seq: number): void {
     const table = this.#sent;
+    if (this.#record >= 0) {
+      table.words[this.#record + ROC] = this.#roc;
+      table.words[this.#record + HIGHEST] = this.#highest;
+      table.use(this.#record);
+    }
     let record = table.find(ssrc);
     if (record < 0) {
       record = table.insert(ssrc);
-      table.highest[record] = seq;
+      table.words[record + HIGHEST] = seq;
     }
-    const highest = table.highest[record]!;
-    const delta = ((seq - highest) << 16) >> 16;
-    const roc = (table.roc[record]! + ((highest + delta) >> 16)) | 0;
-    if (roc === -1) return -1;
-    if (delta > 0) {
-      table.highest[record] = seq;
-      table.roc[record] = roc;
-    }
-    return this.#out.sealRtp(at, headerLength, from, payloadLength, ssrc, roc, seq);
+    this.#record = record;
+    this.#ssrc = ssrc;
+    this.#roc = table.words[record + ROC]!;
+    this.#highest = table.words[record + HIGHEST]!;
   }
 
   /** Authenticates and decrypts in place. Returns the length of the plain packet, or -1: drop it. */
@@ -97,10 +116,10 @@ export class SrtpSession {
     let roc = 0;
     let delta = 1;
     if (record >= 0) {
-      const highest = table.highest[record]!;
+      const highest = table.words[record + HIGHEST]!;
       delta = ((seq - highest) << 16) >> 16;
-      roc = (table.roc[record]! + ((highest + delta) >> 16)) | 0;
-      if (roc === -1 || !isFresh(table.window, record * RTP_WINDOW_WORDS, RTP_WINDOW_WORDS, seq, delta)) {
+      roc = (table.words[record + ROC]! + ((highest + delta) >> 16)) | 0;
+      if (roc === -1 || !isFresh(table.words, record + WINDOW, RTP_WINDOW_WORDS, seq, delta)) {
         this.drops.replayed++;
         return -1;
       }
@@ -111,10 +130,10 @@ export class SrtpSession {
       return -1;
     }
     if (record < 0) record = table.insert(ssrc);
-    markSeen(table.window, record * RTP_WINDOW_WORDS, RTP_WINDOW_WORDS, seq, delta);
+    markSeen(table.words, record + WINDOW, RTP_WINDOW_WORDS, seq, delta);
     if (delta > 0) {
-      table.highest[record] = seq;
-      table.roc[record] = roc;
+      table.words[record + HIGHEST] = seq;
+      table.words[record + ROC] = roc;
     }
     return plainLength;
   }
@@ -141,8 +160,8 @@ export class SrtpSession {
     const ssrc = readInt32(u8, at + 4);
     const table = this.#receivedRtcp;
     let record = table.find(ssrc);
-    const delta = record < 0 ? 1 : index - table.highest[record]!;
-    if (record >= 0 && !isFresh(table.window, record * RTCP_WINDOW_WORDS, RTCP_WINDOW_WORDS, index, delta)) {
+    const delta = record < 0 ? 1 : index - table.words[record + HIGHEST]!;
+    if (record >= 0 && !isFresh(table.words, record + WINDOW, RTCP_WINDOW_WORDS, index, delta)) {
       this.drops.replayed++;
       return -1;
     }
@@ -152,8 +171,8 @@ export class SrtpSession {
       return -1;
     }
     if (record < 0) record = table.insert(ssrc);
-    markSeen(table.window, record * RTCP_WINDOW_WORDS, RTCP_WINDOW_WORDS, index, delta);
-    if (delta > 0) table.highest[record] = index;
+    markSeen(table.words, record + WINDOW, RTCP_WINDOW_WORDS, index, delta);
+    if (delta > 0) table.words[record + HIGHEST] = index;
     return plainLength;
   }
 

@@ -1,39 +1,37 @@
 /**
  * State per SSRC of one direction: roll-over counter, highest sequence number (or SRTCP index) and replay window. A hash table
- * with linear probing over typed arrays: looking up allocates nothing. It grows by doubling up to `limit`;
+ * with linear probing over two typed arrays: looking up allocates nothing and touches little memory. It grows by doubling up to `limit`;
  * then the SSRC that was used longest ago makes room. Callers insert only what is authenticated (or their own).
  */
 
-const FIRST_CAPACITY = 8;
+const FIRST_CAPACITY = 4;
+
+/** Words of a record. Roll-over counter (unused for SRTCP), highest sequence number or SRTCP index, replay bits. */
+export const ROC = 0;
+export const HIGHEST = 1;
+export const WINDOW = 4;
+const SSRC = 2;
+const LAST_USE = 3;
 /** 2^32 divided by the golden ratio: spreads neighbouring SSRCs. */
 const HASH_FACTOR = 0x9e3779b1 | 0;
 
-/** See the file's head. Records are indices; SSRCs and counters are int32. */
+/** See the file's head. A record is the index of its first word; SSRCs and counters are int32. */
 export class SsrcTable {
-  /** Roll-over counter per record; unused for SRTCP. */
-  roc: Int32Array;
-  /** Highest sequence number, or highest SRTCP index, per record. */
-  highest: Int32Array;
-  /** Replay bits, `windowWords` words per record. */
-  window: Int32Array;
-  readonly windowWords: number;
-  #ssrc: Int32Array;
-  #lastUse: Int32Array;
+  /** All records; another array after `insert`. */
+  words: Int32Array;
+  readonly #recordWords: number;
   #count = 0;
   #capacity = FIRST_CAPACITY;
-  /** Record + 1, or 0 for a free place. */
+  /** Number of the record + 1, or 0 for a free place. */
   #places: Int32Array;
   #clock = 0;
   readonly #limit: number;
 
+  /** `windowWords`: of replay bits per record, from `WINDOW` on. */
   constructor(limit: number, windowWords: number) {
     this.#limit = Math.max(limit, FIRST_CAPACITY);
-    this.windowWords = windowWords;
-    this.roc = new Int32Array(FIRST_CAPACITY);
-    this.highest = new Int32Array(FIRST_CAPACITY);
-    this.window = new Int32Array(FIRST_CAPACITY * windowWords);
-    this.#ssrc = new Int32Array(FIRST_CAPACITY);
-    this.#lastUse = new Int32Array(FIRST_CAPACITY);
+    this.#recordWords = WINDOW + windowWords;
+    this.words = new Int32Array(FIRST_CAPACITY * this.#recordWords);
     this.#places = new Int32Array(FIRST_CAPACITY * 2);
   }
 
@@ -48,44 +46,48 @@ export class SsrcTable {
     const mask = places.length - 1;
     let place = hash(ssrc) & mask;
     while (true) {
-      const record = places[place]! - 1;
+      const record = (places[place]! - 1) * this.#recordWords;
       if (record < 0) return -1;
-      if (this.#ssrc[record] === ssrc) {
-        this.#lastUse[record] = this.#clock = (this.#clock + 1) | 0;
+      if (this.words[record + SSRC] === ssrc) {
+        this.use(record);
         return record;
       }
       place = (place + 1) & mask;
     }
   }
 
+  /** Counts as use of a record. */
+  use(record: number): void {
+    this.words[record + LAST_USE] = this.#clock = (this.#clock + 1) | 0;
+  }
+
   /** A new record for an `ssrc` that has none: all zero. */
   insert(ssrc: number): number {
-    let record = this.#count;
-    const evict = record === this.#limit;
-    if (evict) record = this.#oldest();
+    let number = this.#count;
+    const evict = number === this.#limit;
+    if (evict) number = this.#oldest();
     else {
-      if (record === this.#capacity) this.#grow();
+      if (number === this.#capacity) this.#grow();
       this.#count++;
     }
-    this.roc[record] = 0;
-    this.highest[record] = 0;
-    this.window.fill(0, record * this.windowWords, (record + 1) * this.windowWords);
-    this.#ssrc[record] = ssrc;
-    this.#lastUse[record] = this.#clock = (this.#clock + 1) | 0;
+    const record = number * this.#recordWords;
+    this.words.fill(0, record, record + this.#recordWords);
+    this.words[record + SSRC] = ssrc;
+    this.use(record);
     // Building the places anew spares the deletion that linear probing makes awkward.
     if (evict || this.#places.length < this.#capacity * 2) this.#rebuild();
-    else this.#place(record);
+    else this.#place(number);
     return record;
   }
 
   #oldest(): number {
     let oldest = 0;
     let age = -1;
-    for (let record = 0; record < this.#count; record++) {
-      const recordAge = (this.#clock - this.#lastUse[record]!) >>> 0;
+    for (let number = 0; number < this.#count; number++) {
+      const recordAge = (this.#clock - this.words[number * this.#recordWords + LAST_USE]!) >>> 0;
       if (recordAge > age) {
         age = recordAge;
-        oldest = record;
+        oldest = number;
       }
     }
     return oldest;
@@ -93,35 +95,27 @@ export class SsrcTable {
 
   #grow(): void {
     this.#capacity = Math.min(this.#capacity * 2, this.#limit);
-    this.roc = grown(this.roc, this.#capacity);
-    this.highest = grown(this.highest, this.#capacity);
-    this.window = grown(this.window, this.#capacity * this.windowWords);
-    this.#ssrc = grown(this.#ssrc, this.#capacity);
-    this.#lastUse = grown(this.#lastUse, this.#capacity);
+    const former = this.words;
+    this.words = new Int32Array(this.#capacity * this.#recordWords);
+    this.words.set(former);
   }
 
   #rebuild(): void {
-    let places = 16;
+    let places = FIRST_CAPACITY * 2;
     while (places < this.#capacity * 2) places *= 2;
     this.#places = places === this.#places.length ? this.#places.fill(0) : new Int32Array(places);
-    for (let record = 0; record < this.#count; record++) this.#place(record);
+    for (let number = 0; number < this.#count; number++) this.#place(number);
   }
 
-  #place(record: number): void {
+  #place(number: number): void {
     const mask = this.#places.length - 1;
-    let place = hash(this.#ssrc[record]!) & mask;
+    let place = hash(this.words[number * this.#recordWords + SSRC]!) & mask;
     while (this.#places[place] !== 0) place = (place + 1) & mask;
-    this.#places[place] = record + 1;
+    this.#places[place] = number + 1;
   }
 }
 
 function hash(ssrc: number): number {
   const mixed = Math.imul(ssrc, HASH_FACTOR);
   return mixed ^ (mixed >>> 15);
-}
-
-function grown(old: Int32Array, length: number): Int32Array {
-  const next = new Int32Array(length);
-  next.set(old);
-  return next;
 }

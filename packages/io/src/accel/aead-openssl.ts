@@ -24,13 +24,20 @@ export interface CipherCounters {
   failures: number;
 }
 
-/** What every cipher of one slab shares. */
+/** What every cipher of one slab shares: kept out of the ciphers, so that a packet touches little memory of its own cipher. */
 interface Shared {
   readonly slab: Slab;
+  readonly size: number;
   readonly base: number;
   readonly ssl: OpenSsl;
+  readonly init: NativeCall;
+  readonly update: NativeCall;
+  readonly final: NativeCall;
+  readonly control: NativeCall;
+  readonly openUpdate: NativeCall;
+  readonly openFinal: NativeCall;
   readonly counters: CipherCounters;
-  /** Slab offset of the int that OpenSSL writes lengths to. */
+  /** Machine address of the int that OpenSSL writes lengths to. */
   readonly written: number;
   /** Slab offsets of a `SHA_CTX`, of a 64-byte block, and of 20 key bytes. */
   readonly sha: number;
@@ -45,10 +52,17 @@ export function createOpenSslCrypto(memory: PacketMemory, ssl: OpenSsl): PacketC
   const counters: CipherCounters = { failures: 0 };
   const shared: Shared = {
     slab,
+    size: slab.u8.length,
     base,
     ssl,
+    init: ssl.EVP_CipherInit_ex,
+    update: ssl.EVP_EncryptUpdate,
+    final: ssl.EVP_EncryptFinal_ex,
+    control: ssl.EVP_CIPHER_CTX_ctrl,
+    openUpdate: ssl.EVP_DecryptUpdate,
+    openFinal: ssl.EVP_DecryptFinal_ex,
     counters,
-    written: slab.alloc(64),
+    written: base + slab.alloc(64),
     sha: slab.alloc(SHA_CTX_BYTES),
     block: slab.alloc(64),
     key: slab.alloc(64),
@@ -75,94 +89,96 @@ function createContext(shared: Shared, cipher: number, key: Uint8Array, encrypt:
 
 class OpenSslGcm implements Gcm {
   readonly #shared: Shared;
-  readonly #base: number;
-  readonly #size: number;
-  readonly #written: number;
-  readonly #init: NativeCall;
-  readonly #update: NativeCall;
-  readonly #final: NativeCall;
-  readonly #control: NativeCall;
-  readonly #openUpdate: NativeCall;
-  readonly #openFinal: NativeCall;
   // Addresses above 2^31 as fields that also hold undefined: V8 then keeps the boxed number and a call boxes nothing.
+  // A context is made when it is used first, for a session uses its keys in one direction only.
   #sealing: number | undefined = undefined;
   #opening: number | undefined = undefined;
+  #key: Uint8Array | undefined;
 
   constructor(shared: Shared, key: Uint8Array) {
-    const { ssl } = shared;
+    if (key.length !== 16) throw new StoaError("invalid_argument", "an AES-128 key has 16 bytes");
     this.#shared = shared;
-    this.#base = shared.base;
-    this.#size = shared.slab.u8.length;
-    this.#written = shared.base + shared.written;
-    this.#init = ssl.EVP_CipherInit_ex;
-    this.#update = ssl.EVP_EncryptUpdate;
-    this.#final = ssl.EVP_EncryptFinal_ex;
-    this.#control = ssl.EVP_CIPHER_CTX_ctrl;
-    this.#openUpdate = ssl.EVP_DecryptUpdate;
-    this.#openFinal = ssl.EVP_DecryptFinal_ex;
-    this.#sealing = createContext(shared, ssl.EVP_aes_128_gcm(), key, 1);
-    this.#opening = createContext(shared, ssl.EVP_aes_128_gcm(), key, 0);
+    this.#key = key.slice();
   }
 
   seal(iv: number, aad: number, aadLength: number, src: number, length: number, dst: number): void {
-    const context = this.#sealing;
-    if (context === undefined || !this.#within(iv, aad, aadLength, src, length, dst)) {
-      this.#shared.counters.failures += 1;
+    const shared = this.#shared;
+    const context = this.#sealing ?? (this.#sealing = this.#create(1));
+    if (context === undefined || !within(shared.size, iv, aad, aadLength, src, length, dst)) {
+      shared.counters.failures += 1;
       return;
     }
-    const base = this.#base;
+    const { base, written } = shared;
     const to = base + dst;
-    const written = this.#written;
     if (
-      this.#init(context, 0, 0, 0, base + iv, 1) === 1 &&
-      this.#update(context, 0, written, base + aad, aadLength) === 1 &&
-      this.#update(context, to, written, base + src, length) === 1 &&
-      this.#final(context, to + length, written) === 1 &&
-      this.#control(context, EVP_CTRL_AEAD_GET_TAG, TAG_BYTES, to + length) === 1
+      shared.init(context, 0, 0, 0, base + iv, 1) === 1 &&
+      shared.update(context, 0, written, base + aad, aadLength) === 1 &&
+      shared.update(context, to, written, base + src, length) === 1 &&
+      shared.final(context, to + length, written) === 1 &&
+      shared.control(context, EVP_CTRL_AEAD_GET_TAG, TAG_BYTES, to + length) === 1
     ) {
       return;
     }
-    this.#shared.counters.failures += 1;
-    this.#shared.slab.u8.fill(0, dst, dst + length + TAG_BYTES);
+    shared.counters.failures += 1;
+    shared.slab.u8.fill(0, dst, dst + length + TAG_BYTES);
   }
 
   open(iv: number, aad: number, aadLength: number, src: number, length: number, dst: number): boolean {
-    const context = this.#opening;
-    if (context === undefined || !this.#within(iv, aad, aadLength, src, length, dst)) {
-      this.#shared.counters.failures += 1;
+    const shared = this.#shared;
+    const context = this.#opening ?? (this.#opening = this.#create(0));
+    if (context === undefined || !within(shared.size, iv, aad, aadLength, src, length, dst)) {
+      shared.counters.failures += 1;
       return false;
     }
-    const base = this.#base;
+    const { base, written } = shared;
     const from = base + src;
     const to = base + dst;
-    const written = this.#written;
     return (
-      this.#init(context, 0, 0, 0, base + iv, 0) === 1 &&
-      this.#control(context, EVP_CTRL_AEAD_SET_TAG, TAG_BYTES, from + length) === 1 &&
-      this.#openUpdate(context, 0, written, base + aad, aadLength) === 1 &&
-      this.#openUpdate(context, to, written, from, length) === 1 &&
-      this.#openFinal(context, to + length, written) === 1
+      shared.init(context, 0, 0, 0, base + iv, 0) === 1 &&
+      shared.control(context, EVP_CTRL_AEAD_SET_TAG, TAG_BYTES, from + length) === 1 &&
+      shared.openUpdate(context, 0, written, base + aad, aadLength) === 1 &&
+      shared.openUpdate(context, to, written, from, length) === 1 &&
+      shared.openFinal(context, to + length, written) === 1
     );
   }
 
   close(): void {
-    if (this.#sealing === undefined || this.#opening === undefined) return;
-    this.#shared.ssl.EVP_CIPHER_CTX_free(this.#sealing);
-    this.#shared.ssl.EVP_CIPHER_CTX_free(this.#opening);
+    const { ssl } = this.#shared;
+    if (this.#sealing !== undefined) ssl.EVP_CIPHER_CTX_free(this.#sealing);
+    if (this.#opening !== undefined) ssl.EVP_CIPHER_CTX_free(this.#opening);
     this.#sealing = undefined;
     this.#opening = undefined;
+    this.#key?.fill(0);
+    this.#key = undefined;
   }
 
-  #within(iv: number, aad: number, aadLength: number, src: number, length: number, dst: number): boolean {
-    const size = this.#size;
-    return (
-      (iv | aad | aadLength | src | length | dst) >= 0 &&
-      iv + 12 <= size &&
-      aad + aadLength <= size &&
-      src + length + TAG_BYTES <= size &&
-      dst + length + TAG_BYTES <= size
-    );
+  /** Undefined when closed, or without memory: then the packet is dropped. */
+  #create(encrypt: 0 | 1): number | undefined {
+    if (!this.#key) return undefined;
+    try {
+      return createContext(this.#shared, this.#shared.ssl.EVP_aes_128_gcm(), this.#key, encrypt);
+    } catch {
+      return undefined;
+    }
   }
+}
+
+function within(
+  size: number,
+  iv: number,
+  aad: number,
+  aadLength: number,
+  src: number,
+  length: number,
+  dst: number,
+): boolean {
+  return (
+    (iv | aad | aadLength | src | length | dst) >= 0 &&
+    iv + 12 <= size &&
+    aad + aadLength <= size &&
+    src + length + TAG_BYTES <= size &&
+    dst + length + TAG_BYTES <= size
+  );
 }
 
 class OpenSslCmHmac implements CmHmac {
@@ -186,7 +202,7 @@ class OpenSslCmHmac implements CmHmac {
     this.#base = shared.base;
     this.#size = shared.slab.u8.length;
     this.#words = new Int32Array(shared.slab.u8.buffer);
-    this.#written = shared.base + shared.written;
+    this.#written = shared.written;
     this.#init = ssl.EVP_CipherInit_ex;
     this.#update = ssl.EVP_EncryptUpdate;
     this.#shaUpdate = ssl.SHA1_Update;

@@ -35,7 +35,7 @@ export interface TwccReport {
   /** Sequence numbers to report from the base on. */
   count: number;
   /** Arrival of sequence number s in ticks at `ticks[s & mask]`; negative = not arrived. */
-  readonly ticks: Float64Array;
+  ticks: Float64Array;
   readonly mask: number;
 }
 
