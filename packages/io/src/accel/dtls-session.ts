@@ -4,7 +4,7 @@
  *
  * Invariants: native memory lives from the constructor to the end of the session (closed, failed, or `close`), and no
  * call is made without it; both queues are bounded; the peer's bytes never throw. OpenSSL's error queue is the
- * thread's and also Node's, so it is left empty.
+ * thread's and also Node's, so it is left empty. An open session holds its record buffers (19 KiB) only during a call.
  */
 import type { DtlsRole, DtlsSession, SrtpKeyMaterial, SrtpProfile } from "@stoa/core/crypto";
 import { StoaError } from "@stoa/core/errors";
@@ -111,9 +111,11 @@ export class DtlsOpenSslSession implements DtlsSession {
     const { ssl, scratch } = this.#context;
     scratch.bytes.set(data);
     ssl.ERR_clear_error();
+    if (ssl.SSL_alloc_buffers(this.#ssl) !== 1) return false;
     const written = ssl.SSL_write(this.#ssl, scratch.address, data.length);
     ssl.ERR_clear_error();
     this.#takeOutput();
+    ssl.SSL_free_buffers(this.#ssl);
     return written === data.length;
   }
 
@@ -186,8 +188,9 @@ export class DtlsOpenSslSession implements DtlsSession {
     const { ssl } = this.#context;
     ssl.ERR_clear_error();
     if (this.#state === "handshaking") this.#handshake();
-    if (this.#state === "open") this.#readAll();
+    if (this.#state === "open" && ssl.SSL_alloc_buffers(this.#ssl) === 1) this.#readAll();
     this.#takeOutput();
+    if (this.#state === "open") ssl.SSL_free_buffers(this.#ssl); // refused while a record is half read
     ssl.ERR_clear_error();
   }
 
@@ -233,7 +236,9 @@ export class DtlsOpenSslSession implements DtlsSession {
   #end(state: "closed" | "failed", failure?: string): void {
     const { ssl } = this.#context;
     if (this.#ssl === 0) return;
-    if (this.#state === "open" && state === "closed") ssl.SSL_shutdown(this.#ssl);
+    if (this.#state === "open" && state === "closed" && ssl.SSL_alloc_buffers(this.#ssl) === 1) {
+      ssl.SSL_shutdown(this.#ssl);
+    }
     this.#takeOutput();
     ssl.ERR_clear_error();
     ssl.SSL_free(this.#ssl);

@@ -35,6 +35,8 @@ const SSL_PROTOTYPES = {
   SSL_read: "int SSL_read(intptr_t ssl, intptr_t to, int length)",
   SSL_write: "int SSL_write(intptr_t ssl, intptr_t from, int length)",
   SSL_shutdown: "int SSL_shutdown(intptr_t ssl)",
+  SSL_alloc_buffers: "int SSL_alloc_buffers(intptr_t ssl)",
+  SSL_free_buffers: "int SSL_free_buffers(intptr_t ssl)",
   SSL_get_error: "int SSL_get_error(intptr_t ssl, int result)",
   SSL_get1_peer_certificate: "intptr_t SSL_get1_peer_certificate(intptr_t ssl)",
   SSL_get_selected_srtp_profile: "intptr_t SSL_get_selected_srtp_profile(intptr_t ssl)",
