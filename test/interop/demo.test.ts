@@ -45,14 +45,17 @@ async function open(name: string, viewport: typeof LAPTOP): Promise<Page> {
 
 /** What a tile shows: whether a picture moves in it, and its line of figures. */
 async function tile(page: Page, identity: string, source = "camera") {
-  const box = page.locator(`.tile[data-identity="${identity}"][data-source="${source}"]`);
-  if ((await box.count()) === 0) return undefined;
-  const playing = box.locator("video");
-  const seconds =
-    (await playing.count()) > 0
-      ? await playing.evaluate((video) => (video as { currentTime?: number }).currentTime)
-      : 0;
-  return { seconds: seconds ?? 0, text: await box.innerText() };
+  // in one go: the tile may go away at any moment
+  const found = await page.locator(`.tile[data-identity="${identity}"][data-source="${source}"]`).evaluateAll((boxes) =>
+    boxes.map((box) => {
+      const element = box as unknown as {
+        innerText: string;
+        querySelector(of: string): { currentTime: number } | null;
+      };
+      return { seconds: element.querySelector("video")?.currentTime ?? 0, text: element.innerText };
+    }),
+  );
+  return found[0];
 }
 
 async function fitsTheScreen(page: Page): Promise<void> {
