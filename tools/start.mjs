@@ -11,4 +11,9 @@ const child = spawn(
   { stdio: "inherit" },
 );
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => child.kill(signal));
+// Whoever ends npm ends its shell, but the shell does not pass the signal on: an orphan would keep the ports.
+const { ppid } = process;
+setInterval(() => {
+  if (process.ppid !== ppid) child.kill("SIGTERM");
+}, 250).unref();
 child.on("exit", (code, signal) => process.exit(signal ? 0 : (code ?? 1)));

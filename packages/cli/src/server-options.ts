@@ -2,12 +2,15 @@
 import { derivedFlags, loadConfig, NAMED_FLAGS, type FlagSpec, type FlagValues, type LoadedConfig } from "@stoa/server";
 import { Option, type Command } from "commander";
 
-/** Adds all flags; those derived from the keys of the configuration file are left out of `--help`. */
+/** Derived flags that most people need: messages and examples name them. */
+const SHOWN: ReadonlySet<string> = new Set(["port", "rtc.tcp_port"]);
+
+/** Adds all flags; most of those derived from the keys of the configuration file are left out of `--help`. */
 export function addServerOptions(command: Command, showDerived = false): Command {
   for (const spec of NAMED_FLAGS) command.addOption(toOption(spec));
   for (const spec of derivedFlags()) {
     const option = toOption(spec);
-    command.addOption(showDerived ? option : option.hideHelp());
+    command.addOption(showDerived || SHOWN.has(spec.name) ? option : option.hideHelp());
   }
   return command;
 }

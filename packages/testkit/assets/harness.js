@@ -19,6 +19,15 @@
     }
   };
 
+  const sockets = [];
+  const NativeSocket = window.WebSocket;
+  window.WebSocket = class extends NativeSocket {
+    constructor(...args) {
+      super(...args);
+      sockets.push(this);
+    }
+  };
+
   function log(name, detail = {}) {
     events.push({ name, at: performance.now(), ...detail });
   }
@@ -232,5 +241,7 @@
     unpublish: (source) =>
       room.localParticipant.unpublishTrack(room.localParticipant.getTrackPublication(source).track),
     leave: () => room.disconnect(),
+    /** The signal socket breaks under the client's feet. */
+    breakSignal: () => sockets.at(-1).close(),
   };
 })();

@@ -55,6 +55,7 @@ async function join(identity, roomName) {
     .on(RoomEvent.ParticipantDisconnected, refresh)
     .on(RoomEvent.TrackSubscribed, refresh)
     .on(RoomEvent.TrackUnsubscribed, refresh)
+    .on(RoomEvent.TrackUnpublished, refresh) // when it is unsubscribed it still counts as published
     .on(RoomEvent.LocalTrackPublished, refresh)
     .on(RoomEvent.LocalTrackUnpublished, refresh)
     .on(RoomEvent.TrackMuted, refresh)
@@ -70,6 +71,8 @@ async function join(identity, roomName) {
   const url = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}`;
   await room.connect(url, token);
   $("room-name").textContent = room.name;
+  $("messages").replaceChildren();
+  toggleChat(false);
   show("call");
   refresh();
   const wanted = [

@@ -9,15 +9,18 @@ export class Tiles {
   #room;
   #tiles = new Map();
   #timer;
+  #onResize = () => this.#arrange();
 
   constructor(grid, room) {
     this.#grid = grid;
     this.#room = room;
+    addEventListener("resize", this.#onResize);
     this.#timer = setInterval(() => this.#measure(), 1000);
   }
 
   close() {
     clearInterval(this.#timer);
+    removeEventListener("resize", this.#onResize);
     for (const tile of this.#tiles.values()) tile.close();
     this.#tiles.clear();
     this.#grid.replaceChildren();
@@ -43,11 +46,18 @@ export class Tiles {
     this.#arrange();
   }
 
+  /** Upright, a shared screen takes the width and faces stand below it. */
   #arrange() {
-    const portrait = innerHeight > innerWidth;
+    const upright = innerHeight > innerWidth;
     const count = this.#tiles.size;
-    const columns = portrait ? (count > 3 ? 2 : 1) : Math.ceil(Math.sqrt(count));
+    const screens = upright
+      ? [...this.#tiles.keys()].filter((key) => key.endsWith(`/${Track.Source.ScreenShare}`)).length
+      : 0;
+    const faces = count - screens;
+    const columns = upright ? (faces + 2 * screens > 3 ? 2 : 1) : Math.ceil(Math.sqrt(count));
+    this.#grid.classList.toggle("upright", upright);
     this.#grid.style.setProperty("--columns", Math.max(1, columns));
+    this.#grid.style.setProperty("--rows", Math.max(1, screens + Math.ceil(faces / Math.max(1, columns))));
   }
 
   async #measure() {
