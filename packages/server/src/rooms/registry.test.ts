@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { DisconnectReason, LeaveRequest_Action, type SignalResponse } from "@livekit/protocol";
+import { until } from "@stoa/testkit/until";
 import type { MediaCommand } from "@stoa/core/engine/protocol";
 import { Room } from "@stoa/core/room/room";
 import { createRandom } from "@stoa/io/random";
@@ -129,10 +130,7 @@ describe("joining", () => {
       name: "Ada",
       video: { roomJoin: true, room: "lobby", roomAdmin: true },
     });
-    for (let i = 0; !cases(socket).includes("refreshToken"); i++) {
-      assert.ok(i < 500);
-      await new Promise((resolve) => setImmediate(resolve));
-    }
+    await until(() => cases(socket).includes("refreshToken"), 5000, "a refresh token");
     const { message } = socket.sent.find((one) => one.message.case === "refreshToken")!;
     const token = await verifyToken(KEYS, message.value as string, Date.now());
     assert.ok(!isRefused(token));
