@@ -130,6 +130,6 @@ test("an id that the peer uses again at once is a new channel, though the end of
         assert.equal(closed(pair.server, id), 4);
       },
     ),
-    { numRuns: 30 },
+    { numRuns: 30, seed: 42 },
   );
 });
