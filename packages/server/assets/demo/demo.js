@@ -143,3 +143,5 @@ on($("say"), "submit", async (event) => {
   text.value = "";
 });
 addEventListener("pagehide", () => room?.disconnect());
+// Only now: pressed earlier, the form would be sent as a plain page request.
+form.querySelector("button").disabled = false;
