@@ -69,6 +69,7 @@ function receiver(kind: Kind): ReceiverSpec {
     extensions: { transportCc: TRANSPORT_CC_ID, ...(kind === "audio" ? { audioLevel: AUDIO_LEVEL_ID } : {}) },
     ssrcs: [{ ssrc: PUBLISHER_SSRC, rtxSsrc: 0 }],
     rids: [],
+    codecIndex: 0,
   };
 }
 

@@ -105,7 +105,16 @@ export class World {
     this.engine.handleCommand({ type: "setMember", room: ROOM, participant, member }, nowMs);
     const credentials = drawIceCredentials(this.random);
     this.engine.handleCommand(
-      { type: "openPeer", peer: client.id, room: ROOM, participant, channels: [], ...credentials },
+      {
+        type: "openPeer",
+        peer: client.id,
+        room: ROOM,
+        participant,
+        channels: [],
+        congestion: { enabled: false, allowPause: false },
+        playoutDelay: undefined,
+        ...credentials,
+      },
       nowMs,
     );
     this.engine.handleCommand({ type: "setRemote", peer: client.id, remote: client.description("server") }, nowMs);
@@ -128,6 +137,7 @@ export class World {
       extensions: {},
       ssrcs: [{ ssrc, rtxSsrc: ssrc + 1 }],
       rids: [],
+      codecIndex: 0,
     };
     this.engine.handleCommand({ type: "setReceivers", peer: client.id, receivers: [receiver] }, this.clock.nowMs);
   }

@@ -109,6 +109,10 @@ export class MediaEngine {
         return this.#relay.send(command.room, command.to, command.reliable, command.packet);
       case "muteTrack":
         return this.#forwarder.muteTrack(command.track, command.muted);
+      case "setTrack":
+        return this.#forwarder.setTrack(command.track, command.spec);
+      case "removeTrack":
+        return this.#forwarder.removeTrack(command.track);
       case "shutdown":
         for (const id of this.#links.keys()) this.#closePeer(id);
         return;
@@ -120,7 +124,7 @@ export class MediaEngine {
   #handlePeerCommand(
     command: Extract<
       MediaCommand,
-      { type: "setRemote" | "restartIce" | "setReceivers" | "setSenders" | "setDownlink" }
+      { type: "setRemote" | "restartIce" | "setReceivers" | "setSenders" | "setDownlink" | "limitBandwidth" }
     >,
     nowMs: number,
   ): void {
@@ -141,6 +145,9 @@ export class MediaEngine {
         break;
       case "setDownlink":
         this.#forwarder.setDownlink(command.peer, command.track, command.settings);
+        break;
+      case "limitBandwidth":
+        this.#forwarder.limitBandwidth(command.peer, command.bps);
         break;
     }
     this.#settle(link);
@@ -180,7 +187,7 @@ export class MediaEngine {
     const link: Link = { peer, room, participant, channels: new Map(), labels: new Map() };
     this.#links.set(id, link);
     this.#peers.add(peer);
-    this.#forwarder.addPeer(id, peer);
+    this.#forwarder.addPeer(id, peer, { congestion: command.congestion, playoutDelay: command.playoutDelay });
     for (const channel of command.channels) peer.openChannel(channel);
     this.#settle(link);
   }

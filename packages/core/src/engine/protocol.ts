@@ -52,6 +52,39 @@ export interface ReceiverSpec {
   readonly ssrcs: readonly { readonly ssrc: number; readonly rtxSsrc: number }[];
   /** RIDs in the order of rising quality, layer 0 first; empty when not simulcast by RID. */
   readonly rids: readonly string[];
+  /** Which of the track's codecs (`TrackSpec.codecs`) comes here: 0 = the primary one, others are backups (livekit.md 3.5). */
+  readonly codecIndex: number;
+}
+
+/** How the spatial layers of one codec of a track travel (VideoLayer_Mode). */
+export type LayerMode =
+  /** One stream for each layer. */
+  | "simulcast"
+  /** The same, but only some streams have sender reports (OBS): a switch cannot wait for one. */
+  | "simulcastIncompleteReports"
+  /** All layers in one stream (VP9, AV1). */
+  | "svc";
+
+export type TrackSourceName = "camera" | "microphone" | "screenShare" | "screenShareAudio" | "unknown";
+
+/** What the room knows of a published track that its SDP does not say. */
+export interface TrackSpec {
+  /** Room SID and SID of the publishing participant. */
+  readonly room: string;
+  readonly participant: string;
+  readonly kind: MediaKind;
+  readonly source: TrackSourceName;
+  /** Codecs in the order of TrackInfo.codecs; `mime` in lower case, "" while unknown. */
+  readonly codecs: readonly { readonly mime: string; readonly layerMode: LayerMode }[];
+  /** End-to-end encrypted: payloads are opaque and never converted. */
+  readonly encrypted: boolean;
+  /** What ends frames that the server makes up, so that clients do not decrypt them; empty unless encrypted. */
+  readonly trailer: Uint8Array;
+  /**
+   * Every subscriber that can take it gets this codec (an index in `codecs`) instead of the first one that it can take:
+   * the publisher fell back to it (regression). -1 = none.
+   */
+  readonly regressedTo: number;
 }
 
 /** An m-line on which the server sends one track to this client. */
@@ -100,9 +133,26 @@ export interface MemberSpec {
 export interface DownlinkSettings {
   /** The subscriber switched the track off. */
   readonly disabled: boolean;
-  /** 0 LOW, 1 MEDIUM, 2 HIGH (VideoQuality); 3 = OFF. */
-  readonly maxQuality: number;
+  /** Highest spatial layer that is wanted, 0 … 2. Main translates quality and size by the layers of TrackInfo. */
+  readonly maxSpatial: number;
+  /** Frame rate that is enough; 0 = any. */
   readonly fps: number;
+  /** 1 … 255 as the client asks; 0 = the default (screen share 255, other video 1). */
+  readonly priority: number;
+}
+
+/** How the bandwidth of one subscriber is managed. */
+export interface CongestionSpec {
+  /** False: every track is forwarded as it is asked for. */
+  readonly enabled: boolean;
+  /** A track that does not fit may be paused (StreamStateUpdate); otherwise its lowest layer always flows. */
+  readonly allowPause: boolean;
+}
+
+/** The playout-delay extension of a room, milliseconds (livekit.md 3.13). */
+export interface PlayoutDelaySpec {
+  readonly minMs: number;
+  readonly maxMs: number;
 }
 
 /** A data channel that the server opens (dual peer connection, on the subscriber peer). */
@@ -126,6 +176,9 @@ export type MediaCommand =
       readonly pwd: string;
       /** Channels to open once SCTP is up; empty where the client creates them. */
       readonly channels: readonly ChannelSpec[];
+      readonly congestion: CongestionSpec;
+      /** Undefined: the room has none. */
+      readonly playoutDelay: PlayoutDelaySpec | undefined;
     }
   /** First remote description, or a new one; changed remote credentials mean an ICE restart. */
   | { readonly type: "setRemote"; readonly peer: PeerId; readonly remote: RemoteTransport }
@@ -133,6 +186,12 @@ export type MediaCommand =
   | { readonly type: "restartIce"; readonly peer: PeerId; readonly ufrag: string; readonly pwd: string }
   | { readonly type: "setReceivers"; readonly peer: PeerId; readonly receivers: readonly ReceiverSpec[] }
   | { readonly type: "setSenders"; readonly peer: PeerId; readonly senders: readonly SenderSpec[] }
+  /** Facts about a published track; before the first `setReceivers` that names it, and again when they change. */
+  | { readonly type: "setTrack"; readonly track: string; readonly spec: TrackSpec }
+  /** The track ended. */
+  | { readonly type: "removeTrack"; readonly track: string }
+  /** Holds a subscriber's bandwidth to this (bits per second); 0 lets go (SimulateScenario). */
+  | { readonly type: "limitBandwidth"; readonly peer: PeerId; readonly bps: number }
   /** The publisher muted or unmuted the track: forwarding stops or resumes for everybody. */
   | { readonly type: "muteTrack"; readonly track: string; readonly muted: boolean }
   | { readonly type: "setDownlink"; readonly peer: PeerId; readonly track: string; readonly settings: DownlinkSettings }
@@ -150,6 +209,25 @@ export type MediaCommand =
 /** State of the connection of one peer as a whole (ICE and DTLS). */
 export type PeerState = "connected" | "disconnected" | "failed" | "closed";
 
+/** One stream over one interval of `stats`, in either direction; the base of connection quality (livekit.md 3.17). */
+export interface StreamStats {
+  readonly track: string;
+  /** Packets that were due, lost ones included. */
+  readonly packets: number;
+  readonly lost: number;
+  readonly bytes: number;
+  readonly nacks: number;
+  readonly keyFrameRequests: number;
+  /** Milliseconds. */
+  readonly jitterMs: number;
+  /** Milliseconds since the receiver's last report came (downstream), or since the last packet (upstream). */
+  readonly silentMs: number;
+  /** Video: layers between the one wanted and the one that flows; 0 when they agree. */
+  readonly layerDistance: number;
+  /** Downstream: forwarding is stopped for want of bandwidth. */
+  readonly paused: boolean;
+}
+
 export interface PeerStats {
   readonly peer: PeerId;
   readonly packetsIn: number;
@@ -158,6 +236,19 @@ export interface PeerStats {
   readonly bytesOut: number;
   /** Milliseconds, 0 when unknown. */
   readonly rttMs: number;
+  /** What the link to the client is believed to carry, bits per second; 0 when unknown. */
+  readonly estimateBps: number;
+  /** What it publishes, what it is sent. */
+  readonly receivers: readonly StreamStats[];
+  readonly senders: readonly StreamStats[];
+}
+
+/** How loud a microphone is. */
+export interface SpeakerLevel {
+  readonly track: string;
+  readonly participant: string;
+  /** 0 … 1, linear. */
+  readonly level: number;
 }
 
 export type MediaEvent =
@@ -186,7 +277,12 @@ export type MediaEvent =
   | { readonly type: "downlinkStarted"; readonly track: string; readonly peer: PeerId }
   /** Highest reliable data sequence number seen of this participant; throttled. */
   | { readonly type: "dataSequence"; readonly participant: string; readonly sequence: number }
-  | { readonly type: "stats"; readonly peers: readonly PeerStats[] }
+  /** Every 5 s for each connected peer. */
+  | { readonly type: "stats"; readonly peer: PeerId; readonly stats: PeerStats }
+  /** Who speaks in a room, loudest first, whenever the list changes. */
+  | { readonly type: "speakers"; readonly room: string; readonly speakers: readonly SpeakerLevel[] }
+  /** A subscriber's stream was paused for want of bandwidth, or goes on. */
+  | { readonly type: "streamState"; readonly peer: PeerId; readonly track: string; readonly paused: boolean }
   | {
       readonly type: "log";
       readonly level: "debug" | "info" | "warn" | "error";

@@ -65,7 +65,7 @@ export class Downlink {
   readonly cname: Uint8Array;
   readonly reportTimes = new ReportTimes();
   #spec: SenderSpec;
-  #settings: DownlinkSettings = { disabled: false, maxQuality: 2, fps: 0 };
+  #settings: DownlinkSettings = { disabled: false, maxSpatial: 2, fps: 0, priority: 0 };
   #muted = false;
   /** Where the packets mapped last came from. */
   #layer: Layer | undefined;
@@ -134,14 +134,14 @@ export class Downlink {
 
   /** Works out the wanted layer anew: after a change of settings, or when a layer came or went. */
   retarget(): void {
-    const { disabled, maxQuality } = this.#settings;
-    const off = disabled || (this.isVideo && maxQuality >= QUALITY_OFF) || this.#muted || this.continuity.ended;
+    const { disabled, maxSpatial } = this.#settings;
+    const off = disabled || (this.isVideo && maxSpatial >= QUALITY_OFF) || this.#muted || this.continuity.ended;
     if (off || !this.#uplink) {
       this.target = NO_LAYER;
       this.pause();
       return;
     }
-    this.target = selectLayer(this.#uplink.layers, this.isVideo ? maxQuality : 0, this.current);
+    this.target = selectLayer(this.#uplink.layers, this.isVideo ? maxSpatial : 0, this.current);
   }
 
   /** Stops; it goes on with the next packet where a decoder can start. */

@@ -9,7 +9,17 @@
  * Invariant: a slot that `handleRtp` kept is given back to the pool exactly once.
  */
 import type { Random } from "../crypto.ts";
-import type { DownlinkSettings, MediaEvent, PeerId, PeerStats, ReceiverSpec, SenderSpec } from "../engine/protocol.ts";
+import type {
+  CongestionSpec,
+  DownlinkSettings,
+  MediaEvent,
+  PeerId,
+  PeerStats,
+  PlayoutDelaySpec,
+  ReceiverSpec,
+  SenderSpec,
+  TrackSpec,
+} from "../engine/protocol.ts";
 import type { PacketSink } from "../paths.ts";
 import type { PacketPool, Slab } from "../slab.ts";
 import type { ContinuityState, SeedResult } from "./continuity.ts";
@@ -31,6 +41,15 @@ export interface ForwarderDeps {
   readonly sink: PacketSink;
   readonly random: Random;
 }
+
+/** What is fixed for the life of a connection. */
+export interface PeerOptions {
+  readonly congestion: CongestionSpec;
+  readonly playoutDelay: PlayoutDelaySpec | undefined;
+}
+
+/** Nothing is managed. */
+export const UNMANAGED: PeerOptions = { congestion: { enabled: false, allowPause: false }, playoutDelay: undefined };
 
 /** More tracks than anybody subscribes to. */
 const MAX_SETTINGS = 4096;
@@ -66,9 +85,9 @@ export class Forwarder {
   }
 
   /** Adds a connection; nothing is sent before `peerConnected`. */
-  addPeer(id: PeerId, transport: MediaTransport): void {
+  addPeer(id: PeerId, transport: MediaTransport, options: PeerOptions = UNMANAGED): void {
     const { pool, random } = this.#deps;
-    this.#peers.set(id, new PeerMedia(id, transport, pool, random.uint32() | 0));
+    this.#peers.set(id, new PeerMedia(id, transport, options, pool, random.uint32() | 0));
   }
 
   /** Removes a connection with what it published and was sent. */
@@ -126,6 +145,25 @@ export class Forwarder {
     }
     for (const spec of wanted.values()) this.#subscribe(peer, spec);
     this.#timer.wantKeyFrames();
+  }
+
+  /** Facts about a track that the SDP does not say. */
+  setTrack(sid: string, spec: TrackSpec): void {
+    this.#track(sid).spec = spec;
+  }
+
+  /** The track ended. */
+  removeTrack(sid: string): void {
+    const track = this.#tracks.get(sid);
+    if (!track) return;
+    track.spec = undefined;
+    this.#forget(track);
+  }
+
+  /** Holds a subscriber's bandwidth to `bps`; 0 lets go. */
+  limitBandwidth(id: PeerId, bps: number): void {
+    const peer = this.#peers.get(id);
+    if (peer) peer.limitBps = bps;
   }
 
   /** Stops or resumes forwarding to everybody. */
@@ -202,6 +240,9 @@ export class Forwarder {
       bytesIn: counters[BYTES_IN]!,
       bytesOut: counters[BYTES_OUT]!,
       rttMs,
+      estimateBps: 0,
+      receivers: [],
+      senders: [],
     };
   }
 

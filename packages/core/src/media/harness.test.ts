@@ -170,6 +170,7 @@ export function videoReceiver(changes: Partial<ReceiverSpec> = {}): ReceiverSpec
     extensions: { mid: 1, rid: 2, repairedRid: 3, transportCc: 4 },
     ssrcs: [{ ssrc: 1000, rtxSsrc: 1001 }],
     rids: [],
+    codecIndex: 0,
     ...changes,
   };
 }
@@ -183,6 +184,7 @@ export function audioReceiver(changes: Partial<ReceiverSpec> = {}): ReceiverSpec
     extensions: { mid: 1, audioLevel: 5 },
     ssrcs: [{ ssrc: 500, rtxSsrc: 0 }],
     rids: [],
+    codecIndex: 0,
     ...changes,
   };
 }

@@ -10,6 +10,7 @@ import type { PacketPool } from "../slab.ts";
 import { Arrivals } from "./arrivals.ts";
 import type { ContinuityState } from "./continuity.ts";
 import type { Downlink } from "./downlink.ts";
+import type { PeerOptions } from "./forwarder.ts";
 import { HeldPackets } from "./held-packets.ts";
 import { SsrcBinder } from "./ssrc-binder.ts";
 import { BYTES_IN, PACKETS_IN, Subscriber } from "./subscriber.ts";
@@ -28,6 +29,9 @@ const header = newRtpHeader();
 export class PeerMedia {
   readonly id: PeerId;
   readonly transport: MediaTransport;
+  readonly options: PeerOptions;
+  /** Bandwidth that a test scenario allows, bits per second; 0 = no limit. */
+  limitBps = 0;
   readonly subscriber: Subscriber;
   readonly held: HeldPackets;
   readonly arrivals: Arrivals;
@@ -56,9 +60,10 @@ export class PeerMedia {
   #uplinks: readonly Uplink[] = [];
   #transportCcId = 0;
 
-  constructor(id: PeerId, transport: MediaTransport, pool: PacketPool, localSsrc: number) {
+  constructor(id: PeerId, transport: MediaTransport, options: PeerOptions, pool: PacketPool, localSsrc: number) {
     this.id = id;
     this.transport = transport;
+    this.options = options;
     this.subscriber = new Subscriber(id, transport);
     this.held = new HeldPackets(pool);
     this.localSsrc = localSsrc;

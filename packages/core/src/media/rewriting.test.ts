@@ -51,7 +51,12 @@ test("what goes out rises without repetition, with gaps only where the input has
         let delayed: Uint8Array[] = [];
         steps.forEach((now, i) => {
           if (now.quality !== null) {
-            world.forwarder.setDownlink(VIEWER, "TR_v", { disabled: false, maxQuality: now.quality, fps: 0 });
+            world.forwarder.setDownlink(VIEWER, "TR_v", {
+              disabled: false,
+              maxSpatial: now.quality,
+              fps: 0,
+              priority: 0,
+            });
           }
           if (now.muted !== null) world.forwarder.muteTrack("TR_v", now.muted);
           const before = delayed;

@@ -8,8 +8,8 @@ import type { Layer } from "./layer.ts";
 export const QUALITY_OFF = 3;
 
 /** `current`: what to stay with if no layer flows; may be -1. */
-export function selectLayer(layers: readonly Layer[], maxQuality: number, current: number): number {
-  const top = Math.min(maxQuality, layers.length - 1);
+export function selectLayer(layers: readonly Layer[], maxSpatial: number, current: number): number {
+  const top = Math.min(maxSpatial, layers.length - 1);
   // A single layer need not flow steadily: a still screen may send nothing for a while.
   if (layers.length === 1) return 0;
   for (let index = top; index >= 0; index--) if (layers[index]!.alive) return index;

@@ -132,9 +132,9 @@ test("what a subscriber wants and what flows decide the layer; numbers never bre
   };
   assert.equal(layerAfter(40), 2);
   publisher.report();
-  world.forwarder.setDownlink(VIEWER, "TR_v", { disabled: false, maxQuality: 0, fps: 0 });
+  world.forwarder.setDownlink(VIEWER, "TR_v", { disabled: false, maxSpatial: 0, fps: 0, priority: 0 });
   assert.equal(layerAfter(40), 0);
-  world.forwarder.setDownlink(VIEWER, "TR_v", { disabled: false, maxQuality: 1, fps: 0 });
+  world.forwarder.setDownlink(VIEWER, "TR_v", { disabled: false, maxSpatial: 1, fps: 0, priority: 0 });
   assert.equal(layerAfter(40), 1);
   publisher.active[1] = false;
   assert.equal(layerAfter(90), 0, "the layer stopped: the one below");
@@ -150,11 +150,11 @@ test("with sender reports a change of layer keeps the sender's time", () => {
   const world = new World();
   const publisher = new Publisher(world, true);
   world.addPeer(VIEWER, [], [videoSender()]);
-  world.forwarder.setDownlink(VIEWER, "TR_v", { disabled: false, maxQuality: 0, fps: 0 });
+  world.forwarder.setDownlink(VIEWER, "TR_v", { disabled: false, maxSpatial: 0, fps: 0, priority: 0 });
   publisher.run(40);
   publisher.report();
   publisher.run(5);
-  world.forwarder.setDownlink(VIEWER, "TR_v", { disabled: false, maxQuality: 2, fps: 0 });
+  world.forwarder.setDownlink(VIEWER, "TR_v", { disabled: false, maxSpatial: 2, fps: 0, priority: 0 });
   publisher.run(40);
   const times = [...new Set(world.takeRtp(VIEWER).map((p) => p.timestamp))];
   let changes = 0;
@@ -172,7 +172,7 @@ test("a packet sent before a change of layer is repeated as it was", () => {
   const publisher = new Publisher(world, true);
   world.addPeer(VIEWER, [], [videoSender()]);
   publisher.run(30);
-  world.forwarder.setDownlink(VIEWER, "TR_v", { disabled: false, maxQuality: 0, fps: 0 });
+  world.forwarder.setDownlink(VIEWER, "TR_v", { disabled: false, maxSpatial: 0, fps: 0, priority: 0 });
   publisher.run(10);
   const seen = world.takeRtp(VIEWER);
   const change = seen.findLastIndex((p) => layerOf(p) === 2);
@@ -192,7 +192,7 @@ test("many subscribers with different wishes cost one key frame per layer", () =
   publisher.pliCount = 0;
   for (let id = 2; id < 62; id++) {
     world.addPeer(id, [], [videoSender()]);
-    world.forwarder.setDownlink(id, "TR_v", { disabled: false, maxQuality: id % 3, fps: 0 });
+    world.forwarder.setDownlink(id, "TR_v", { disabled: false, maxSpatial: id % 3, fps: 0, priority: 0 });
   }
   publisher.run(10);
   assert.equal(publisher.pliCount, 3);

@@ -71,7 +71,7 @@ test("a subscriber can switch a track off and on", () => {
   const world = new World();
   world.addPeer(PUBLISHER, [audioReceiver()], []);
   world.addPeer(VIEWER, [], []);
-  world.forwarder.setDownlink(VIEWER, "TR_a", { disabled: true, maxQuality: 2, fps: 0 });
+  world.forwarder.setDownlink(VIEWER, "TR_a", { disabled: true, maxSpatial: 2, fps: 0, priority: 0 });
   world.forwarder.setSenders(VIEWER, [audioSender()]);
   const send = (sequence: number) =>
     world.feed(
@@ -80,7 +80,7 @@ test("a subscriber can switch a track off and on", () => {
     );
   send(1);
   assert.deepEqual(world.takeRtp(VIEWER), [], "a wish that came before the stream");
-  world.forwarder.setDownlink(VIEWER, "TR_a", { disabled: false, maxQuality: 2, fps: 0 });
+  world.forwarder.setDownlink(VIEWER, "TR_a", { disabled: false, maxSpatial: 2, fps: 0, priority: 0 });
   send(2);
   assert.deepEqual(world.takeRtp(VIEWER)[0]!.payload, [2]);
 });

@@ -2,6 +2,7 @@
  * One published track and everybody who gets it. The publication and the subscriptions may come in any order: a track
  * exists as soon as either names it. Forwarding is by subscriber, not by packet (decision 0001).
  */
+import type { TrackSpec } from "../engine/protocol.ts";
 import type { Downlink } from "./downlink.ts";
 import type { PacketWriter } from "./packet-writer.ts";
 import type { PeerMedia } from "./peer-media.ts";
@@ -17,6 +18,8 @@ const MAX_REQUEST_MS = 1000;
 export class Track {
   readonly sid: string;
   readonly downlinks: Downlink[] = [];
+  /** What the room says of it; undefined before that, and after its end. */
+  spec: TrackSpec | undefined;
   /** It is in the list of tracks with pending packets. */
   dirty = false;
   #uplink: Uplink | undefined;
@@ -37,7 +40,7 @@ export class Track {
 
   /** Neither published nor subscribed to. */
   get unused(): boolean {
-    return !this.#uplink && this.downlinks.length === 0;
+    return !this.spec && !this.#uplink && this.downlinks.length === 0;
   }
 
   /** The track is published by this peer from now on, or by nobody. */

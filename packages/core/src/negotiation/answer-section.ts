@@ -85,6 +85,7 @@ export function answerSection(plan: SectionPlan, options: AnswererOptions): Answ
     extensions: extensionIds(media.extensions, kind, "receive", options),
     ssrcs: rids.length > 0 ? [] : receivedSsrcs(media, plan.publication),
     rids: sortRids(rids),
+    codecIndex: plan.codecIndex,
   };
   const sender = down && {
     mid: plan.mid,

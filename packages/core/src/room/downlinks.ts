@@ -124,12 +124,14 @@ function downlinkSettings(
   adaptiveStream: boolean,
 ): DownlinkSettings {
   // With adaptive stream the client will say what it shows; until then the smallest will do.
-  if (!wishes) return { disabled: false, maxQuality: adaptiveStream ? VideoQuality.LOW : VideoQuality.HIGH, fps: 0 };
+  if (!wishes)
+    return { disabled: false, maxSpatial: adaptiveStream ? VideoQuality.LOW : VideoQuality.HIGH, fps: 0, priority: 0 };
   const quality = wishes.width > 0 ? qualityForSize(info, wishes.width, wishes.height) : wishes.quality;
   return {
     disabled: wishes.disabled || quality === VideoQuality.OFF,
-    maxQuality: Math.min(quality, VideoQuality.HIGH),
+    maxSpatial: Math.min(quality, VideoQuality.HIGH),
     fps: wishes.fps,
+    priority: wishes.priority,
   };
 }
 

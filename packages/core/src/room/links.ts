@@ -21,6 +21,8 @@ export function openLink(room: RoomState, participant: Participant, link: PeerLi
     ufrag: link.credentials.ufrag,
     pwd: link.credentials.pwd,
     channels: link === participant.subscriber && participant.subscriberPrimary ? SERVER_CHANNELS : [],
+    congestion: { enabled: false, allowPause: false },
+    playoutDelay: undefined,
   });
   if (link === participant.primary) setMember(room, participant);
 }

@@ -147,8 +147,8 @@ test("without settings: everything, or the smallest layer with adaptive stream",
   const { sid } = world.connect("alice").publish("cam", "video");
   const bob = world.connect("bob");
   const carol = world.connect("carol", { adaptiveStream: true });
-  assert.deepEqual(downlink(bob, sid), { disabled: false, maxQuality: VideoQuality.HIGH, fps: 0 });
-  assert.deepEqual(downlink(carol, sid), { disabled: false, maxQuality: VideoQuality.LOW, fps: 0 });
+  assert.deepEqual(downlink(bob, sid), { disabled: false, maxSpatial: VideoQuality.HIGH, fps: 0, priority: 0 });
+  assert.deepEqual(downlink(carol, sid), { disabled: false, maxSpatial: VideoQuality.LOW, fps: 0, priority: 0 });
 });
 
 test("settings reach the worker after 100 ms, the last of a burst", () => {
@@ -156,12 +156,12 @@ test("settings reach the worker after 100 ms, the last of a burst", () => {
   const { sid } = world.connect("alice").publish("cam", "video");
   const bob = world.connect("bob");
   settings(bob, sid, { width: 640, height: 360 });
-  settings(bob, sid, { width: 300, height: 170, fps: 15 });
-  assert.equal(downlink(bob, sid)?.maxQuality, VideoQuality.HIGH);
+  settings(bob, sid, { width: 300, height: 170, fps: 15, priority: 0 });
+  assert.equal(downlink(bob, sid)?.maxSpatial, VideoQuality.HIGH);
   world.advance(100);
-  assert.deepEqual(downlink(bob, sid), { disabled: false, maxQuality: VideoQuality.LOW, fps: 15 });
+  assert.deepEqual(downlink(bob, sid), { disabled: false, maxSpatial: VideoQuality.LOW, fps: 15, priority: 0 });
   const count = world.commands("setDownlink").length;
-  settings(bob, sid, { width: 300, height: 170, fps: 15 });
+  settings(bob, sid, { width: 300, height: 170, fps: 15, priority: 0 });
   world.advance(1000);
   assert.equal(world.commands("setDownlink").length, count, "the same again changes nothing");
 });
@@ -188,7 +188,7 @@ test("settings that come before the track are remembered", () => {
   world.advance(1000);
   alice.offer([{ cid: "cam", kind: "video" }]);
   world.advance(1000);
-  assert.equal(downlink(bob, sid)?.maxQuality, VideoQuality.MEDIUM);
+  assert.equal(downlink(bob, sid)?.maxSpatial, VideoQuality.MEDIUM);
 });
 
 test("wishes and settings for unknown tracks are bounded, also in length", () => {

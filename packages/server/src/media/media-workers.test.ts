@@ -14,6 +14,8 @@ const OPEN: MediaCommand = {
   ufrag: "u",
   pwd: "p",
   channels: [],
+  congestion: { enabled: false, allowPause: false },
+  playoutDelay: undefined,
 };
 const REMOTE: MediaCommand = { type: "restartIce", peer: 1, ufrag: "v", pwd: "p" };
 const MEMBER = {
