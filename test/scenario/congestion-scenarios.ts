@@ -39,7 +39,7 @@ export const SCENARIOS: readonly Scenario[] = [
   }),
   ...both({
     name: "fall-layers",
-    title: "the same, simulcast of 150, 500 and 1,700 kbit/s",
+    title: "2.5 Mbit/s falls to 300 kbit/s and comes back, simulcast of 150, 500 and 1,700 kbit/s",
     durationMs: 100_000,
     link: { capacity: FALL, queueMs: 400, delayMs: 20 },
     source: LAYERS,
