@@ -38,6 +38,10 @@ export class Track {
     return this.#publisher;
   }
 
+  get muted(): boolean {
+    return this.#muted;
+  }
+
   /** Neither published nor subscribed to. */
   get unused(): boolean {
     return !this.spec && !this.#uplink && this.downlinks.length === 0;
