@@ -1,7 +1,7 @@
 /**
  * One track on its way to one subscriber: which layer is forwarded, with which numbers, and what can be repeated.
- * A stream starts, and changes its layer, only on a packet where a decoder can start; until then it waits and wants a
- * key frame. Packets of the batch are forwarded by `forward`, which allocates nothing.
+ * A stream starts, and changes its layer or its codec, only on a packet where a decoder can start; until then it goes on
+ * as before, or waits, and wants a key frame. Packets of the batch are forwarded by `forward`, which allocates nothing.
  */
 import { encodeUtf8 } from "@stoa/wire/text";
 import type { DownlinkSettings, SenderSpec } from "../engine/protocol.ts";
@@ -45,12 +45,17 @@ export class Downlink {
   octets = 0;
   /** Something was sent since this was cleared: a sender report is due. */
   sentSinceReport = false;
+  /** Where packets are to come from. */
   #uplink: Uplink | undefined;
+  /** Where they come from now: another codec until the wanted one has a key frame. Undefined while nothing flows. */
+  #serving: Uplink | undefined;
   #epoch = -1;
   #codec = -1;
   #plan: ExtensionPlan = NO_TABLES.plan;
   #codecs: CodecTable = NO_TABLES.codecs;
   #sent: SentPackets | undefined;
+  /** What the records of `#sent` refer to. */
+  #sentFrom: Uplink | undefined;
 
   readonly track: string;
   /** Set by the first packet ever sent. */
@@ -98,7 +103,8 @@ export class Downlink {
 
   /** A key frame is needed before anything (or the layer wanted) can be sent. */
   get wantsKeyFrame(): boolean {
-    return this.isVideo && this.target !== NO_LAYER && this.target !== this.current;
+    if (!this.isVideo || this.target === NO_LAYER) return false;
+    return this.target !== this.current || this.#serving !== this.#uplink;
   }
 
   /** Takes a renegotiated description of the same stream. */
@@ -110,14 +116,29 @@ export class Downlink {
     this.#bindCodecs();
   }
 
-  /** The published track appeared, was replaced, was renegotiated, or went away. */
+  /** Whether the subscriber can take what comes on this uplink: by what came last, or else by its announced codec. */
+  carries(uplink: Uplink, mime: string): boolean {
+    const { payloadType } = uplink.tables.find(uplink.codecs, this.#spec).codecs;
+    if (uplink.lastCodec >= 0) return payloadType[uplink.lastCodec] !== NOT_CARRIED;
+    const known = uplink.codecs.some((codec) => codec.mime === mime);
+    return uplink.codecs.some((codec, index) => payloadType[index] !== NOT_CARRIED && (!known || codec.mime === mime));
+  }
+
+  /** The uplink to take packets from: it appeared, was replaced, was renegotiated, or went away. */
   attach(uplink: Uplink | undefined): void {
-    if (uplink !== this.#uplink) {
+    const former = this.#uplink;
+    if (uplink !== former) {
       this.#uplink = uplink;
-      this.#layer = undefined;
-      this.#sent = undefined;
+      if (former) former.attached--;
+      if (uplink) uplink.attached++;
+      // Streams of one publisher have one wall clock.
+      if (former?.publisher !== uplink?.publisher) this.#layer = undefined;
+    }
+    const serving = this.#serving;
+    if (serving && (!uplink || !serving.owner || serving.owner !== uplink.owner)) {
       this.pause();
     }
+    if (!this.#sentFrom?.owner) this.#sent = this.#sentFrom = undefined;
     this.#bindCodecs();
     this.retarget();
   }
@@ -147,26 +168,35 @@ export class Downlink {
   /** Stops; it goes on with the next packet where a decoder can start. */
   pause(): void {
     this.current = NO_LAYER;
+    this.#serving = undefined;
   }
 
   /** Forwards what the track received in this batch. */
-  forward(uplink: Uplink, time: BatchTime, writer: PacketWriter): void {
-    if (uplink !== this.#uplink || this.target === NO_LAYER) return;
+  forward(time: BatchTime, writer: PacketWriter): void {
+    if (this.target === NO_LAYER) return;
+    const serving = this.#serving;
+    const uplink = this.#uplink!;
+    if (serving !== undefined && serving !== uplink) this.#forwardPending(serving, time, writer);
+    this.#forwardPending(uplink, time, writer);
+  }
+
+  #forwardPending(uplink: Uplink, time: BatchTime, writer: PacketWriter): void {
     let done = NO_LAYER;
     for (let i = 0; i < uplink.pendingCount; i++) {
       const layerIndex = uplink.pendingLayer[i]!;
-      if (layerIndex === done || (layerIndex !== this.current && !this.#mayBegin(layerIndex))) continue;
+      const flows = layerIndex === this.current && uplink === this.#serving;
+      if (layerIndex === done || (!flows && !this.#mayBegin(uplink, layerIndex))) continue;
       const layer = uplink.layers[layerIndex]!;
       const sequence = uplink.pendingSequence[i]!;
       const index = layer.ring.find(sequence);
       if (index < 0) continue;
       const continues =
-        layerIndex === this.current &&
+        flows &&
         layer.epoch === this.#epoch &&
         (!this.isVideo || layer.ring.codec[index] === this.#codec || (layer.ring.flags[index]! & EMPTY) !== 0);
       if (continues) {
         this.#forwardPacket(layer.ring, index, sequence, time, writer);
-      } else if (this.#begin(layer, index, sequence, time)) {
+      } else if (this.#begin(uplink, layer, index, sequence, time)) {
         this.#forwardFrom(layer.ring, sequence, time, writer);
         done = layerIndex;
       }
@@ -174,7 +204,8 @@ export class Downlink {
   }
 
   /** Whether to begin with this layer: the one wanted, or a lower one as long as there is none at all. */
-  #mayBegin(layerIndex: number): boolean {
+  #mayBegin(uplink: Uplink, layerIndex: number): boolean {
+    if (uplink !== this.#uplink) return false;
     return layerIndex === this.target || (this.current === NO_LAYER && layerIndex < this.target);
   }
 
@@ -242,26 +273,28 @@ export class Downlink {
   }
 
   /** Starts on this packet if a decoder can; false if it must wait. */
-  #begin(layer: Layer, index: number, sequence: number, time: BatchTime): boolean {
+  #begin(uplink: Uplink, layer: Layer, index: number, sequence: number, time: BatchTime): boolean {
     const ring = layer.ring;
     const flags = ring.flags[index]!;
     const codec = ring.codec[index]!;
+    const { codecs } = uplink.tables.find(uplink.codecs, this.#spec);
     const startable = (flags & EMPTY) === 0 && (!this.isVideo || (flags & KEY_START) !== 0);
-    if (!this.#mayBegin(layer.index) || !startable || this.#codecs.payloadType[codec] === NOT_CARRIED) {
+    if (!this.#mayBegin(uplink, layer.index) || !startable || codecs.payloadType[codec] === NOT_CARRIED) {
       // What was forwarded does not go on: its source began anew or changed its codec.
-      if (layer.index === this.current) this.pause();
+      if (layer.index === this.current && uplink === this.#serving) this.pause();
       return false;
     }
     const continuity = this.continuity;
     const timestamp = ring.timestamp[index]!;
     const kind = this.#referenceKind(layer);
-    const reference = kind === NO_REFERENCE ? 0 : this.#reference(layer, timestamp, codec);
-    const clockRate = this.#codecs.clockRate[codec]!;
+    const clockRate = codecs.clockRate[codec]!;
+    const reference = kind === NO_REFERENCE ? 0 : this.#reference(layer, timestamp, clockRate);
     if (!continuity.begin(sequence, timestamp, kind, reference, clockRate, time.ticksMs)) return false;
     if ((flags & HAS_PICTURE_ID) !== 0) {
       continuity.beginPictures(ring.pictureId[index]!, ring.tl0PicIdx[index]!, ring.keyIdx[index]!);
     }
     this.current = layer.index;
+    this.#serve(uplink);
     this.#layer = layer;
     this.#epoch = layer.epoch;
     this.#codec = codec;
@@ -271,25 +304,35 @@ export class Downlink {
     return true;
   }
 
+  /** Packets come from this uplink from now on. */
+  #serve(uplink: Uplink): void {
+    if (uplink === this.#serving) return;
+    this.#serving = uplink;
+    this.#bindCodecs();
+    if (uplink === this.#sentFrom) return;
+    this.#sentFrom = uplink;
+    this.#sent = undefined;
+  }
+
   #referenceKind(layer: Layer): ReferenceKind {
     const last = this.#layer;
     if (!last || last.epoch !== this.#epoch) return NO_REFERENCE;
     if (last === layer) return MUST_START;
-    if (!last.clock.known || !layer.clock.known) return NO_REFERENCE;
+    if (!last.clock.known || !layer.clock.known || last.clockRate !== layer.clockRate) return NO_REFERENCE;
     return this.current !== NO_LAYER && last.alive ? MAY_WAIT : MUST_START;
   }
 
   /** The timestamp that the packet has in the time of what was sent before. */
-  #reference(layer: Layer, timestamp: number, codec: number): number {
+  #reference(layer: Layer, timestamp: number, clockRate: number): number {
     const last = this.#layer!;
-    const apart = last === layer ? 0 : last.clock.offsetFrom(layer.clock, this.#codecs.clockRate[codec]!);
+    const apart = last === layer ? 0 : last.clock.offsetFrom(layer.clock, clockRate);
     return (timestamp + apart + this.continuity.timestampOffset) | 0;
   }
 
   /** The subscriber lost this packet (16 bits): sends it again if that may help. True if it was. */
   resend(lost: number, time: BatchTime, writer: PacketWriter): boolean {
     const sent = this.#sent;
-    const uplink = this.#uplink;
+    const uplink = this.#sentFrom;
     if (!sent || !uplink || this.target === NO_LAYER) return false;
     const record = sent.repeat(lost, this.subscriber.usualRttMs, time.ticksMs);
     if (record === NO_RECORD) return false;
@@ -371,7 +414,8 @@ export class Downlink {
   }
 
   #bindCodecs(): void {
-    const { codecs, plan } = this.#uplink ? this.#uplink.tables.find(this.#uplink.codecs, this.#spec) : NO_TABLES;
+    const uplink = this.#serving ?? this.#uplink;
+    const { codecs, plan } = uplink ? uplink.tables.find(uplink.codecs, this.#spec) : NO_TABLES;
     this.#codecs = codecs;
     this.#plan = plan;
   }

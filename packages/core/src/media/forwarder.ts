@@ -129,6 +129,7 @@ export class Forwarder {
     for (const uplink of former) if (!kept.has(uplink)) this.#unpublish(uplink);
     peer.held.replay((at, length, arrivalMs) => this.#receive(peer, at, length, false, arrivalMs) === KEPT);
     if (this.#dirtyCount > 0) this.#timer.wake();
+    this.#timer.wantKeyFrames();
   }
 
   /** Replaces the list of what the peer is sent. */
@@ -160,6 +161,7 @@ export class Forwarder {
   /** Facts about a track that the SDP does not say. */
   setTrack(sid: string, spec: TrackSpec): void {
     this.#track(sid).spec = spec;
+    this.#timer.wantKeyFrames();
   }
 
   /** The track ended. */
@@ -298,6 +300,7 @@ export class Forwarder {
     const count = this.#dirtyCount;
     this.#dirtyCount = 0;
     for (let i = 0; i < count; i++) this.#followLayers(this.#dirty[i]!);
+    for (let i = 0; i < count; i++) this.#dirty[i]!.derive(nowMs);
     if (count === 1) {
       this.#dirty[0]!.fanOut(this.#time, this.#writer);
     } else {
@@ -307,22 +310,23 @@ export class Forwarder {
     for (let i = 0; i < count; i++) {
       const track = this.#dirty[i]!;
       track.dirty = false;
-      if (track.uplink) track.uplink.pendingCount = 0;
+      track.clearPending();
       this.#timer.requestLosses(track, nowMs);
     }
     if (this.#begun.length > 0) this.#announceDownlinks(nowMs);
   }
 
   #followLayers(track: Track): void {
-    const { uplink } = track;
-    if (!uplink?.layersChanged) return;
-    track.followLayers();
+    if (!track.followLayers()) return;
     this.#timer.wantKeyFrames();
-    for (const layer of uplink.layers) {
-      if (layer.announced || !layer.alive) continue;
-      layer.announced = true;
-      const mime = uplink.codecs[layer.lastCodec]?.mime ?? "";
-      this.#events.push({ type: "trackStarted", track: track.sid, peer: uplink.publisher, mime, layer: layer.index });
+    for (const uplink of track.uplinks) {
+      if (track.uplinkOf(uplink.codecIndex) !== uplink) continue;
+      for (const layer of uplink.layers) {
+        if (layer.announced || !layer.alive) continue;
+        layer.announced = true;
+        const mime = uplink.codecs[layer.lastCodec]?.mime ?? "";
+        this.#events.push({ type: "trackStarted", track: track.sid, peer: uplink.publisher, mime, layer: layer.index });
+      }
     }
   }
 
@@ -354,7 +358,7 @@ export class Forwarder {
     const track = uplink.owner;
     if (track) {
       this.#speakers.silence(track);
-      track.publish(undefined, undefined);
+      track.withdraw(uplink);
       this.#forget(track);
     }
     uplink.close();

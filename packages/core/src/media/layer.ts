@@ -31,7 +31,7 @@ export class Layer {
   readonly ring: PacketRing;
   readonly losses = new LossTracker();
   readonly reception = new Reception();
-  readonly clock = new SenderClock();
+  readonly clock: SenderClock;
   readonly keyFrames: KeyFrameThrottle;
   readonly payload = new PayloadInfo();
   readonly #sequences = new SequenceExtender();
@@ -57,8 +57,10 @@ export class Layer {
   /** Octets and packets that came, retransmissions included. */
   packets = 0;
 
-  constructor(pool: PacketPool, index: number, isVideo: boolean) {
+  /** `clock`: that of the layer from which the server makes this one. */
+  constructor(pool: PacketPool, index: number, isVideo: boolean, clock = new SenderClock()) {
     this.index = index;
+    this.clock = clock;
     this.ring = new PacketRing(pool, isVideo ? VIDEO_RING : AUDIO_RING);
     this.keyFrames = new KeyFrameThrottle(index);
   }

@@ -100,17 +100,19 @@ export class MediaTimer {
 
   /** Sends the NACKs of one track that are due. */
   requestLosses(track: Track, nowMs: number): void {
-    const { uplink, publisher } = track;
-    if (!uplink || !publisher) return;
-    const { layers } = uplink;
-    for (let i = 0; i < layers.length; i++) {
-      if (layers[i]!.losses.count > 0) this.#rtcp.nack(publisher, layers[i]!, nowMs);
+    const { uplinks, publisher } = track;
+    if (!publisher) return;
+    for (let u = 0; u < uplinks.length; u++) {
+      const { layers } = uplinks[u]!;
+      for (let i = 0; i < layers.length; i++) {
+        if (layers[i]!.losses.count > 0) this.#rtcp.nack(publisher, layers[i]!, nowMs);
+      }
     }
   }
 
   /** The subscriber said that it cannot decode what it gets. */
   decoderStuck(track: Track, downlink: Downlink, nowMs: number): void {
-    const layer = track.uplink?.layers[downlink.current >= 0 ? downlink.current : downlink.target];
+    const layer = downlink.current >= 0 ? downlink.source : downlink.uplink?.layers[downlink.target];
     if (!layer || !downlink.isVideo) return;
     layer.keyFrames.request();
     this.#sendKeyFrameRequests(track, nowMs);
@@ -123,19 +125,19 @@ export class MediaTimer {
   }
 
   #sendKeyFrameRequests(track: Track, nowMs: number): void {
-    const { uplink, publisher } = track;
-    if (!uplink || !publisher?.connected) return;
-    const { layers } = uplink;
-    for (let i = 0; i < layers.length; i++) {
-      const layer = layers[i]!;
-      if (layer.ssrc !== 0 && layer.keyFrames.take(nowMs)) this.#rtcp.pli(publisher, layer);
+    const { uplinks, publisher } = track;
+    if (!publisher?.connected) return;
+    for (let u = 0; u < uplinks.length; u++) {
+      const { layers } = uplinks[u]!;
+      for (let i = 0; i < layers.length; i++) {
+        const layer = layers[i]!;
+        if (layer.ssrc !== 0 && layer.keyFrames.take(nowMs)) this.#rtcp.pli(publisher, layer);
+      }
     }
   }
 
   #checkTrack(track: Track, nowMs: number): void {
-    const { uplink } = track;
-    if (!uplink) return;
-    uplink.check(nowMs, RING_MS);
+    for (const uplink of track.uplinks) uplink.check(nowMs, RING_MS);
     track.followLayers();
     track.requestKeyFrames(nowMs);
   }

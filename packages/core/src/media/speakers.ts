@@ -54,18 +54,17 @@ export class SpeakerWatch {
     const late = nowMs - this.#dueMs > updateIntervalMs;
     this.#dueMs = (late ? nowMs : this.#dueMs) + updateIntervalMs;
     for (const track of this.#tracks.values()) {
-      const level = track.uplink?.level;
-      if (level) this.#set(track, level.endWindow());
+      let exact = 0;
+      for (const { level } of track.uplinks) if (level) exact = Math.max(exact, level.endWindow());
+      this.#set(track, exact);
     }
-    for (const sid of this.#speaking.keys()) {
-      if (!this.#tracks.get(sid)?.uplink) this.#remove(sid);
-    }
+    for (const sid of this.#speaking.keys()) if (!this.#tracks.has(sid)) this.#remove(sid);
     this.#tell();
   }
 
   /** The track was muted, or ended: it is silent at once. */
   silence(track: Track): void {
-    track.uplink?.level?.reset();
+    for (const { level } of track.uplinks) level?.reset();
     this.#remove(track.sid);
     this.#tell();
   }

@@ -1,5 +1,5 @@
 /**
- * One published track as it comes in: its layers, its codecs, and what came since the last fan-out.
+ * One codec of a published track as it comes in: its layers, and what came since the last fan-out.
  * `receive` sees every packet of the track once; subscribers only see what it noted in the rings and in the list of
  * pending packets, which is bounded (`full`: fan out before the next packet).
  */
@@ -22,8 +22,12 @@ const NO_SLOT = -1;
 export class Uplink {
   readonly publisher: PeerId;
   readonly track: string;
+  /** Which of the track's codecs this is. */
+  readonly codecIndex: number;
   /** The track whose subscribers get these packets; undefined when another uplink took its place. */
   owner: Track | undefined;
+  /** How many downlinks are attached. */
+  attached = 0;
   readonly isVideo: boolean;
   readonly layers: readonly Layer[];
   /** Packets since the last fan-out: layer and extended sequence number. */
@@ -34,8 +38,10 @@ export class Uplink {
   readonly tables = new SharedTables();
   /** Hears how loud it is; undefined where nobody wants to know. */
   level: AudioLevel | undefined;
-  /** A layer came to life or died since this was cleared. */
+  /** A layer came to life or died, or another codec came, since this was cleared. */
   layersChanged = false;
+  /** Codec of the last packet, as an index in `codecs`; -1 = none came yet. */
+  lastCodec = NO_CODEC;
   #spec: ReceiverSpec;
   readonly #codecOf = new Int8Array(128);
   readonly #rtxOf = new Int8Array(128);
@@ -44,12 +50,15 @@ export class Uplink {
   #captureTimeId = 0;
   #descriptorId = 0;
 
-  constructor(publisher: PeerId, spec: ReceiverSpec, pool: PacketPool) {
+  /** `source`: the uplink from which the server makes this one, with the same timestamps. */
+  constructor(publisher: PeerId, spec: ReceiverSpec, pool: PacketPool, source?: Uplink) {
     this.publisher = publisher;
     this.track = spec.track;
+    this.codecIndex = spec.codecIndex;
     this.isVideo = spec.kind === "video";
     this.#u8 = pool.slab.u8;
-    this.layers = Array.from({ length: layerCount(spec) }, (_, index) => new Layer(pool, index, this.isVideo));
+    const layer = (_: unknown, index: number) => new Layer(pool, index, this.isVideo, source?.layers[index]?.clock);
+    this.layers = Array.from({ length: layerCount(spec) }, layer);
     this.#spec = spec;
     this.#adopt(spec);
   }
@@ -71,7 +80,7 @@ export class Uplink {
   /** Whether this description can be taken by `update`. */
   fits(spec: ReceiverSpec): boolean {
     const same = spec.track === this.track && spec.mid === this.#spec.mid && spec.kind === this.#spec.kind;
-    return same && layerCount(spec) === this.layers.length;
+    return same && spec.codecIndex === this.codecIndex && layerCount(spec) === this.layers.length;
   }
 
   /** Takes a renegotiated description of the same m-line. */
@@ -80,6 +89,7 @@ export class Uplink {
     if (JSON.stringify(spec.codecs) !== JSON.stringify(this.#spec.codecs)) {
       for (const layer of this.layers) layer.ring.clear();
       this.pendingCount = 0;
+      this.lastCodec = NO_CODEC;
     }
     this.#adopt(spec);
   }
@@ -127,6 +137,10 @@ export class Uplink {
     layer.clockRate = spec.clockRate;
     layer.lastCodec = codec;
     if (layer.accept(header, sequence, retransmission, spec.nack, nowMs) === DROPPED) return false;
+    if (codec !== this.lastCodec) {
+      this.lastCodec = codec;
+      this.layersChanged = true;
+    }
     const ring = layer.ring;
     const empty = payloadLength === 0;
     let flags = empty ? EMPTY : 0;
