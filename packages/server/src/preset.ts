@@ -110,11 +110,19 @@ function assembleMedia({ loaded: { config }, log, env, cores, workerEntry }: Pre
   const certificate = generateCertificate(nowMs());
   const accel = parseAccelMode(env["STOA_ACCEL"]);
   const announce = announceRules(config);
+  const { active_level, min_percentile, update_interval, smooth_intervals } = config.audio;
+  const audioLevel = {
+    activeLevel: active_level,
+    minPercentile: min_percentile,
+    updateIntervalMs: update_interval,
+    smoothIntervals: smooth_intervals,
+  };
   const inits = planWorkers(config, cores).map((ports, index): WorkerInit => ({
     index,
     certificate,
     accel,
     announce,
+    audioLevel,
     ...ports,
   }));
   return new MediaWorkers({ entry: workerEntry, inits, fingerprint: fingerprintOf(certificate.certDer), log });

@@ -19,6 +19,7 @@ import { setSenders } from "./links.ts";
 import type { Participant } from "./participant.ts";
 import type { PeerLink } from "./peer-link.ts";
 import type { TrackSid } from "./sid.ts";
+import { tellSpeakers } from "./speakers.ts";
 import type { RoomState } from "./state.ts";
 import { sameCodec } from "./track.ts";
 
@@ -96,6 +97,7 @@ export function applySettings(room: RoomState, participant: Participant, sid: Tr
   const wishes = participant.subscriptions.get(sid)?.settings;
   const settings = downlinkSettings(track.info, wishes, participant.options.adaptiveStream);
   room.media({ type: "setDownlink", peer: link.peer, track: sid, settings });
+  tellSpeakers(room, participant);
 }
 
 /** The client has no codec for these tracks; it is told once per subscription. */

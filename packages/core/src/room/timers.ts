@@ -20,6 +20,8 @@ export type TimerKind =
   | "trackSettings"
   /** A wished-for track still does not exist (participant|track). */
   | "trackNotFound"
+  /** A simulated speaker falls silent (participant). */
+  | "simulatedSpeaker"
   /** Batched updates about subscriber-only participants go out (room). */
   | "batchedUpdates"
   /** The counters of the room go out (room). */
