@@ -23,7 +23,15 @@ import {
 import type { Random } from "../crypto.ts";
 import type { MediaCommand, PeerId, SenderSpec } from "../engine/protocol.ts";
 import type { Effect } from "./effects.ts";
-import type { Claims, ConnectionOptions, Grants, JoinInput, JoinResult, RoomOptions } from "./options.ts";
+import {
+  DEFAULT_MEDIA_POLICY,
+  type Claims,
+  type ConnectionOptions,
+  type Grants,
+  type JoinInput,
+  type JoinResult,
+  type RoomOptions,
+} from "./options.ts";
 import { Room } from "./room.ts";
 
 /** Deterministic randomness. */
@@ -113,6 +121,7 @@ export class World {
         ].map((mime) => ({ mime })),
         iceServers: () => [],
         limits: { nameBytes: 16, metadataBytes: 32, attributesBytes: 64 },
+        media: DEFAULT_MEDIA_POLICY,
       },
       media: {
         fingerprint: FINGERPRINT,
@@ -452,6 +461,7 @@ export class Client {
         autoSubscribe: options.autoSubscribe ?? true,
         autoSubscribeDataTrack: options.autoSubscribeDataTrack ?? false,
         adaptiveStream: options.adaptiveStream ?? false,
+        subscriberAllowPause: options.subscriberAllowPause,
       },
       resume,
       addTracks: first ? (options.tracks ?? []).map((track) => addTrackRequest(track, {})) : [],

@@ -96,7 +96,7 @@ export function subscriptionOf(room: RoomState, participant: Participant, sid: T
     const full = participant.subscriptions.size >= room.tracks.size + MAX_UNKNOWN;
     if (full || sid.length > MAX_SID_LENGTH) return undefined;
   }
-  const subscription: Subscription = { desired: undefined, settings: undefined, refused: false };
+  const subscription: Subscription = { desired: undefined, settings: undefined, refused: false, inForce: undefined };
   participant.subscriptions.set(sid, subscription);
   return subscription;
 }

@@ -37,6 +37,8 @@ export interface PublishedTrack {
   readonly subscribers: Set<ParticipantSid>;
   /** The publisher was told that somebody takes it (TrackSubscribed). */
   everSubscribed: boolean;
+  /** Index of the codec that everybody gets who can take it, because the publisher fell back to it; -1 = none. */
+  regressedTo: number;
 }
 
 /** AddTrack lists longer than this are cut: no client sends more, and each one is told to everybody. */

@@ -4,12 +4,15 @@ import type { MediaCommand, MediaEvent, PeerId } from "@stoa/core/engine/protoco
 interface RoomRoutes {
   readonly peers: Set<PeerId>;
   readonly members: Set<string>;
+  /** SIDs by which the worker calls the room. */
+  readonly sids: Set<string>;
 }
 
 export class MediaRoutes {
   readonly #rooms = new Map<string, RoomRoutes>();
   readonly #roomOfPeer = new Map<PeerId, string>();
   readonly #roomOfMember = new Map<string, string>();
+  readonly #roomOfSid = new Map<string, string>();
 
   /** Notes what a command of this room opens or closes. */
   note(room: string, command: MediaCommand): void {
@@ -24,7 +27,9 @@ export class MediaRoutes {
         break;
       case "setMember":
         this.#of(room).members.add(command.participant);
+        this.#of(room).sids.add(command.room);
         this.#roomOfMember.set(command.participant, room);
+        this.#roomOfSid.set(command.room, room);
         break;
       case "removeMember":
         this.#rooms.get(room)?.members.delete(command.participant);
@@ -40,12 +45,14 @@ export class MediaRoutes {
     this.#rooms.delete(room);
     for (const peer of routes.peers) this.#roomOfPeer.delete(peer);
     for (const member of routes.members) this.#roomOfMember.delete(member);
+    for (const sid of routes.sids) this.#roomOfSid.delete(sid);
   }
 
   /** The room that an event is for, or undefined when it is for none, or came too late. */
   roomOf(event: MediaEvent): string | undefined {
     if ("peer" in event) return this.#roomOfPeer.get(event.peer);
-    return event.type === "dataSequence" ? this.#roomOfMember.get(event.participant) : undefined;
+    if (event.type === "dataSequence") return this.#roomOfMember.get(event.participant);
+    return event.type === "speakers" ? this.#roomOfSid.get(event.room) : undefined;
   }
 
   /** Rooms and members at the moment: the load. */
@@ -55,7 +62,7 @@ export class MediaRoutes {
 
   #of(room: string): RoomRoutes {
     let routes = this.#rooms.get(room);
-    if (!routes) this.#rooms.set(room, (routes = { peers: new Set(), members: new Set() }));
+    if (!routes) this.#rooms.set(room, (routes = { peers: new Set(), members: new Set(), sids: new Set() }));
     return routes;
   }
 }
