@@ -16,6 +16,7 @@ import type { DownlinkSettings, SenderSpec } from "../engine/protocol.ts";
 import { streamId } from "../negotiation/track-info.ts";
 import type { DownTrack } from "../negotiation/types.ts";
 import { codecFor } from "./codec-choice.ts";
+import { unwish, wish } from "./dynacast.ts";
 import { setSenders } from "./links.ts";
 import type { Participant } from "./participant.ts";
 import type { PeerLink } from "./peer-link.ts";
@@ -57,7 +58,7 @@ export function bindSenders(
   for (const { track } of senders) {
     if (!before.delete(track)) applySettings(room, participant, track);
   }
-  for (const track of before) forgetSettings(participant, track);
+  for (const track of before) forgetSettings(room, participant, track);
   tellSubscribed(room, participant, link);
 }
 
@@ -84,13 +85,15 @@ export function unbindSender(room: RoomState, participant: Participant, track: T
     link,
     link.senders.filter((sender) => sender.track !== track),
   );
-  forgetSettings(participant, track);
+  forgetSettings(room, participant, track);
 }
 
-/** The worker forgets the settings of what it does not send any more. */
-function forgetSettings(participant: Participant, sid: TrackSid): void {
+/** The worker forgets the settings of what it does not send any more, and the publisher need not send it. */
+function forgetSettings(room: RoomState, participant: Participant, sid: TrackSid): void {
   const subscription = participant.subscriptions.get(sid);
+  const track = room.tracks.get(sid);
   if (subscription) subscription.inForce = undefined;
+  if (track) unwish(room, track, participant.sid);
 }
 
 /** Puts the participant's settings for a track into force, if the track is bound; otherwise they wait for that. */
@@ -102,10 +105,13 @@ export function applySettings(room: RoomState, participant: Participant, sid: Tr
   if (!link || !track || !subscription || !sender) return;
   participant.changedSettings.delete(sid);
   const { adaptiveStream } = participant.options;
-  const settings = downlinkSettings(track.info, codecFor(track, sender), subscription.settings, adaptiveStream);
-  if (sameSettings(settings, subscription.inForce)) return;
-  subscription.inForce = settings;
-  room.media({ type: "setDownlink", peer: link.peer, track: sid, settings });
+  const codecIndex = codecFor(track, sender);
+  const settings = downlinkSettings(track.info, codecIndex, subscription.settings, adaptiveStream);
+  if (!sameSettings(settings, subscription.inForce)) {
+    subscription.inForce = settings;
+    room.media({ type: "setDownlink", peer: link.peer, track: sid, settings });
+  }
+  wish(room, track, participant.sid, codecIndex, settings);
 }
 
 /** The layers, the size or the codecs of a track changed: subscribers may need another layer now. */

@@ -31,6 +31,7 @@ import {
   type JoinInput,
   type JoinResult,
   type RoomOptions,
+  type ServerFacts,
 } from "./options.ts";
 import { Room } from "./room.ts";
 
@@ -99,7 +100,11 @@ export class World {
   /** Sees each message before its client does. */
   onSend: ((client: Client, message: SignalResponse) => void) | undefined;
 
-  constructor(config: Partial<RoomConfiguration> = {}, overrides: Partial<RoomOptions> = {}) {
+  constructor(
+    config: Partial<RoomConfiguration> = {},
+    overrides: Partial<RoomOptions> = {},
+    server: Partial<ServerFacts> = {},
+  ) {
     let peer = 0;
     this.room = new Room({
       sid: "RM_test",
@@ -122,6 +127,7 @@ export class World {
         iceServers: () => [],
         limits: { nameBytes: 16, metadataBytes: 32, attributesBytes: 64 },
         media: DEFAULT_MEDIA_POLICY,
+        ...server,
       },
       media: {
         fingerprint: FINGERPRINT,

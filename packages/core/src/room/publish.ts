@@ -7,6 +7,7 @@ import { TrackPublishedResponse, TrackType, type SimulcastCodecInfo, type TrackI
 import { trackMime } from "../negotiation/track-info.ts";
 import type { Publication, PublicationChanges, PublishedMedia } from "../negotiation/types.ts";
 import { reapplySettings } from "./downlinks.ts";
+import { newDemand, startDynacast } from "./dynacast.ts";
 import type { Participant } from "./participant.ts";
 import type { TrackSid } from "./sid.ts";
 import type { RoomState } from "./state.ts";
@@ -140,6 +141,7 @@ function publishBound(room: RoomState, participant: Participant, media: Publishe
     subscribers: new Set(),
     everSubscribed: false,
     regressedTo: -1,
+    demand: newDemand(),
   };
   participant.tracks.set(info.sid, track);
   room.tracks.set(info.sid, track);
@@ -150,6 +152,7 @@ function publishBound(room: RoomState, participant: Participant, media: Publishe
   announce(room, participant);
   room.event("trackPublished", participant, "", info);
   roomChanged(room);
+  startDynacast(room, track);
   offerTrack(room, track);
 }
 

@@ -4,6 +4,7 @@
  */
 import { ReconnectResponse, RoomUpdate } from "@livekit/protocol";
 import { clientConfiguration } from "./client.ts";
+import { repeatDynacast } from "./dynacast.ts";
 import { restartIce } from "./negotiate.ts";
 import type { JoinInput } from "./options.ts";
 import type { Participant } from "./participant.ts";
@@ -29,6 +30,7 @@ export function resume(room: RoomState, participant: Participant, input: JoinInp
   room.send(participant, { case: "roomUpdate", value: new RoomUpdate({ room: room.info() }) });
   refreshToken(room, participant);
   room.event("resumed", participant);
+  repeatDynacast(room, participant);
   restartIce(room, participant);
 }
 

@@ -5,6 +5,7 @@
  */
 import { SubscriptionError } from "@livekit/protocol";
 import { sendSubscriptionError, unbindSender } from "./downlinks.ts";
+import { stopDynacast, unwish } from "./dynacast.ts";
 import { scheduleNegotiation } from "./negotiate.ts";
 import type { Participant, Subscription } from "./participant.ts";
 import type { TrackSid } from "./sid.ts";
@@ -70,6 +71,7 @@ export function withdrawTrack(room: RoomState, track: PublishedTrack): void {
     if (participant.activeTracks.delete(sid)) scheduleNegotiation(room, participant);
   }
   track.subscribers.clear();
+  stopDynacast(room, track);
 }
 
 /** The timer of a wish for a track that never came. */
@@ -81,7 +83,8 @@ export function giveUpTrack(room: RoomState, participant: Participant, sid: Trac
 /** The participant is gone. */
 export function dropSubscriptions(room: RoomState, participant: Participant): void {
   for (const sid of participant.subscriptions.keys()) {
-    room.tracks.get(sid)?.subscribers.delete(participant.sid);
+    const track = room.tracks.get(sid);
+    if (track?.subscribers.delete(participant.sid)) unwish(room, track, participant.sid);
     stopWaiting(room, participant, sid);
   }
   participant.subscriptions.clear();
