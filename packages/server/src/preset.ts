@@ -1,5 +1,6 @@
 /** The server put together from its configuration: the only place where parts meet. Nothing listens yet. */
 import { fileURLToPath } from "node:url";
+import type { MediaPolicy } from "@stoa/core/room/options";
 import { newSid } from "@stoa/core/room/sid";
 import { fingerprintOf, generateCertificate } from "@stoa/io/accel/certificate";
 import { parseAccelMode } from "@stoa/io/accel/probe";
@@ -71,6 +72,7 @@ export function assemble(options: PresetOptions): ServerParts {
       metadataBytes: config.limit.max_metadata_size,
       attributesBytes: config.limit.max_attributes_size,
     },
+    media: mediaPolicy(config),
   };
   const { createRoom, observers } = options;
   const registry = new RoomRegistry({
@@ -104,6 +106,15 @@ export function assemble(options: PresetOptions): ServerParts {
 export function firstKey({ keys }: LoadedConfig): KeyPair {
   const [key, secret] = keys.entries().next().value!;
   return { key, secret };
+}
+
+function mediaPolicy({ rtc, video }: Config): MediaPolicy {
+  const { enabled, allow_pause: allowPause } = rtc.congestion_control;
+  return {
+    congestion: { enabled, allowPause },
+    dynacastPauseDelayMs: video.dynacast_pause_delay,
+    codecRegressionThreshold: video.codec_regression_threshold,
+  };
 }
 
 function assembleMedia({ loaded: { config }, log, env, cores, workerEntry }: PresetOptions): MediaWorkers {

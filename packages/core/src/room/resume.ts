@@ -4,6 +4,7 @@
  */
 import { ReconnectResponse, RoomUpdate } from "@livekit/protocol";
 import { clientConfiguration } from "./client.ts";
+import { repeatDynacast } from "./dynacast.ts";
 import { restartIce } from "./negotiate.ts";
 import type { JoinInput } from "./options.ts";
 import type { Participant } from "./participant.ts";
@@ -31,6 +32,7 @@ export function resume(room: RoomState, participant: Participant, input: JoinInp
   tellSpeakers(room, participant);
   refreshToken(room, participant);
   room.event("resumed", participant);
+  repeatDynacast(room, participant);
   restartIce(room, participant);
 }
 

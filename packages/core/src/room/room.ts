@@ -11,6 +11,7 @@ import { DisconnectReason, type ParticipantInfo, type Room as RoomInfo, type Sig
 import type { MediaEvent } from "../engine/protocol.ts";
 import { Answerer } from "../negotiation/answerer.ts";
 import { Offerer } from "../negotiation/offerer.ts";
+import { settleDynacast } from "./dynacast.ts";
 import { armEmptyTimer } from "./empty.ts";
 import type { Effect, SignalId } from "./effects.ts";
 import { join } from "./join.ts";
@@ -184,6 +185,7 @@ function fire(room: RoomState, { kind, subject }: DueTimer): void {
   if (kind === "batchedUpdates") return flushBatchedUpdates(room);
   if (kind === "roomUpdate") return sendRoomUpdate(room);
   if (kind === "emptyRoom") return closeRoom(room, DisconnectReason.ROOM_CLOSED);
+  if (kind === "dynacast") return settleDynacast(room, subject);
   const blank = subject.indexOf(" ");
   const participant = room.participants.get(blank < 0 ? subject : subject.slice(0, blank));
   if (!participant) return;

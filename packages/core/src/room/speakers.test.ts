@@ -11,7 +11,7 @@ import {
   type SpeakerInfo,
 } from "@livekit/protocol";
 import { EVERYTHING, World, type Client } from "./harness.test.ts";
-import { DEFAULT_LIMITS } from "./options.ts";
+import { DEFAULT_LIMITS, DEFAULT_MEDIA_POLICY } from "./options.ts";
 import { Participant } from "./participant.ts";
 import { endSimulatedSpeaker, handleSpeakers, simulateSpeaker } from "./speakers.ts";
 import { RoomState } from "./state.ts";
@@ -160,6 +160,7 @@ function bareRoom() {
       enabledCodecs: [],
       iceServers: () => [],
       limits: DEFAULT_LIMITS,
+      media: DEFAULT_MEDIA_POLICY,
     },
     media: { fingerprint: "", candidates: [] },
     random,
@@ -178,7 +179,13 @@ function bareRoom() {
     sid: "PA_alice",
     claims,
     client: new ClientInfo({ protocol: 16 }),
-    options: { peerConnections: "single", autoSubscribe: true, autoSubscribeDataTrack: false, adaptiveStream: false },
+    options: {
+      peerConnections: "single",
+      autoSubscribe: true,
+      autoSubscribeDataTrack: false,
+      adaptiveStream: false,
+      subscriberAllowPause: undefined,
+    },
     connection: 1,
     region: "",
     codecs: { publish: [], subscribe: [] },

@@ -5,6 +5,7 @@
  */
 import { SubscriptionError } from "@livekit/protocol";
 import { sendSubscriptionError, unbindSender } from "./downlinks.ts";
+import { stopDynacast, unwish } from "./dynacast.ts";
 import { scheduleNegotiation } from "./negotiate.ts";
 import type { Participant, Subscription } from "./participant.ts";
 import type { TrackSid } from "./sid.ts";
@@ -72,6 +73,7 @@ export function withdrawTrack(room: RoomState, track: PublishedTrack): void {
   }
   track.subscribers.clear();
   dropSpeaker(room, sid);
+  stopDynacast(room, track);
 }
 
 /** The timer of a wish for a track that never came. */
@@ -83,7 +85,8 @@ export function giveUpTrack(room: RoomState, participant: Participant, sid: Trac
 /** The participant is gone. */
 export function dropSubscriptions(room: RoomState, participant: Participant): void {
   for (const sid of participant.subscriptions.keys()) {
-    room.tracks.get(sid)?.subscribers.delete(participant.sid);
+    const track = room.tracks.get(sid);
+    if (track?.subscribers.delete(participant.sid)) unwish(room, track, participant.sid);
     stopWaiting(room, participant, sid);
   }
   participant.subscriptions.clear();
@@ -98,7 +101,7 @@ export function subscriptionOf(room: RoomState, participant: Participant, sid: T
     const full = participant.subscriptions.size >= room.tracks.size + MAX_UNKNOWN;
     if (full || sid.length > MAX_SID_LENGTH) return undefined;
   }
-  const subscription: Subscription = { desired: undefined, settings: undefined, refused: false };
+  const subscription: Subscription = { desired: undefined, settings: undefined, refused: false, inForce: undefined };
   participant.subscriptions.set(sid, subscription);
   return subscription;
 }

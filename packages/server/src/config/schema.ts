@@ -113,13 +113,11 @@ export const configSchema = z.strictObject({
   room: room(),
   limit: limit(),
   audio: audio(),
-  video: pending(
-    section({
-      dynacast_pause_delay: duration().default(5000),
-      stream_tracker_manager: streamTrackerManager(),
-      codec_regression_threshold: whole(0).default(5),
-    }),
-  ),
+  video: section({
+    dynacast_pause_delay: duration().default(5000),
+    stream_tracker_manager: pending(streamTrackerManager()),
+    codec_regression_threshold: whole(0).default(5),
+  }),
   turn: pending(turn()),
   redis: pending(redis()),
   prometheus_port: pending(port().default(0)),
