@@ -98,6 +98,35 @@ test("codecs, feedback and extensions of an offer", () => {
   );
 });
 
+test("an answer decides how bandwidth is estimated, and both ways are offered", () => {
+  const tracks = [down("TR_V", "video"), down("TR_A", "audio", ["audio/red"], { red: true })];
+  const stamps = (edit?: (section: string) => string) => {
+    const peer = offerer({ bandwidthFeedback: "transport-cc" });
+    peer.setDownTracks(tracks);
+    const { offer } = peer.createOffer();
+    const [, , video, audio] = parts(offer);
+    for (const type of ["goog-remb", "transport-cc"]) assert.ok(video!.includes(`a=rtcp-fb:96 ${type}\r`));
+    assert.ok(audio!.includes("a=rtcp-fb:111 transport-cc\r") && !audio!.includes("abs-send-time"));
+    return answer(peer, accept(offer, edit)).senders.map(({ extensions: { absSendTime, transportCc } }) => [
+      absSendTime,
+      transportCc,
+    ]);
+  };
+  assert.deepEqual(stamps(), [
+    [undefined, 3],
+    [undefined, 3],
+  ]);
+  const neither = [undefined, undefined];
+  assert.deepEqual(
+    stamps((section) => section.replaceAll(/a=extmap:3 .*\r\n/g, "")),
+    [[2, undefined], neither],
+  );
+  assert.deepEqual(
+    stamps((section) => section.replaceAll(/a=rtcp-fb:\d+ transport-cc\r\n/g, "")),
+    [[2, undefined], neither],
+  );
+});
+
 test("no RED for clients that cannot take it, no audio NACK where RED repairs", () => {
   const red = [down("TR_A", "audio", ["audio/red"], { red: true })];
   const chrome = offerer();

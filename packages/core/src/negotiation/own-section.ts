@@ -5,7 +5,7 @@ import type { MediaKind, SenderSpec } from "../engine/protocol.ts";
 import { asksAudioNack, type Downlink } from "./answer-section.ts";
 import { CODEC_TABLE, isEnabled, isRtxEnabled, mimeOf } from "./codecs.ts";
 import type { DownlinkSection } from "./downlinks.ts";
-import { extensionIds, feedbackTypes, offeredExtensions } from "./extensions.ts";
+import { feedbackTypes, offeredExtensions, sentExtensionIds } from "./extensions.ts";
 import { carriesTrack, codecSpec, commonCodecs, preferCodecs } from "./section-codecs.ts";
 import type { DownTrack, OffererOptions } from "./types.ts";
 
@@ -108,7 +108,12 @@ export class OwnSection implements DownlinkSection {
       ssrc: down.ssrc,
       rtxSsrc: specs.some(({ rtxPayloadType }) => rtxPayloadType > 0) ? down.rtxSsrc : 0,
       codecs: specs,
-      extensions: extensionIds(media.extensions, this.kind, "send", options),
+      extensions: sentExtensionIds(
+        media.extensions,
+        this.kind,
+        options,
+        codecs.flatMap(({ codec }) => codec.feedback),
+      ),
       cname: down.track.stream,
     };
     return { unsupported: false };
