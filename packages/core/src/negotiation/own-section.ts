@@ -36,6 +36,7 @@ export class OwnSection implements DownlinkSection {
   down: Downlink | undefined;
   /** Offered with a track in a description that the client may have applied, and not negotiated inactive since. */
   active = false;
+  used = false;
   /** The client refused the m-line: its place may be taken by a new one. */
   refused = false;
   /** Track of the newest offer. */
@@ -63,7 +64,7 @@ export class OwnSection implements DownlinkSection {
     if (this.refused) {
       return { type: "rejected", media: this.kind, protocol: "UDP/TLS/RTP/SAVPF", formats: "0", mid: this.mid };
     }
-    if (down) this.active = true;
+    if (down) this.active = this.used = true;
     const codecs = offeredCodecs(this.kind, options, down);
     const rtx = codecs.some(({ name }) => name === "rtx");
     const ssrcs = down ? (rtx ? [down.ssrc, down.rtxSsrc] : [down.ssrc]) : [];
