@@ -161,6 +161,7 @@ function bareRoom() {
       iceServers: () => [],
       limits: DEFAULT_LIMITS,
       media: DEFAULT_MEDIA_POLICY,
+      transport: { bandwidthFeedback: "transport-cc" },
     },
     media: { fingerprint: "", candidates: [] },
     random,
