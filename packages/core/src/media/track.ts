@@ -75,6 +75,10 @@ export class Track {
     return this.#publisher;
   }
 
+  get muted(): boolean {
+    return this.#muted;
+  }
+
   /** Neither published nor subscribed to. */
   get unused(): boolean {
     return !this.#spec && this.#published.length === 0 && this.downlinks.length === 0;

@@ -7,6 +7,7 @@ import { findExtension } from "@stoa/wire/rtp/extension";
 import type { RtpHeader } from "@stoa/wire/rtp/header";
 import type { CodecSpec, PeerId, ReceiverSpec } from "../engine/protocol.ts";
 import type { PacketPool } from "../slab.ts";
+import type { AudioLevel } from "./audio-level.ts";
 import { DROPPED, Layer } from "./layer.ts";
 import { LayerRates, MAX_TEMPORAL } from "./layer-rates.ts";
 import { EMPTY, FRAME_END, HAS_AUDIO_LEVEL, INDEPENDENT, KEY_START, MARKER } from "./ring.ts";
@@ -39,6 +40,8 @@ export class Uplink {
   readonly rates = new LayerRates();
   /** What was negotiated with its subscribers. */
   readonly tables = new SharedTables();
+  /** Hears how loud it is; undefined where nobody wants to know. */
+  level: AudioLevel | undefined;
   /** A layer came to life or died, or another codec came, since this was cleared. */
   layersChanged = false;
   /** Codec of the last packet, as an index in `codecs`; -1 = none came yet. */
@@ -223,8 +226,10 @@ export class Uplink {
     if (this.#audioLevelId !== 0) {
       const element = findExtension(this.#u8, at, length, this.#audioLevelId);
       if ((element & 255) === 0) return;
-      ring.audioLevel[index] = this.#u8[at + (element >> 8)]!;
+      const said = this.#u8[at + (element >> 8)]!;
+      ring.audioLevel[index] = said;
       ring.flags[index] = ring.flags[index]! | HAS_AUDIO_LEVEL;
+      this.level?.observe(said & 127, header.timestamp, layer.clockRate);
     }
   }
 }

@@ -62,7 +62,7 @@ const transportKnobs = () => ({
       high_quality: duration().default(1000),
     }),
   ),
-  congestion_control: pending(congestionControl()),
+  congestion_control: congestionControl(),
   use_external_ip: pending(flag().default(false)),
   external_ip_only: pending(flag().default(false)),
   advertise_internal_ip: pending(flag().default(false)),
