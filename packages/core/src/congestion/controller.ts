@@ -84,6 +84,11 @@ export class CongestionController {
     return this.#sent.bps;
   }
 
+  /** A probe is sending: padding may be due. */
+  get probing(): boolean {
+    return this.#cluster !== 0;
+  }
+
   /** Probes begun so far. */
   get probes(): number {
     return this.#probe.clusters;
