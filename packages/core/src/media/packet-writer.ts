@@ -23,6 +23,8 @@ export const NOT_RTX = -1;
 export interface PayloadChange {
   /** Number of the packet that is repeated, put in front of the payload (RFC 4588), or `NOT_RTX`. */
   original: number;
+  /** Only the number goes out, without payload. */
+  blank: boolean;
   /** Only the primary encoding of RED goes out. */
   primaryOnly: boolean;
   widePictureId: boolean;
@@ -34,6 +36,7 @@ export interface PayloadChange {
 function noChange(): PayloadChange {
   return {
     original: NOT_RTX,
+    blank: false,
     primaryOnly: false,
     widePictureId: false,
     pictureIdOffset: 0,
@@ -74,7 +77,7 @@ export class PacketWriter {
   ): number {
     const at = this.#sink.reserve();
     const extended = plan.applies(ring, index);
-    const marker = (ring.flags[index]! & MARKER) !== 0;
+    const marker = (ring.flags[index]! & MARKER) !== 0 && !change?.blank;
     writeRtpHeader(this.#view, at, extended, marker, payloadType, sequence, timestamp, ssrc);
     let end = at + RTP_HEADER_BYTES;
     if (extended) end = plan.write(this.#u8, end, ring, index, this.#time.absSendTime, to.transportSequence);
@@ -93,7 +96,8 @@ export class PacketWriter {
 
   /** Puts the changed payload behind the header at `end`, or moves `#from`. False if it is malformed. */
   #change(change: PayloadChange, ring: PacketRing, index: number, end: number): boolean {
-    if (change.primaryOnly) {
+    if (change.blank) this.#length = 0;
+    if (change.primaryOnly && !change.blank) {
       const skip = redPrimaryOffset(this.#u8, this.#from, this.#length);
       if (skip < 0) return false;
       this.#from += skip;
@@ -104,7 +108,7 @@ export class PacketWriter {
       this.#u8[to++] = change.original >> 8;
       this.#u8[to++] = change.original;
     }
-    if (changesPicture(change, ring.flags[index]!)) {
+    if (this.#length > 0 && changesPicture(change, ring.flags[index]!)) {
       const pictureId = (ring.pictureId[index]! + change.pictureIdOffset) & 0x7fff;
       const { widePictureId, tl0Offset, keyIdxOffset } = change;
       this.#length = copyVp8(this.#u8, this.#from, this.#length, to, pictureId, widePictureId, tl0Offset, keyIdxOffset);
