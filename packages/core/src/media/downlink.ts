@@ -12,7 +12,7 @@ import type { ContinuityState, ReferenceKind, SeedResult } from "./continuity.ts
 import type { ExtensionPlan } from "./extension-plan.ts";
 import { MAX_TEMPORAL } from "./layer-rates.ts";
 import type { Layer } from "./layer.ts";
-import { NOT_RTX } from "./packet-writer.ts";
+import { MAX_PADDING, NOT_RTX } from "./packet-writer.ts";
 import type { PacketWriter, PayloadChange } from "./packet-writer.ts";
 import { ReportTimes } from "./report-times.ts";
 import { EMPTY, FRAME_START, HAS_PICTURE_ID, KEY_START, NARROW_PICTURE_ID, SWITCH_UP } from "./ring.ts";
@@ -22,6 +22,7 @@ import { NO_RECORD, SentPackets } from "./sent-packets.ts";
 import { NO_TABLES } from "./shared-tables.ts";
 import { MAX_SPATIAL } from "./stream-tracker.ts";
 import type { Subscriber } from "./subscriber.ts";
+import { isReady } from "./transport.ts";
 import type { BatchTime } from "./transport.ts";
 import type { Uplink } from "./uplink.ts";
 
@@ -139,6 +140,11 @@ export class Downlink {
   /** The layer whose clock the sent timestamps follow. */
   get source(): Layer | undefined {
     return this.#layer;
+  }
+
+  /** Its packets say when they were sent, or carry transport-wide numbers. */
+  get stamped(): boolean {
+    return this.#plan.measures;
   }
 
   /** A key frame is needed before anything (or the layer wanted) can be sent. */
@@ -420,8 +426,11 @@ export class Downlink {
     if (!sent || !uplink || this.target === NO_LAYER) return false;
     const record = sent.repeat(lost, this.subscriber.usualRttMs, time.ticksMs);
     if (record === NO_RECORD) return false;
+    // For want of bandwidth it shows a lower layer by now: the former one is not worth any.
+    const from = sent.layer(record) & ~BLANK;
+    if (from > this.current && this.current >= 0 && this.#allocatedSpatial < this.wantedSpatial) return false;
     const blank = (sent.layer(record) & BLANK) !== 0;
-    const ring = uplink.layers[sent.layer(record) & ~BLANK]?.ring;
+    const ring = uplink.layers[from]?.ring;
     const index = ring ? ring.find(sent.sourceSequence(record)) : -1;
     if (!ring || index < 0) return false;
     const codec = ring.codec[index]!;
@@ -459,6 +468,32 @@ export class Downlink {
     );
     if (octets < 0) return false;
     this.#rtxSequence = (this.#rtxSequence + 1) & 0xffff;
+    return true;
+  }
+
+  /** Sends about `bytes` of padding on the stream of retransmissions, to try the link. False if it has none, or has not begun. */
+  pad(bytes: number, writer: PacketWriter): boolean {
+    const payloadType = this.#codec < 0 ? 0 : (this.#codecs.rtxPayloadType[this.#codec] ?? 0);
+    const { subscriber, continuity } = this;
+    if (!this.begun || payloadType === 0 || this.#spec.rtxSsrc === 0 || !this.stamped) return false;
+    if (!isReady(subscriber.transport) || continuity.ended) return false;
+    for (let left = bytes; left > 0; left -= MAX_PADDING) {
+      const rtxSsrc = this.#spec.rtxSsrc | 0;
+      const size = Math.max(Math.min(left, MAX_PADDING), 1);
+      if (
+        !writer.writePadding(
+          subscriber,
+          this.#plan,
+          payloadType,
+          this.#rtxSequence,
+          continuity.timestamp,
+          rtxSsrc,
+          size,
+        )
+      )
+        break;
+      this.#rtxSequence = (this.#rtxSequence + 1) & 0xffff;
+    }
     return true;
   }
 

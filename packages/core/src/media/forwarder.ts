@@ -8,6 +8,7 @@
  *
  * Invariant: a slot that `handleRtp` kept is given back to the pool exactly once.
  */
+import { earlier } from "../clock.ts";
 import type { Random } from "../crypto.ts";
 import type {
   CongestionSpec,
@@ -24,6 +25,7 @@ import type { PacketSink } from "../paths.ts";
 import type { PacketPool, Slab } from "../slab.ts";
 import { DEFAULT_AUDIO_LEVEL } from "./audio-level.ts";
 import type { AudioLevelOptions } from "./audio-level.ts";
+import { CongestionWatch } from "./congestion-watch.ts";
 import type { ContinuityState, SeedResult } from "./continuity.ts";
 import { Downlink } from "./downlink.ts";
 import { MediaTimer } from "./media-timer.ts";
@@ -61,7 +63,10 @@ export const UNMANAGED: PeerOptions = { congestion: { enabled: false, allowPause
 /** More tracks than anybody subscribes to. */
 const MAX_SETTINGS = 4096;
 
-export type ForwarderEvent = Extract<MediaEvent, { type: "trackStarted" | "downlinkStarted" | "speakers" }>;
+export type ForwarderEvent = Extract<
+  MediaEvent,
+  { type: "trackStarted" | "downlinkStarted" | "speakers" | "streamState" }
+>;
 
 export class Forwarder {
   readonly #deps: ForwarderDeps;
@@ -72,6 +77,7 @@ export class Forwarder {
   readonly #rtcpWriter: RtcpWriter;
   readonly #rtcpReader: RtcpReader;
   readonly #speakers: SpeakerWatch;
+  readonly #congestion: CongestionWatch;
   readonly #timer: MediaTimer;
   readonly #fanOut = new FanOut();
   readonly #dirty: Track[] = [];
@@ -87,7 +93,8 @@ export class Forwarder {
     this.#writer = new PacketWriter(deps.slab, deps.sink, this.#time);
     this.#rtcpWriter = new RtcpWriter(deps.slab, deps.sink);
     this.#speakers = new SpeakerWatch(deps.audioLevel ?? DEFAULT_AUDIO_LEVEL, this.#tracks, this.#events);
-    this.#timer = new MediaTimer(this.#peers, this.#tracks, this.#rtcpWriter, this.#speakers);
+    this.#congestion = new CongestionWatch(this.#writer, this.#events);
+    this.#timer = new MediaTimer(this.#peers, this.#tracks, this.#rtcpWriter, this.#speakers, this.#congestion);
     this.#rtcpReader = new RtcpReader(deps.slab.u8, this.#time, this.#writer, (downlink) =>
       this.#decoderStuck(downlink),
     );
@@ -176,7 +183,9 @@ export class Forwarder {
   /** Holds a subscriber's bandwidth to `bps`; 0 lets go. */
   limitBandwidth(id: PeerId, bps: number): void {
     const peer = this.#peers.get(id);
-    if (peer) peer.limitBps = bps;
+    if (!peer) return;
+    peer.limitBps = bps;
+    peer.congestion?.controller.limit(bps);
   }
 
   /** Stops or resumes forwarding to everybody. */
@@ -233,13 +242,14 @@ export class Forwarder {
   }
 
   nextTimeoutMs(): number {
-    return this.#timer.nextTimeoutMs();
+    return earlier(this.#timer.nextTimeoutMs(), this.#congestion.nextTimeoutMs());
   }
 
   handleTimeout(nowMs: number): void {
     this.#time.set(nowMs);
     if (this.#dirtyCount > 0) this.endBatch(nowMs);
     this.#timer.handleTimeout(nowMs);
+    this.#congestion.handleTimeout(nowMs);
   }
 
   pollEvent(): ForwarderEvent | undefined {
@@ -257,7 +267,7 @@ export class Forwarder {
       bytesIn: counters[BYTES_IN]!,
       bytesOut: counters[BYTES_OUT]!,
       rttMs,
-      estimateBps: 0,
+      estimateBps: peer.congestion?.controller.estimateBps ?? 0,
       receivers: [],
       senders: [],
     };
@@ -352,6 +362,7 @@ export class Forwarder {
     if (settings) downlink.setSettings(settings);
     peer.downlinks.set(downlink.ssrc, downlink);
     this.#track(spec.track).subscribe(downlink);
+    this.#congestion.follow(peer, downlink);
   }
 
   #unpublish(uplink: Uplink): void {

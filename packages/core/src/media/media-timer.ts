@@ -1,10 +1,11 @@
 /**
  * Everything of the forwarder that is driven by time, on one tick while packets flow, and on none when nothing does:
  * every tick:   losses asked for again, PLIs held back by the throttle, transport feedback, reports, who speaks
- * every fourth: layers that died, key frames that subscribers wait for, slots that nobody will ask for any more
+ * every fourth: layers that died, key frames that subscribers wait for, bandwidth, slots that nobody will ask for any more
  */
 import { NEVER } from "../clock.ts";
 import type { PeerId } from "../engine/protocol.ts";
+import type { CongestionWatch } from "./congestion-watch.ts";
 import type { Downlink } from "./downlink.ts";
 import type { PeerMedia } from "./peer-media.ts";
 import type { RtcpWriter } from "./rtcp-writer.ts";
@@ -31,6 +32,7 @@ export class MediaTimer {
   readonly #tracks: ReadonlyMap<string, Track>;
   readonly #rtcp: RtcpWriter;
   readonly #speakers: SpeakerWatch;
+  readonly #congestion: CongestionWatch;
   #tickMs = NEVER;
   #slowMs = -1e12;
   #activeMs = -1e12;
@@ -41,11 +43,13 @@ export class MediaTimer {
     tracks: ReadonlyMap<string, Track>,
     rtcp: RtcpWriter,
     speakers: SpeakerWatch,
+    congestion: CongestionWatch,
   ) {
     this.#peers = peers;
     this.#tracks = tracks;
     this.#rtcp = rtcp;
     this.#speakers = speakers;
+    this.#congestion = congestion;
   }
 
   nextTimeoutMs(): number {
@@ -92,6 +96,7 @@ export class MediaTimer {
       if (!peer.connected) continue;
       if (peer.arrivals.nextTimeoutMs() <= nowMs) this.#rtcp.transportFeedback(peer);
       this.#report(peer, nowMs);
+      if (slow) this.#congestion.check(peer, nowMs);
     }
     this.#speakers.handleTimeout(nowMs);
     const busy = nowMs - this.#activeMs < IDLE_MS || this.#speakers.active;

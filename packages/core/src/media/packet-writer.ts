@@ -4,6 +4,7 @@
  */
 import { redPrimaryOffset } from "@stoa/wire/codec/red";
 import { RTP_HEADER_BYTES, writeRtpHeader } from "@stoa/wire/rtp/header";
+import { UNSTAMPED } from "../congestion/controller.ts";
 import type { PacketSink } from "../paths.ts";
 import { SLOT_BYTES } from "../slab.ts";
 import type { Slab } from "../slab.ts";
@@ -18,6 +19,10 @@ import type { BatchTime } from "./transport.ts";
 const GROWTH_BYTES = 2 + 1 + 16;
 /** `original` when the packet is not a retransmission. */
 export const NOT_RTX = -1;
+/** Its length stands in one byte. */
+export const MAX_PADDING = 255;
+/** The padding bit of an RTP header. */
+const PADDED = 0x20;
 
 /** What of the payload is to change; a reusable value. */
 export interface PayloadChange {
@@ -89,9 +94,42 @@ export class PacketWriter {
     const total = to.transport.protectRtp(at, end - at, this.#from, this.#length);
     if (total <= 0) return -1;
     this.#sink.commit(to.transport.path, total);
-    if (plan.transportCc !== 0) to.transportSequence = (to.transportSequence + 1) & 0xffff;
-    to.countSent(total);
+    this.#count(to, plan, total);
     return this.#length;
+  }
+
+  /** Sends a packet without content, of `padding` bytes (1 … `MAX_PADDING`). False if it did not go out. */
+  writePadding(
+    to: Subscriber,
+    plan: ExtensionPlan,
+    payloadType: number,
+    sequence: number,
+    timestamp: number,
+    ssrc: number,
+    padding: number,
+  ): boolean {
+    const at = this.#sink.reserve();
+    writeRtpHeader(this.#view, at, true, false, payloadType, sequence, timestamp, ssrc);
+    this.#u8[at] = this.#u8[at]! | PADDED;
+    const end = plan.writeTimes(this.#u8, at + RTP_HEADER_BYTES, this.#time.absSendTime, to.transportSequence);
+    this.#u8.fill(0, end, end + padding - 1);
+    this.#u8[end + padding - 1] = padding;
+    const total = to.transport.protectRtp(at, end - at, end, padding);
+    if (total <= 0) return false;
+    this.#sink.commit(to.transport.path, total);
+    this.#count(to, plan, total);
+    return true;
+  }
+
+  /** A packet of `bytes` went out. */
+  #count(to: Subscriber, plan: ExtensionPlan, bytes: number): void {
+    const stamped = plan.transportCc !== 0;
+    const { congestion } = to;
+    if (congestion !== undefined) {
+      congestion.noteSent(stamped ? to.transportSequence : UNSTAMPED, bytes, this.#time.ticksMs);
+    }
+    if (stamped) to.transportSequence = (to.transportSequence + 1) & 0xffff;
+    to.countSent(bytes);
   }
 
   /** Puts the changed payload behind the header at `end`, or moves `#from`. False if it is malformed. */
