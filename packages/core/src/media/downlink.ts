@@ -239,13 +239,11 @@ export class Downlink {
     const timestamp = (ring.timestamp[index]! + continuity.timestampOffset) | 0;
     const { pictureIdOffset, tl0Offset, keyIdxOffset } = continuity;
     this.#sent?.note(outgoing, sequence, timestamp, this.current, pictureIdOffset, tl0Offset, keyIdxOffset);
-    const primaryOnly = this.#codecs.primaryOnly[codec] === 1;
     let change: PayloadChange | undefined;
     const widens = continuity.widePictureId && (flags & NARROW_PICTURE_ID) !== 0;
-    if (primaryOnly || continuity.rewritesPictures || widens) {
+    if (continuity.rewritesPictures || widens) {
       change = writer.change;
       change.original = NOT_RTX;
-      change.primaryOnly = primaryOnly;
       change.widePictureId = continuity.widePictureId;
       change.pictureIdOffset = pictureIdOffset;
       change.tl0Offset = tl0Offset;
@@ -345,7 +343,6 @@ export class Downlink {
     const rtx = this.#spec.rtxSsrc !== 0 ? this.#codecs.rtxPayloadType[codec]! : 0;
     const { change } = writer;
     change.original = rtx === 0 ? NOT_RTX : lost;
-    change.primaryOnly = this.#codecs.primaryOnly[codec] === 1;
     change.widePictureId = this.continuity.widePictureId;
     change.pictureIdOffset = sent.pictureIdOffset(record);
     change.tl0Offset = sent.tl0Offset(record);

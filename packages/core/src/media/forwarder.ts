@@ -25,6 +25,7 @@ import type { PacketPool, Slab } from "../slab.ts";
 import { DEFAULT_AUDIO_LEVEL } from "./audio-level.ts";
 import type { AudioLevelOptions } from "./audio-level.ts";
 import type { ContinuityState, SeedResult } from "./continuity.ts";
+import { DerivedUplinks } from "./derived-uplinks.ts";
 import { Downlink } from "./downlink.ts";
 import { MediaTimer } from "./media-timer.ts";
 import { PacketWriter } from "./packet-writer.ts";
@@ -45,6 +46,8 @@ export interface ForwarderDeps {
   readonly random: Random;
   /** When a microphone counts as speaking; LiveKit's values if it is left out. */
   readonly audioLevel?: AudioLevelOptions;
+  /** Subscribers that take RED get it, of publishers that send plain opus (`audio.active_red_encoding`). */
+  readonly activeRed?: boolean;
 }
 
 /** What is fixed for the life of a connection. */
@@ -73,6 +76,7 @@ export class Forwarder {
   readonly #rtcpReader: RtcpReader;
   readonly #speakers: SpeakerWatch;
   readonly #timer: MediaTimer;
+  readonly #derived: DerivedUplinks;
   readonly #fanOut = new FanOut();
   readonly #dirty: Track[] = [];
   #dirtyCount = 0;
@@ -86,6 +90,7 @@ export class Forwarder {
     this.#deps = deps;
     this.#writer = new PacketWriter(deps.slab, deps.sink, this.#time);
     this.#rtcpWriter = new RtcpWriter(deps.slab, deps.sink);
+    this.#derived = new DerivedUplinks(deps.pool, deps.activeRed ?? false);
     this.#speakers = new SpeakerWatch(deps.audioLevel ?? DEFAULT_AUDIO_LEVEL, this.#tracks, this.#events);
     this.#timer = new MediaTimer(this.#peers, this.#tracks, this.#rtcpWriter, this.#speakers);
     this.#rtcpReader = new RtcpReader(deps.slab.u8, this.#time, this.#writer, (downlink) =>
@@ -125,7 +130,11 @@ export class Forwarder {
     });
     const former = peer.uplinks;
     peer.setUplinks(uplinks, specs, this.#time.nowMs);
-    for (const uplink of uplinks) this.#track(uplink.track).publish(peer, uplink);
+    for (const uplink of uplinks) {
+      const track = this.#track(uplink.track);
+      track.publish(peer, uplink);
+      this.#derived.follow(track);
+    }
     for (const uplink of former) if (!kept.has(uplink)) this.#unpublish(uplink);
     peer.held.replay((at, length, arrivalMs) => this.#receive(peer, at, length, false, arrivalMs) === KEPT);
     if (this.#dirtyCount > 0) this.#timer.wake();
@@ -146,6 +155,7 @@ export class Forwarder {
       }
       const track = this.#track(downlink.track);
       track.unsubscribe(downlink);
+      this.#derived.follow(track);
       this.#forget(track);
       peer.downlinks.delete(ssrc);
       peer.subscriber.touched.length = 0;
@@ -160,7 +170,9 @@ export class Forwarder {
 
   /** Facts about a track that the SDP does not say. */
   setTrack(sid: string, spec: TrackSpec): void {
-    this.#track(sid).spec = spec;
+    const track = this.#track(sid);
+    track.spec = spec;
+    this.#derived.follow(track);
     this.#timer.wantKeyFrames();
   }
 
@@ -351,7 +363,9 @@ export class Forwarder {
     const settings = peer.settings.get(spec.track);
     if (settings) downlink.setSettings(settings);
     peer.downlinks.set(downlink.ssrc, downlink);
-    this.#track(spec.track).subscribe(downlink);
+    const track = this.#track(spec.track);
+    track.subscribe(downlink);
+    this.#derived.follow(track);
   }
 
   #unpublish(uplink: Uplink): void {
@@ -359,6 +373,7 @@ export class Forwarder {
     if (track) {
       this.#speakers.silence(track);
       track.withdraw(uplink);
+      this.#derived.follow(track);
       this.#forget(track);
     }
     uplink.close();
