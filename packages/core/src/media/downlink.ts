@@ -10,15 +10,17 @@ import { NOT_CARRIED } from "./codec-table.ts";
 import { Continuity, MAY_WAIT, MUST_START, NO_REFERENCE, NO_SEQUENCE } from "./continuity.ts";
 import type { ContinuityState, ReferenceKind, SeedResult } from "./continuity.ts";
 import type { ExtensionPlan } from "./extension-plan.ts";
+import { MAX_TEMPORAL } from "./layer-rates.ts";
 import type { Layer } from "./layer.ts";
 import { NOT_RTX } from "./packet-writer.ts";
 import type { PacketWriter, PayloadChange } from "./packet-writer.ts";
 import { ReportTimes } from "./report-times.ts";
 import { EMPTY, HAS_PICTURE_ID, KEY_START, NARROW_PICTURE_ID } from "./ring.ts";
 import type { PacketRing } from "./ring.ts";
-import { QUALITY_OFF, selectLayer } from "./select.ts";
+import { QUALITY_OFF, selectSpatial } from "./select.ts";
 import { NO_RECORD, SentPackets } from "./sent-packets.ts";
 import { NO_TABLES } from "./shared-tables.ts";
+import { MAX_SPATIAL } from "./stream-tracker.ts";
 import type { Subscriber } from "./subscriber.ts";
 import type { BatchTime } from "./transport.ts";
 import type { Uplink } from "./uplink.ts";
@@ -36,10 +38,13 @@ export class Downlink {
   readonly continuity: Continuity;
   readonly ssrc: number;
   readonly isVideo: boolean;
-  /** Layer to forward; -1 = nothing. */
+  /** Stream of the uplink to forward (in simulcast, that is the spatial layer); -1 = nothing. */
   target = NO_LAYER;
-  /** Layer being forwarded; -1 = waiting for a start. */
+  /** Stream being forwarded; -1 = waiting for a start. */
   current = NO_LAYER;
+  /** Layers to forward at most. */
+  targetSpatial = NO_LAYER;
+  targetTemporal = NO_LAYER;
   /** Packets and octets of payload sent, for sender reports; wrap at 32 bits. */
   packets = 0;
   octets = 0;
@@ -72,6 +77,9 @@ export class Downlink {
   #spec: SenderSpec;
   #settings: DownlinkSettings = { disabled: false, maxSpatial: 2, fps: 0, priority: 0 };
   #muted = false;
+  /** What the allocator grants. */
+  #allocatedSpatial = MAX_SPATIAL - 1;
+  #allocatedTemporal = MAX_TEMPORAL - 1;
   /** Where the packets mapped last came from. */
   #layer: Layer | undefined;
   #rtxSequence: number;
@@ -94,6 +102,38 @@ export class Downlink {
 
   get uplink(): Uplink | undefined {
     return this.#uplink;
+  }
+
+  get settings(): DownlinkSettings {
+    return this.#settings;
+  }
+
+  get isScreenShare(): boolean {
+    return this.#uplink?.isScreenShare ?? false;
+  }
+
+  /** The highest spatial layer that the client wants, whether it flows or not, whatever is granted; -1 = none at all. */
+  get wantedSpatial(): number {
+    const { disabled, maxSpatial } = this.#settings;
+    if (disabled || this.#muted || this.continuity.ended || !this.#uplink) return NO_LAYER;
+    if (!this.isVideo) return 0;
+    return maxSpatial >= QUALITY_OFF ? NO_LAYER : Math.min(maxSpatial, MAX_SPATIAL - 1);
+  }
+
+  /** The highest temporal layer that the client wants: the lowest one with the frame rate that is enough for it. */
+  get wantedTemporal(): number {
+    const spatial = this.targetSpatial >= 0 ? this.targetSpatial : this.wantedSpatial;
+    if (spatial < 0 || !this.#uplink) return NO_LAYER;
+    return this.#uplink.rates.temporalFor(spatial, this.#settings.fps);
+  }
+
+  /** Layers that flow now; -1 while nothing does. */
+  get currentSpatial(): number {
+    return this.current;
+  }
+
+  get currentTemporal(): number {
+    return this.current === NO_LAYER ? NO_LAYER : this.targetTemporal;
   }
 
   /** The layer whose clock the sent timestamps follow. */
@@ -153,16 +193,29 @@ export class Downlink {
     this.retarget();
   }
 
-  /** Works out the wanted layer anew: after a change of settings, or when a layer came or went. */
+  /**
+   * What the bandwidth allows, beside what the client wants; all, unless an allocator says otherwise. `spatial` -1 pauses the
+   * stream. Key frames that this makes necessary are asked for within 100 ms.
+   */
+  allocate(spatial: number, temporal: number): void {
+    if (spatial === this.#allocatedSpatial && temporal === this.#allocatedTemporal) return;
+    this.#allocatedSpatial = spatial;
+    this.#allocatedTemporal = temporal;
+    this.retarget();
+  }
+
+  /** Works out the target anew: after a change of settings or allocation, or when a layer came or went. */
   retarget(): void {
-    const { disabled, maxSpatial } = this.#settings;
-    const off = disabled || (this.isVideo && maxSpatial >= QUALITY_OFF) || this.#muted || this.continuity.ended;
-    if (off || !this.#uplink) {
-      this.target = NO_LAYER;
+    const uplink = this.#uplink;
+    const spatial = Math.min(this.wantedSpatial, this.#allocatedSpatial);
+    if (spatial < 0 || !uplink) {
+      this.target = this.targetSpatial = this.targetTemporal = NO_LAYER;
       this.pause();
       return;
     }
-    this.target = selectLayer(this.#uplink.layers, this.isVideo ? maxSpatial : 0, this.current);
+    this.targetSpatial = this.isVideo ? selectSpatial(uplink, spatial, this.current) : 0;
+    this.targetTemporal = Math.min(this.wantedTemporal, this.#allocatedTemporal);
+    this.target = uplink.isSimulcast ? this.targetSpatial : 0;
   }
 
   /** Stops; it goes on with the next packet where a decoder can start. */

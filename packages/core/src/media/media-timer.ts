@@ -137,7 +137,7 @@ export class MediaTimer {
   }
 
   #checkTrack(track: Track, nowMs: number): void {
-    for (const uplink of track.uplinks) uplink.check(nowMs, RING_MS);
+    for (const uplink of track.uplinks) if (uplink.check(nowMs, RING_MS)) track.followRates();
     track.followLayers();
     track.requestKeyFrames(nowMs);
   }

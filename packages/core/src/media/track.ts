@@ -144,6 +144,11 @@ export class Track {
     return changed;
   }
 
+  /** Takes notice of new frame rates. */
+  followRates(): void {
+    for (const downlink of this.downlinks) if (downlink.settings.fps > 0) downlink.retarget();
+  }
+
   /** Makes what is made out of pending packets. */
   derive(nowMs: number): void {
     for (let i = 0; i < this.#derivations.length; i++) {

@@ -9,12 +9,13 @@ import type { CodecSpec, PeerId, ReceiverSpec } from "../engine/protocol.ts";
 import type { PacketPool } from "../slab.ts";
 import type { AudioLevel } from "./audio-level.ts";
 import { DROPPED, Layer } from "./layer.ts";
-import { EMPTY, HAS_AUDIO_LEVEL, KEY_START, MARKER } from "./ring.ts";
+import { LayerRates, MAX_TEMPORAL } from "./layer-rates.ts";
+import { EMPTY, FRAME_END, HAS_AUDIO_LEVEL, INDEPENDENT, KEY_START, MARKER } from "./ring.ts";
+import type { PacketRing } from "./ring.ts";
 import { SharedTables } from "./shared-tables.ts";
+import { MAX_SPATIAL, StreamTrackers } from "./stream-tracker.ts";
 import type { Track } from "./track.ts";
 
-/** LiveKit: at most three spatial layers. */
-const MAX_LAYERS = 3;
 const MAX_PENDING = 128;
 const NO_CODEC = -1;
 const NO_SLOT = -1;
@@ -34,6 +35,9 @@ export class Uplink {
   readonly pendingLayer = new Uint8Array(MAX_PENDING);
   readonly pendingSequence = new Int32Array(MAX_PENDING);
   pendingCount = 0;
+  /** Which spatial layers flow, and what each layer costs. */
+  readonly trackers = new StreamTrackers();
+  readonly rates = new LayerRates();
   /** What was negotiated with its subscribers. */
   readonly tables = new SharedTables();
   /** Hears how loud it is; undefined where nobody wants to know. */
@@ -70,6 +74,15 @@ export class Uplink {
   /** The codecs by the index that the rings note. */
   get codecs(): readonly CodecSpec[] {
     return this.#spec.codecs;
+  }
+
+  /** Each spatial layer has its own stream. */
+  get isSimulcast(): boolean {
+    return this.layers.length > 1;
+  }
+
+  get isScreenShare(): boolean {
+    return this.owner?.spec?.source === "screenShare";
   }
 
   /** No room for another pending packet. */
@@ -141,7 +154,7 @@ export class Uplink {
       this.lastCodec = codec;
       this.layersChanged = true;
     }
-    const ring = layer.ring;
+    const ring: PacketRing = layer.ring;
     const empty = payloadLength === 0;
     let flags = empty ? EMPTY : 0;
     if (header.marker) flags |= MARKER;
@@ -150,26 +163,46 @@ export class Uplink {
     ring.payloadLength[index] = payloadLength;
     ring.timestamp[index] = header.timestamp;
     ring.codec[index] = codec;
+    ring.spatial[index] = ring.temporal[index] = 0;
     this.#noteExtensions(layer, index, header, at, empty);
     if (!empty) layer.payload.inspect(spec.mime, this.#u8, ring, index);
     if (ring.flags[index]! & KEY_START) layer.keyFrames.fulfilled();
-    if (!layer.alive) {
-      layer.alive = true;
-      this.layersChanged = true;
-    }
+    this.#measure(layer, index, header.headerLength + header.payloadLength, nowMs);
     this.pendingLayer[this.pendingCount] = layer.index;
     this.pendingSequence[this.pendingCount++] = layer.sequence;
     return !empty;
   }
 
-  /** Notices layers that stopped, and gives back slots of packets older than `ringMs`. */
-  check(nowMs: number, ringMs: number): void {
-    let latestMs = -1e12;
-    for (const layer of this.layers) latestMs = Math.max(latestMs, layer.lastPacketMs);
-    for (const layer of this.layers) {
-      if (layer.checkAlive(latestMs)) this.layersChanged = true;
-      layer.ring.expire(nowMs - ringMs);
+  /** Notes what layer a packet is of and what it costs. */
+  #measure(layer: Layer, index: number, bytes: number, nowMs: number): void {
+    const { ring } = layer;
+    const flags = ring.flags[index]!;
+    const { isSimulcast } = this;
+    const spatial = isSimulcast ? layer.index : Math.min(ring.spatial[index]!, MAX_SPATIAL - 1);
+    if ((flags & EMPTY) === 0) {
+      const temporal = Math.min(ring.temporal[index]!, MAX_TEMPORAL - 1);
+      this.rates.add(spatial, temporal, !isSimulcast, bytes, (flags & FRAME_END) !== 0);
     }
+    if (this.trackers.note(spatial, (flags & (KEY_START | INDEPENDENT)) !== 0, nowMs)) this.#followTrackers();
+  }
+
+  #followTrackers(): void {
+    const { isSimulcast, trackers } = this;
+    for (const layer of this.layers) layer.alive = isSimulcast ? trackers.flows(layer.index) : trackers.alive !== 0;
+    this.layersChanged = true;
+  }
+
+  /** The publisher said that this stream ends. */
+  goodbye(layer: Layer): void {
+    if (this.isSimulcast) this.trackers.stop(layer.index);
+  }
+
+  /** Notices layers that stopped, gives back slots of packets older than `ringMs`. True if `rates` are new. */
+  check(nowMs: number, ringMs: number): boolean {
+    const { isScreenShare } = this;
+    if (this.trackers.check(isScreenShare, nowMs)) this.#followTrackers();
+    for (const layer of this.layers) layer.ring.expire(nowMs - ringMs);
+    return this.rates.update(isScreenShare, nowMs);
   }
 
   /** Gives back all slots. */
@@ -202,5 +235,5 @@ export class Uplink {
 }
 
 function layerCount(spec: ReceiverSpec): number {
-  return Math.min(Math.max(spec.rids.length, spec.ssrcs.length, 1), MAX_LAYERS);
+  return Math.min(Math.max(spec.rids.length, spec.ssrcs.length, 1), MAX_SPATIAL);
 }
