@@ -6,6 +6,8 @@ import { matchCodec } from "./codec-match.ts";
 export const NOT_CARRIED = -1;
 
 export class CodecTable {
+  /** The subscriber's codec that carries it. */
+  readonly chosen: readonly (CodecSpec | undefined)[];
   /** Payload type to send, or `NOT_CARRIED`. */
   readonly payloadType: Int16Array;
   /** Payload type of retransmissions, 0 = none. */
@@ -23,10 +25,11 @@ export class CodecTable {
     this.payloadType = new Int16Array(count).fill(NOT_CARRIED);
     this.rtxPayloadType = new Uint8Array(count);
     this.clockRate = new Int32Array(count);
+    this.chosen = published.map((codec) => offered[matchCodec(codec, offered)]);
     let nack = false;
     let repeatsPlainly = false;
     for (const [index, codec] of published.entries()) {
-      const chosen = offered[matchCodec(codec, offered)];
+      const chosen = this.chosen[index];
       this.clockRate[index] = codec.clockRate;
       if (!chosen) continue;
       this.payloadType[index] = chosen.payloadType;

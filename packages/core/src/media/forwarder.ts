@@ -24,6 +24,7 @@ import type { PacketSink } from "../paths.ts";
 import type { PacketPool, Slab } from "../slab.ts";
 import { DEFAULT_AUDIO_LEVEL } from "./audio-level.ts";
 import type { AudioLevelOptions } from "./audio-level.ts";
+import { BlankSender } from "./blank-sender.ts";
 import type { ContinuityState, SeedResult } from "./continuity.ts";
 import { DerivedUplinks } from "./derived-uplinks.ts";
 import { Downlink } from "./downlink.ts";
@@ -75,6 +76,7 @@ export class Forwarder {
   readonly #rtcpWriter: RtcpWriter;
   readonly #rtcpReader: RtcpReader;
   readonly #speakers: SpeakerWatch;
+  readonly #blanks: BlankSender;
   readonly #timer: MediaTimer;
   readonly #derived: DerivedUplinks;
   readonly #fanOut = new FanOut();
@@ -92,7 +94,8 @@ export class Forwarder {
     this.#rtcpWriter = new RtcpWriter(deps.slab, deps.sink);
     this.#derived = new DerivedUplinks(deps.pool, deps.activeRed ?? false);
     this.#speakers = new SpeakerWatch(deps.audioLevel ?? DEFAULT_AUDIO_LEVEL, this.#tracks, this.#events);
-    this.#timer = new MediaTimer(this.#peers, this.#tracks, this.#rtcpWriter, this.#speakers);
+    this.#blanks = new BlankSender(deps.slab, this.#time, this.#writer);
+    this.#timer = new MediaTimer(this.#peers, this.#tracks, this.#rtcpWriter, this.#speakers, this.#blanks);
     this.#rtcpReader = new RtcpReader(deps.slab.u8, this.#time, this.#writer, (downlink) =>
       this.#decoderStuck(downlink),
     );
@@ -110,6 +113,7 @@ export class Forwarder {
     if (!peer) return;
     this.setReceivers(id, []);
     this.setSenders(id, []);
+    this.#blanks.drop(peer.subscriber);
     peer.held.clear();
     this.#peers.delete(id);
     this.#fanOut.forget();
@@ -160,12 +164,13 @@ export class Forwarder {
       peer.downlinks.delete(ssrc);
       peer.subscriber.touched.length = 0;
       if (!specs.some((other) => other.track === downlink.track)) peer.settings.delete(downlink.track);
-      const state = downlink.take(this.#time);
-      if (state) peer.remember(ssrc, state);
-      if (!spec && downlink.begun) this.#rtcpWriter.bye(peer.transport, ssrc);
+      if (!spec) peer.closing.set(ssrc, downlink);
+      this.#blanks.close(downlink, track.trailer, () => this.#retire(peer, downlink));
+      if (spec) this.#blanks.settle(downlink);
     }
     for (const spec of wanted.values()) this.#subscribe(peer, spec);
     this.#timer.wantKeyFrames();
+    if (this.#blanks.active) this.#timer.wake();
   }
 
   /** Facts about a track that the SDP does not say. */
@@ -197,6 +202,7 @@ export class Forwarder {
       const track = this.#track(sid);
       track.setMuted(muted);
       if (muted) this.#speakers.silence(track);
+      for (const downlink of track.downlinks) this.#bringToRest(downlink, track);
     }
     this.#timer.wantKeyFrames();
   }
@@ -206,7 +212,9 @@ export class Forwarder {
     const peer = this.#peers.get(id);
     if (!peer) return;
     if (peer.settings.has(track) || peer.settings.size < MAX_SETTINGS) peer.settings.set(track, settings);
-    this.#downlink(id, track)?.setSettings(settings);
+    const downlink = this.#downlink(id, track);
+    downlink?.setSettings(settings);
+    if (downlink) this.#bringToRest(downlink, this.#track(track));
     this.#timer.wantKeyFrames();
   }
 
@@ -357,7 +365,25 @@ export class Forwarder {
     if (track) this.#timer.decoderStuck(track, downlink, this.#time.nowMs);
   }
 
+  /** If the stream has stopped, frames follow that bring its decoder to rest. */
+  #bringToRest(downlink: Downlink, track: Track): void {
+    this.#blanks.stopped(downlink, track.trailer, !downlink.uplink);
+    if (this.#blanks.active) this.#timer.wake();
+  }
+
+  /** A stream that was given up has come to rest. */
+  #retire(peer: PeerMedia, downlink: Downlink): void {
+    const { ssrc } = downlink;
+    const state = downlink.take(this.#time);
+    if (state) peer.remember(ssrc, state);
+    // Unless another stream took its SSRC over.
+    if (peer.closing.delete(ssrc) && downlink.begun) this.#rtcpWriter.bye(peer.transport, ssrc);
+  }
+
   #subscribe(peer: PeerMedia, spec: SenderSpec): void {
+    const former = peer.closing.get(spec.ssrc | 0);
+    peer.closing.delete(spec.ssrc | 0);
+    if (former) this.#blanks.settle(former);
     const downlink = new Downlink(peer.subscriber, spec, this.#deps.random.uint32(), this.#begun);
     downlink.seed(peer.ended.get(downlink.ssrc), this.#time);
     const settings = peer.settings.get(spec.track);
@@ -374,6 +400,7 @@ export class Forwarder {
       this.#speakers.silence(track);
       track.withdraw(uplink);
       this.#derived.follow(track);
+      for (const downlink of track.downlinks) this.#bringToRest(downlink, track);
       this.#forget(track);
     }
     uplink.close();

@@ -1,10 +1,12 @@
 /**
  * Everything of the forwarder that is driven by time, on one tick while packets flow, and on none when nothing does:
- * every tick:   losses asked for again, PLIs held back by the throttle, transport feedback, reports, who speaks
+ * every tick:   losses asked for again, PLIs held back by the throttle, transport feedback, reports, who speaks,
+ *               made-up frames
  * every fourth: layers that died, key frames that subscribers wait for, slots that nobody will ask for any more
  */
 import { NEVER } from "../clock.ts";
 import type { PeerId } from "../engine/protocol.ts";
+import type { BlankSender } from "./blank-sender.ts";
 import type { Downlink } from "./downlink.ts";
 import type { PeerMedia } from "./peer-media.ts";
 import type { RtcpWriter } from "./rtcp-writer.ts";
@@ -31,6 +33,7 @@ export class MediaTimer {
   readonly #tracks: ReadonlyMap<string, Track>;
   readonly #rtcp: RtcpWriter;
   readonly #speakers: SpeakerWatch;
+  readonly #blanks: BlankSender;
   #tickMs = NEVER;
   #slowMs = -1e12;
   #activeMs = -1e12;
@@ -41,11 +44,13 @@ export class MediaTimer {
     tracks: ReadonlyMap<string, Track>,
     rtcp: RtcpWriter,
     speakers: SpeakerWatch,
+    blanks: BlankSender,
   ) {
     this.#peers = peers;
     this.#tracks = tracks;
     this.#rtcp = rtcp;
     this.#speakers = speakers;
+    this.#blanks = blanks;
   }
 
   nextTimeoutMs(): number {
@@ -94,7 +99,8 @@ export class MediaTimer {
       this.#report(peer, nowMs);
     }
     this.#speakers.handleTimeout(nowMs);
-    const busy = nowMs - this.#activeMs < IDLE_MS || this.#speakers.active;
+    this.#blanks.handleTimeout();
+    const busy = nowMs - this.#activeMs < IDLE_MS || this.#speakers.active || this.#blanks.active;
     this.#tickMs = busy ? nowMs + TICK_MS : NEVER;
   }
 

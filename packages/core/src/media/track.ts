@@ -18,6 +18,7 @@ import type { Uplink } from "./uplink.ts";
 /** A key frame is asked for again after two round trips, within these bounds. */
 const MIN_REQUEST_MS = 200;
 const MAX_REQUEST_MS = 1000;
+const NO_TRAILER = new Uint8Array(0);
 
 /**
  * A codec that the server makes out of another one of the track (RED ↔ opus). `uplink` is one that no client feeds:
@@ -39,6 +40,7 @@ export class Track {
   /** It is in the list of tracks with pending packets. */
   dirty = false;
   #spec: TrackSpec | undefined;
+  #trailer: Uint8Array = NO_TRAILER;
   /** Published ones in the order of codecs, then derived ones. */
   #uplinks: readonly Uplink[] = [];
   #published: readonly Uplink[] = [];
@@ -57,7 +59,13 @@ export class Track {
 
   set spec(spec: TrackSpec | undefined) {
     this.#spec = spec;
+    if (spec) this.#trailer = spec.trailer;
     this.#attachAll();
+  }
+
+  /** What ends frames that the server makes up; known beyond the end of the track. */
+  get trailer(): Uint8Array {
+    return this.#trailer;
   }
 
   /** All its uplinks: published ones in the order of codecs, then derived ones. */
