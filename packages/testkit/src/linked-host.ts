@@ -63,12 +63,10 @@ export class LinkedHost {
   /** Caps what comes to this host; `undefined` lifts the cap. */
   capDownlink(kbps: number | undefined): void {
     if (kbps === undefined) run("tc", "qdisc", "del", "dev", this.#link, "root");
-    else
-      run(
-        "tc",
-        ...["qdisc", "replace", "dev", this.#link, "root", "tbf"],
-        ...["rate", `${kbps}kbit`, "burst", "8kb", "latency", `${QUEUE_MS}ms`],
-      );
+    else {
+      const queue = ["rate", `${kbps}kbit`, "burst", "8kb", "latency", `${QUEUE_MS}ms`];
+      run("tc", "qdisc", "replace", "dev", this.#link, "root", "tbf", ...queue);
+    }
   }
 
   /**
