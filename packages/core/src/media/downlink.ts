@@ -4,7 +4,8 @@
  * as before, or waits, and wants a key frame. Packets of the batch are forwarded by `forward`, which allocates nothing.
  */
 import { encodeUtf8 } from "@stoa/wire/text";
-import type { DownlinkSettings, SenderSpec } from "../engine/protocol.ts";
+import type { CodecSpec, DownlinkSettings, SenderSpec } from "../engine/protocol.ts";
+import type { BlankFrames } from "./blank-frames.ts";
 import type { CodecTable } from "./codec-table.ts";
 import { NOT_CARRIED } from "./codec-table.ts";
 import { Continuity, MAY_WAIT, MUST_START, NO_REFERENCE, NO_SEQUENCE } from "./continuity.ts";
@@ -70,6 +71,10 @@ export class Downlink {
   readonly track: string;
   /** Set by the first packet ever sent. */
   begun = false;
+  /** Packets flowed since it came to rest last (see `BlankSender`). */
+  restless = false;
+  /** The subscriber's codec in which the last packet went out. */
+  #lastSent: CodecSpec | undefined;
   /** Where it puts itself then. */
   readonly #begun: Downlink[];
   /** When a key frame was asked for last. */
@@ -159,6 +164,7 @@ export class Downlink {
     this.#spec = spec;
     // A packet that was sent under another payload type or with other extensions is not repeated.
     if (this.#sent) this.#sent = this.#newSent();
+    this.#lastSent = spec.codecs.find((codec) => codec.mime === this.#lastSent?.mime);
     this.#bindCodecs();
   }
 
@@ -305,14 +311,12 @@ export class Downlink {
     const timestamp = (ring.timestamp[index]! + continuity.timestampOffset) | 0;
     const layer = unwanted ? this.current | BLANK : this.current;
     this.#sent?.note(outgoing, sequence, timestamp, layer, pictureIdOffset, tl0Offset, keyIdxOffset);
-    const primaryOnly = this.#codecs.primaryOnly[codec] === 1;
     let change: PayloadChange | undefined;
     const widens = continuity.widePictureId && (flags & NARROW_PICTURE_ID) !== 0;
-    if (primaryOnly || unwanted || continuity.rewritesPictures || widens) {
+    if (unwanted || continuity.rewritesPictures || widens) {
       change = writer.change;
       change.original = NOT_RTX;
       change.blank = unwanted;
-      change.primaryOnly = primaryOnly;
       change.widePictureId = continuity.widePictureId;
       change.pictureIdOffset = pictureIdOffset;
       change.tl0Offset = tl0Offset;
@@ -389,7 +393,8 @@ export class Downlink {
     this.#epoch = layer.epoch;
     this.#codec = codec;
     if (!this.begun) this.#begun.push(this);
-    this.begun = true;
+    this.begun = this.restless = true;
+    this.#lastSent = codecs.chosen[codec];
     if (this.#codecs.nack) this.#sent ??= this.#newSent();
     return true;
   }
@@ -419,6 +424,33 @@ export class Downlink {
     return (timestamp + apart + this.continuity.timestampOffset) | 0;
   }
 
+  /** Packets of the track are being forwarded. */
+  get flows(): boolean {
+    return this.current !== NO_LAYER;
+  }
+
+  /**
+   * Sends a frame that the server makes up, due at `ticksMs`, as the next one of a stream that does not flow; `stepMs`: how
+   * long it lasts. False if there is none of the stream's kind, or the stream has ended.
+   */
+  sendBlank(frames: BlankFrames, trailer: Uint8Array, stepMs: number, ticksMs: number, writer: PacketWriter): boolean {
+    const { continuity, subscriber } = this;
+    const codec = this.#lastSent;
+    if (!codec || continuity.ended) return false;
+    const count = frames.prepare(codec, continuity, trailer);
+    if (count === 0) return false;
+    continuity.makeUpFrame(stepMs, codec.clockRate, ticksMs);
+    for (let part = 0; part < count; part++) {
+      const { payloadType } = codec;
+      const sequence = continuity.nextMadeUp();
+      const { timestamp } = continuity;
+      this.#count(
+        writer.write(subscriber, this.#plan, frames.ring, part, payloadType, sequence, timestamp, this.ssrc, undefined),
+      );
+    }
+    return true;
+  }
+
   /** The subscriber lost this packet (16 bits): sends it again if that may help. True if it was. */
   resend(lost: number, time: BatchTime, writer: PacketWriter): boolean {
     const sent = this.#sent;
@@ -440,7 +472,6 @@ export class Downlink {
     const { change } = writer;
     change.original = rtx === 0 ? NOT_RTX : lost;
     change.blank = blank;
-    change.primaryOnly = this.#codecs.primaryOnly[codec] === 1;
     change.widePictureId = this.continuity.widePictureId;
     change.pictureIdOffset = sent.pictureIdOffset(record);
     change.tl0Offset = sent.tl0Offset(record);
@@ -536,7 +567,9 @@ export class Downlink {
 
   #bindCodecs(): void {
     const uplink = this.#serving ?? this.#uplink;
-    const { codecs, plan } = uplink ? uplink.tables.find(uplink.codecs, this.#spec) : NO_TABLES;
+    // What was sent last can still be brought to rest.
+    if (!uplink) return;
+    const { codecs, plan } = uplink.tables.find(uplink.codecs, this.#spec);
     this.#codecs = codecs;
     this.#plan = plan;
   }

@@ -7,7 +7,7 @@ import type { CodecSpec, ReceiverSpec, SenderSpec } from "../engine/protocol.ts"
 import type { PacketSink } from "../paths.ts";
 import { PacketPool, SLOT_BYTES, Slab } from "../slab.ts";
 import { Forwarder, UNMANAGED } from "./forwarder.ts";
-import type { ForwarderEvent, PeerOptions } from "./forwarder.ts";
+import type { ForwarderDeps, ForwarderEvent, PeerOptions } from "./forwarder.ts";
 import type { MediaTransport } from "./transport.ts";
 
 /** Numbers that look random and are the same in every run. */
@@ -237,7 +237,7 @@ export class World {
   readonly #slot = this.slab.alloc(SLOT_BYTES);
   readonly transports = new Map<number, { path: number; connected: boolean }>();
 
-  constructor(seed = 1) {
+  constructor(seed = 1, deps: Partial<ForwarderDeps> = {}) {
     const random01 = seeded(seed);
     const random: Random = {
       bytes: (length) => new Uint8Array(length),
@@ -251,7 +251,7 @@ export class World {
       send: () => undefined,
       flush: () => undefined,
     };
-    this.forwarder = new Forwarder({ slab: this.slab, pool: this.pool, sink, random });
+    this.forwarder = new Forwarder({ slab: this.slab, pool: this.pool, sink, random, ...deps });
   }
 
   addPeer(

@@ -2,7 +2,6 @@
  * Writing one packet for one subscriber: header and extensions into a send slot, the payload encrypted from where it lies
  * in the ring. The payload is copied only if bytes of it change (VP8 picture numbers, RTX).
  */
-import { redPrimaryOffset } from "@stoa/wire/codec/red";
 import { RTP_HEADER_BYTES, writeRtpHeader } from "@stoa/wire/rtp/header";
 import { UNSTAMPED } from "../congestion/controller.ts";
 import type { PacketSink } from "../paths.ts";
@@ -30,8 +29,6 @@ export interface PayloadChange {
   original: number;
   /** Only the number goes out, without payload. */
   blank: boolean;
-  /** Only the primary encoding of RED goes out. */
-  primaryOnly: boolean;
   widePictureId: boolean;
   pictureIdOffset: number;
   tl0Offset: number;
@@ -42,7 +39,6 @@ function noChange(): PayloadChange {
   return {
     original: NOT_RTX,
     blank: false,
-    primaryOnly: false,
     widePictureId: false,
     pictureIdOffset: 0,
     tl0Offset: 0,
@@ -90,7 +86,7 @@ export class PacketWriter {
     this.#length = ring.payloadLength[index]!;
     if (end - at + this.#length + GROWTH_BYTES > SLOT_BYTES) return -1;
     if (this.#length === 0) this.#from = end;
-    if (change !== undefined && !this.#change(change, ring, index, end)) return -1;
+    if (change !== undefined) this.#change(change, ring, index, end);
     const total = to.transport.protectRtp(at, end - at, this.#from, this.#length);
     if (total <= 0) return -1;
     this.#sink.commit(to.transport.path, total);
@@ -132,15 +128,9 @@ export class PacketWriter {
     to.countSent(bytes);
   }
 
-  /** Puts the changed payload behind the header at `end`, or moves `#from`. False if it is malformed. */
-  #change(change: PayloadChange, ring: PacketRing, index: number, end: number): boolean {
+  /** Puts the changed payload behind the header at `end`; nothing to change, it stays where it is. */
+  #change(change: PayloadChange, ring: PacketRing, index: number, end: number): void {
     if (change.blank) this.#length = 0;
-    if (change.primaryOnly && !change.blank) {
-      const skip = redPrimaryOffset(this.#u8, this.#from, this.#length);
-      if (skip < 0) return false;
-      this.#from += skip;
-      this.#length -= skip;
-    }
     let to = end;
     if (change.original !== NOT_RTX) {
       this.#u8[to++] = change.original >> 8;
@@ -153,11 +143,10 @@ export class PacketWriter {
     } else if (to !== end) {
       this.#u8.copyWithin(to, this.#from, this.#from + this.#length);
     } else {
-      return true;
+      return;
     }
     this.#length += to - end;
     this.#from = end;
-    return true;
   }
 }
 

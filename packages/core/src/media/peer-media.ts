@@ -44,6 +44,8 @@ export class PeerMedia {
   connected = false;
   /** By SSRC. */
   readonly downlinks = new Map<number, Downlink>();
+  /** Streams that were given up and are brought to rest, by SSRC. */
+  readonly closing = new Map<number, Downlink>();
   /**
    * How streams that ended left off, by SSRC: one that comes back under the same SSRC and keys must go on, for SRTP may
    * never protect two packets under one number. Bounded by `remember`.
