@@ -10,6 +10,7 @@ import { createRandom } from "@stoa/io/random";
 import { listensOnLoopbackOnly } from "./config/address.ts";
 import type { LoadedConfig } from "./config/load.ts";
 import { planWorkers } from "./config/ports.ts";
+import { bandwidthFeedback } from "./config/schema-bwe.ts";
 import type { Config } from "./config/schema.ts";
 import { iceServersFor } from "./config/turn-servers.ts";
 import type { KeyPair } from "./auth/create.ts";
@@ -66,6 +67,7 @@ export function assemble(options: PresetOptions): ServerParts {
     nodeId: newSid(random, "ND_"),
     region: config.region,
     enabledCodecs: config.room.enabled_codecs.map(({ mime, fmtp_line: fmtp }) => (fmtp ? { mime, fmtp } : { mime })),
+    transport: { bandwidthFeedback: bandwidthFeedback(config.rtc.congestion_control) },
     iceServers: (participant: string) => iceServersFor(config, participant, nowMs()),
     limits: {
       nameBytes: config.limit.max_participant_name_length,
@@ -121,11 +123,19 @@ function assembleMedia({ loaded: { config }, log, env, cores, workerEntry }: Pre
   const certificate = generateCertificate(nowMs());
   const accel = parseAccelMode(env["STOA_ACCEL"]);
   const announce = announceRules(config);
+  const { active_level, min_percentile, update_interval, smooth_intervals } = config.audio;
+  const audioLevel = {
+    activeLevel: active_level,
+    minPercentile: min_percentile,
+    updateIntervalMs: update_interval,
+    smoothIntervals: smooth_intervals,
+  };
   const inits = planWorkers(config, cores).map((ports, index): WorkerInit => ({
     index,
     certificate,
     accel,
     announce,
+    audioLevel,
     ...ports,
   }));
   return new MediaWorkers({ entry: workerEntry, inits, fingerprint: fingerprintOf(certificate.certDer), log });

@@ -21,6 +21,7 @@ import { setSenders } from "./links.ts";
 import type { Participant } from "./participant.ts";
 import type { PeerLink } from "./peer-link.ts";
 import type { TrackSid } from "./sid.ts";
+import { tellSpeakers } from "./speakers.ts";
 import type { RoomState } from "./state.ts";
 import { sameCodec, type PublishedTrack } from "./track.ts";
 import { spatialForQuality, spatialForSize } from "./video-layers.ts";
@@ -112,6 +113,7 @@ export function applySettings(room: RoomState, participant: Participant, sid: Tr
     room.media({ type: "setDownlink", peer: link.peer, track: sid, settings });
   }
   wish(room, track, participant.sid, codecIndex, settings);
+  tellSpeakers(room, participant);
 }
 
 /** The layers, the size or the codecs of a track changed: subscribers may need another layer now. */

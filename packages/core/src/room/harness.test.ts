@@ -124,6 +124,7 @@ export class World {
           "video/VP9",
           "video/rtx",
         ].map((mime) => ({ mime })),
+        transport: { bandwidthFeedback: "transport-cc" },
         iceServers: () => [],
         limits: { nameBytes: 16, metadataBytes: 32, attributesBytes: 64 },
         media: DEFAULT_MEDIA_POLICY,

@@ -97,14 +97,14 @@ function enter(
 
 /** The SDP machines; the worker hears of a peer when its first description goes out. */
 function connect(room: RoomState, participant: Participant, negotiation: NegotiationFactory): void {
-  const { random, media, nextPeerId } = room.options;
+  const { random, media, nextPeerId, server } = room.options;
   const options = (): NegotiationOptions => ({
     local: media,
     random,
     credentials: drawIceCredentials(random),
     codecs: participant.codecs,
     client: clientTraits(participant.client),
-    bandwidthFeedback: "remb",
+    bandwidthFeedback: server.transport.bandwidthFeedback,
     playoutDelay: false,
   });
   const publisher = { ...options(), role: participant.singlePeer ? ("single" as const) : ("publisher" as const) };

@@ -19,6 +19,7 @@ import type { PeerLink } from "./peer-link.ts";
 import { publishStarted } from "./publish.ts";
 import type { TrackSid } from "./sid.ts";
 import { dropSignal } from "./signal.ts";
+import { handleSpeakers } from "./speakers.ts";
 import type { RoomState } from "./state.ts";
 import { subscribeToExisting } from "./subscriptions.ts";
 import { announce } from "./updates.ts";
@@ -49,6 +50,8 @@ export function handleMediaEvent(room: RoomState, event: MediaEvent): void {
       if (peer) tellStreamState(room, peer.participant, event.track, event.paused);
       return;
     }
+    case "speakers":
+      return handleSpeakers(room, event.speakers);
     default:
   }
 }

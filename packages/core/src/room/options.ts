@@ -12,7 +12,7 @@ import type {
 } from "@livekit/protocol";
 import type { Random } from "../crypto.ts";
 import type { CongestionSpec, PeerId } from "../engine/protocol.ts";
-import type { EnabledCodec, LocalTransport } from "../negotiation/types.ts";
+import type { BandwidthFeedback, EnabledCodec, LocalTransport } from "../negotiation/types.ts";
 import type { SignalId } from "./effects.ts";
 import type { ParticipantSid } from "./sid.ts";
 
@@ -86,6 +86,7 @@ export interface ServerFacts {
   readonly region: string;
   /** `room.enabled_codecs` of the configuration, in its order. */
   readonly enabledCodecs: readonly EnabledCodec[];
+  readonly transport: TransportPolicy;
   /** STUN and TURN servers for one participant; the credentials are its own. */
   readonly iceServers: (participant: ParticipantSid) => ICEServer[];
   readonly limits: RoomLimits;
@@ -100,6 +101,12 @@ export interface MediaPolicy {
   readonly dynacastPauseDelayMs: number;
   /** In rooms with fewer participants a track regresses to its backup codec, if its publisher prefers that; 0 = always. */
   readonly codecRegressionThreshold: number;
+}
+
+/** How peers are connected; from `rtc` of the configuration. */
+export interface TransportPolicy {
+  /** Which one is preferred towards subscribers. */
+  readonly bandwidthFeedback: BandwidthFeedback;
 }
 
 /** Sizes in bytes that self-updates must not exceed; 0 = no limit. */

@@ -82,6 +82,8 @@ export class Participant {
   readonly activeTracks = new Set<TrackSid>();
   /** Tracks whose new settings wait for the end of the debounce. */
   readonly changedSettings = new Set<TrackSid>();
+  /** Who speaks, and how loud, as it was told last. */
+  toldSpeakers: ReadonlyMap<ParticipantSid, number> = new Map();
   lastNegotiationMs = Number.NEGATIVE_INFINITY;
 
   /** Infos up to this revision reached it by a JoinResponse or a snapshot. */

@@ -8,6 +8,7 @@ import { repeatDynacast } from "./dynacast.ts";
 import { restartIce } from "./negotiate.ts";
 import type { JoinInput } from "./options.ts";
 import type { Participant } from "./participant.ts";
+import { tellSpeakers } from "./speakers.ts";
 import type { RoomState } from "./state.ts";
 import { refreshToken } from "./token.ts";
 import { sendMissedDepartures, sendSnapshot } from "./updates.ts";
@@ -28,6 +29,7 @@ export function resume(room: RoomState, participant: Participant, input: JoinInp
   if (participant.features.disconnectedUpdates) sendMissedDepartures(room, participant, missedSinceMs);
   sendSnapshot(room, participant);
   room.send(participant, { case: "roomUpdate", value: new RoomUpdate({ room: room.info() }) });
+  tellSpeakers(room, participant);
   refreshToken(room, participant);
   room.event("resumed", participant);
   repeatDynacast(room, participant);

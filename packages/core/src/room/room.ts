@@ -36,6 +36,7 @@ import { handleUpdateAudioTrack, handleUpdateVideoTrack } from "./requests/updat
 import { handleUpdateMetadata } from "./requests/update-metadata.ts";
 import type { ParticipantSid } from "./sid.ts";
 import { handleSignalClosed } from "./signal.ts";
+import { endSimulatedSpeaker } from "./speakers.ts";
 import { RoomState } from "./state.ts";
 import { giveUpTrack } from "./subscriptions.ts";
 import type { DueTimer } from "./timers.ts";
@@ -205,6 +206,8 @@ function fire(room: RoomState, { kind, subject }: DueTimer): void {
       return fullReconnect(room, participant, "an offer was not answered within 15 s");
     case "trackSettings":
       return applyGatheredSettings(room, participant);
+    case "simulatedSpeaker":
+      return endSimulatedSpeaker(room, participant);
     case "trackNotFound":
       return giveUpTrack(room, participant, subject.slice(blank + 1));
     default:

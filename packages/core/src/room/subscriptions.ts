@@ -9,6 +9,7 @@ import { stopDynacast, unwish } from "./dynacast.ts";
 import { scheduleNegotiation } from "./negotiate.ts";
 import type { Participant, Subscription } from "./participant.ts";
 import type { TrackSid } from "./sid.ts";
+import { dropSpeaker, tellSpeakers } from "./speakers.ts";
 import type { RoomState } from "./state.ts";
 import type { PublishedTrack } from "./track.ts";
 
@@ -71,6 +72,7 @@ export function withdrawTrack(room: RoomState, track: PublishedTrack): void {
     if (participant.activeTracks.delete(sid)) scheduleNegotiation(room, participant);
   }
   track.subscribers.clear();
+  dropSpeaker(room, sid);
   stopDynacast(room, track);
 }
 
@@ -119,6 +121,7 @@ function activate(room: RoomState, participant: Participant, track: PublishedTra
   if (!participant.grants.canSubscribe || participant.activeTracks.has(sid)) return;
   participant.activeTracks.add(sid);
   track.subscribers.add(participant.sid);
+  tellSpeakers(room, participant);
   scheduleNegotiation(room, participant);
 }
 
@@ -127,6 +130,7 @@ function deactivate(room: RoomState, participant: Participant, track: PublishedT
   if (!participant.activeTracks.delete(sid)) return;
   track.subscribers.delete(participant.sid);
   unbindSender(room, participant, sid);
+  tellSpeakers(room, participant);
   scheduleNegotiation(room, participant);
 }
 

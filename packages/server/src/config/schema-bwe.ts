@@ -102,11 +102,22 @@ export const congestionControl = () =>
       }),
     ),
     remote_bwe: pending(remoteBwe),
-    use_send_side_bwe_interceptor: pending(flag().default(false)),
-    use_send_side_bwe: pending(flag().default(false)),
+    /** LiveKit's two ways to estimate by transport-wide feedback are one here: either key set to true asks for it. */
+    use_send_side_bwe_interceptor: flag().optional(),
+    /**
+     * Unset: the server estimates by transport-wide feedback, and a client that does not send that estimates itself (REMB).
+     * False: REMB, LiveKit's default. The file says nothing in both cases there, so only a written `false` means it.
+     */
+    use_send_side_bwe: flag().optional(),
     send_side_bwe_pacer: pending(word("", "pass-through", "no-queue", "leaky-bucket").default("no-queue")),
     send_side_bwe: pending(part({ congestion_detector: congestionDetector })),
   });
+
+/** Which bandwidth feedback subscribers are asked for. */
+export function bandwidthFeedback(control: z.output<ReturnType<typeof congestionControl>>): "transport-cc" | "remb" {
+  if (control.use_send_side_bwe_interceptor) return "transport-cc";
+  return control.use_send_side_bwe === false ? "remb" : "transport-cc";
+}
 
 const streamTracker = () =>
   part({

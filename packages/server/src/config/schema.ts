@@ -112,7 +112,7 @@ export const configSchema = z.strictObject({
   rtc: rtc(),
   room: room(),
   limit: limit(),
-  audio: pending(audio()),
+  audio: audio(),
   video: section({
     dynacast_pause_delay: duration().default(5000),
     stream_tracker_manager: pending(streamTrackerManager()),

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, describe, test } from "node:test";
 import type { MediaCommand, MediaEvent } from "@stoa/core/engine/protocol";
+import { DEFAULT_AUDIO_LEVEL } from "@stoa/core/media/audio-level";
 import { recordingLog } from "../fixtures.test.ts";
 import { announcedCandidates, type AnnounceRules } from "./announced.ts";
 import { MediaWorkers } from "./media-workers.ts";
@@ -56,6 +57,7 @@ function workers(url: URL, count = 1) {
     certificate,
     accel: "auto",
     announce,
+    audioLevel: DEFAULT_AUDIO_LEVEL,
     udpPort: 7000 + index,
     tcpPort: 0,
   }));

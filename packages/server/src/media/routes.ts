@@ -1,24 +1,29 @@
-/** Which room an event of a worker is for: peers and members are noted as the commands go by, and forgotten with their room. */
+/**
+ * Which room an event of a worker is for: SIDs of rooms, peers and members are noted as the commands go by, and forgotten
+ * with their room, which goes by its name here.
+ */
 import type { MediaCommand, MediaEvent, PeerId } from "@stoa/core/engine/protocol";
 
 interface RoomRoutes {
+  /** SID, "" before a peer is opened. */
+  sid: string;
   readonly peers: Set<PeerId>;
   readonly members: Set<string>;
-  /** SIDs by which the worker calls the room. */
-  readonly sids: Set<string>;
 }
 
 export class MediaRoutes {
   readonly #rooms = new Map<string, RoomRoutes>();
+  readonly #roomOfSid = new Map<string, string>();
   readonly #roomOfPeer = new Map<PeerId, string>();
   readonly #roomOfMember = new Map<string, string>();
-  readonly #roomOfSid = new Map<string, string>();
 
   /** Notes what a command of this room opens or closes. */
   note(room: string, command: MediaCommand): void {
     switch (command.type) {
       case "openPeer":
+        this.#of(room).sid = command.room;
         this.#of(room).peers.add(command.peer);
+        this.#roomOfSid.set(command.room, room);
         this.#roomOfPeer.set(command.peer, room);
         break;
       case "closePeer":
@@ -27,9 +32,7 @@ export class MediaRoutes {
         break;
       case "setMember":
         this.#of(room).members.add(command.participant);
-        this.#of(room).sids.add(command.room);
         this.#roomOfMember.set(command.participant, room);
-        this.#roomOfSid.set(command.room, room);
         break;
       case "removeMember":
         this.#rooms.get(room)?.members.delete(command.participant);
@@ -43,16 +46,16 @@ export class MediaRoutes {
     const routes = this.#rooms.get(room);
     if (!routes) return;
     this.#rooms.delete(room);
+    this.#roomOfSid.delete(routes.sid);
     for (const peer of routes.peers) this.#roomOfPeer.delete(peer);
     for (const member of routes.members) this.#roomOfMember.delete(member);
-    for (const sid of routes.sids) this.#roomOfSid.delete(sid);
   }
 
   /** The room that an event is for, or undefined when it is for none, or came too late. */
   roomOf(event: MediaEvent): string | undefined {
     if ("peer" in event) return this.#roomOfPeer.get(event.peer);
-    if (event.type === "dataSequence") return this.#roomOfMember.get(event.participant);
-    return event.type === "speakers" ? this.#roomOfSid.get(event.room) : undefined;
+    if ("room" in event) return this.#roomOfSid.get(event.room);
+    return event.type === "dataSequence" ? this.#roomOfMember.get(event.participant) : undefined;
   }
 
   /** Rooms and members at the moment: the load. */
@@ -62,7 +65,7 @@ export class MediaRoutes {
 
   #of(room: string): RoomRoutes {
     let routes = this.#rooms.get(room);
-    if (!routes) this.#rooms.set(room, (routes = { peers: new Set(), members: new Set(), sids: new Set() }));
+    if (!routes) this.#rooms.set(room, (routes = { sid: "", peers: new Set(), members: new Set() }));
     return routes;
   }
 }

@@ -80,6 +80,7 @@ function setUp(yaml = "") {
       nodeId: "ND_test",
       region: "",
       enabledCodecs: config.room.enabled_codecs.map(({ mime }) => ({ mime })),
+      transport: { bandwidthFeedback: "transport-cc" },
       iceServers: () => [],
       limits: { nameBytes: 0, metadataBytes: 0, attributesBytes: 0 },
       media: DEFAULT_MEDIA_POLICY,
