@@ -15,6 +15,7 @@ import { MAX_TEMPORAL } from "./layer-rates.ts";
 import type { Layer } from "./layer.ts";
 import { MAX_PADDING, NOT_RTX } from "./packet-writer.ts";
 import type { PacketWriter, PayloadChange } from "./packet-writer.ts";
+import { ReceiverView } from "./receiver-view.ts";
 import { ReportTimes } from "./report-times.ts";
 import { EMPTY, FRAME_START, HAS_PICTURE_ID, KEY_START, NARROW_PICTURE_ID, SWITCH_UP } from "./ring.ts";
 import type { PacketRing } from "./ring.ts";
@@ -81,6 +82,11 @@ export class Downlink {
   requestedMs = -1e12;
   /** Share of packets lost by the last receiver report, in 1/256. */
   fractionLost = 0;
+  /** What the receiver's reports say. */
+  readonly reported = new ReceiverView();
+  /** Packets and key frames that the receiver asked for. */
+  nacks = 0;
+  keyFrameRequests = 0;
   /** SDES CNAME. */
   readonly cname: Uint8Array;
   readonly reportTimes = new ReportTimes();
@@ -150,6 +156,11 @@ export class Downlink {
   /** Its packets say when they were sent, or carry transport-wide numbers. */
   get stamped(): boolean {
     return this.#plan.measures;
+  }
+
+  /** Forwarding is stopped for want of bandwidth. */
+  get paused(): boolean {
+    return this.wantedSpatial >= 0 && this.#allocatedSpatial < 0;
   }
 
   /** A key frame is needed before anything (or the layer wanted) can be sent. */

@@ -52,8 +52,9 @@ export class Layer {
   boundMs = -1e12;
   /** A first packet came and was told. */
   announced = false;
-  /** Octets and packets that came, retransmissions included. */
+  /** Packets that came, retransmissions included, and the octets of them modulo 2^30. */
   packets = 0;
+  octets = 0;
 
   /** `clock`: that of the layer from which the server makes this one. */
   constructor(pool: PacketPool, index: number, isVideo: boolean, clock = new SenderClock()) {

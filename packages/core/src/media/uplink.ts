@@ -17,6 +17,8 @@ import { MAX_SPATIAL, StreamTrackers } from "./stream-tracker.ts";
 import type { Track } from "./track.ts";
 
 const MAX_PENDING = 128;
+/** Keeps a counter a small integer. */
+const OCTETS_MASK = 0x3fffffff;
 const NO_CODEC = -1;
 const NO_SLOT = -1;
 
@@ -154,6 +156,7 @@ export class Uplink {
       this.lastCodec = codec;
       this.layersChanged = true;
     }
+    layer.octets = (layer.octets + header.payloadLength) & OCTETS_MASK;
     const ring: PacketRing = layer.ring;
     const empty = payloadLength === 0;
     let flags = empty ? EMPTY : 0;

@@ -3,7 +3,13 @@
  * peer is up; a failure asks the client to resume, and ends the session when it does not. Events of peers that are
  * closed find nobody.
  */
-import { DisconnectReason, ParticipantInfo_State } from "@livekit/protocol";
+import {
+  DisconnectReason,
+  ParticipantInfo_State,
+  StreamState,
+  StreamStateInfo,
+  StreamStateUpdate,
+} from "@livekit/protocol";
 import type { MediaEvent, PeerState } from "../engine/protocol.ts";
 import { tellSubscribed } from "./downlinks.ts";
 import { leaveMessage } from "./leave.ts";
@@ -11,6 +17,7 @@ import { setMember } from "./members.ts";
 import type { Participant } from "./participant.ts";
 import type { PeerLink } from "./peer-link.ts";
 import { publishStarted } from "./publish.ts";
+import type { TrackSid } from "./sid.ts";
 import { dropSignal } from "./signal.ts";
 import { handleSpeakers } from "./speakers.ts";
 import type { RoomState } from "./state.ts";
@@ -38,10 +45,24 @@ export function handleMediaEvent(room: RoomState, event: MediaEvent): void {
       if (participant) participant.lastDataSequence = Math.max(participant.lastDataSequence, event.sequence);
       return;
     }
+    case "streamState": {
+      const peer = room.peers.get(event.peer);
+      if (peer) tellStreamState(room, peer.participant, event.track, event.paused);
+      return;
+    }
     case "speakers":
       return handleSpeakers(room, event.speakers);
     default:
   }
+}
+
+/** Its picture stands still for want of bandwidth, or moves again; that a muted one stands still is known. */
+function tellStreamState(room: RoomState, subscriber: Participant, trackSid: TrackSid, paused: boolean): void {
+  const track = room.tracks.get(trackSid);
+  if (!track || !subscriber.activeTracks.has(trackSid) || (paused && track.info.muted)) return;
+  const state = paused ? StreamState.PAUSED : StreamState.ACTIVE;
+  const streamStates = [new StreamStateInfo({ participantSid: track.publisher, trackSid, state })];
+  room.send(subscriber, { case: "streamStateUpdate", value: new StreamStateUpdate({ streamStates }) });
 }
 
 function handlePeerState(

@@ -86,6 +86,9 @@ export class Participant {
   toldSpeakers: ReadonlyMap<ParticipantSid, number> = new Map();
   lastNegotiationMs = Number.NEGATIVE_INFINITY;
 
+  /** A simulated accident: the signal connection of the next resume breaks, before or after it was answered. */
+  failResume: { readonly when: "before" | "after"; readonly untilMs: number } | undefined;
+
   /** Infos up to this revision reached it by a JoinResponse or a snapshot. */
   seenRevision = 0;
   /** Revision of its first info: whoever has seen that one knows it. */
