@@ -1,6 +1,7 @@
 /** Firefox ESR and Chromium in one room, inside a network namespace because Firefox never connects to loopback. */
 import { test } from "node:test";
-import { type CallPage, launchChromium, openPage } from "@stoa/testkit/browser";
+import { launchChromium, openPage } from "@stoa/testkit/browser";
+import type { CallPage } from "@stoa/testkit/call-page";
 import { Firefox, FIREFOX_TONE_HZ } from "@stoa/testkit/firefox";
 import { inNamespace, NAMESPACE_ADDRESS, rerunInNamespace } from "@stoa/testkit/namespace";
 import { startServer } from "@stoa/testkit/server-process";

@@ -1,5 +1,6 @@
 /** The server put together from its configuration: the only place where parts meet. Nothing listens yet. */
 import { fileURLToPath } from "node:url";
+import type { MediaPolicy } from "@stoa/core/room/options";
 import { newSid } from "@stoa/core/room/sid";
 import { fingerprintOf, generateCertificate } from "@stoa/io/accel/certificate";
 import { parseAccelMode } from "@stoa/io/accel/probe";
@@ -73,6 +74,7 @@ export function assemble(options: PresetOptions): ServerParts {
       metadataBytes: config.limit.max_metadata_size,
       attributesBytes: config.limit.max_attributes_size,
     },
+    media: mediaPolicy(config),
   };
   const { createRoom, observers } = options;
   const registry = new RoomRegistry({
@@ -108,15 +110,32 @@ export function firstKey({ keys }: LoadedConfig): KeyPair {
   return { key, secret };
 }
 
+function mediaPolicy({ rtc, video }: Config): MediaPolicy {
+  const { enabled, allow_pause: allowPause } = rtc.congestion_control;
+  return {
+    congestion: { enabled, allowPause },
+    dynacastPauseDelayMs: video.dynacast_pause_delay,
+    codecRegressionThreshold: video.codec_regression_threshold,
+  };
+}
+
 function assembleMedia({ loaded: { config }, log, env, cores, workerEntry }: PresetOptions): MediaWorkers {
   const certificate = generateCertificate(nowMs());
   const accel = parseAccelMode(env["STOA_ACCEL"]);
   const announce = announceRules(config);
+  const { active_level, min_percentile, update_interval, smooth_intervals } = config.audio;
+  const audioLevel = {
+    activeLevel: active_level,
+    minPercentile: min_percentile,
+    updateIntervalMs: update_interval,
+    smoothIntervals: smooth_intervals,
+  };
   const inits = planWorkers(config, cores).map((ports, index): WorkerInit => ({
     index,
     certificate,
     accel,
     announce,
+    audioLevel,
     ...ports,
   }));
   return new MediaWorkers({ entry: workerEntry, inits, fingerprint: fingerprintOf(certificate.certDer), log });

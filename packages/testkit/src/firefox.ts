@@ -3,7 +3,8 @@ import { readFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type Browser, launch } from "puppeteer-core";
-import { CallPage, findProgram, PAGE_SCRIPTS } from "./browser.ts";
+import { findProgram, PAGE_SCRIPTS } from "./browser.ts";
+import { CallPage } from "./call-page.ts";
 import type { ServerProcess } from "./server-process.ts";
 
 /** Pitch of the fake microphone. */

@@ -9,6 +9,7 @@
  */
 import { DataRelay, RELIABLE_LABEL } from "../data/relay.ts";
 import { earlier, NEVER } from "../clock.ts";
+import type { AudioLevelOptions } from "../media/audio-level.ts";
 import { Forwarder } from "../media/forwarder.ts";
 import type { DatagramBatch, Path } from "../paths.ts";
 import type { SendOutcome } from "../peer/data-transport.ts";
@@ -27,6 +28,8 @@ const SEQUENCE_INTERVAL_MS = 100;
 export interface EngineDeps extends PeerDeps {
   readonly slab: Slab;
   readonly pool: PacketPool;
+  /** When a microphone counts as speaking; LiveKit's values if it is left out. */
+  readonly audioLevel?: AudioLevelOptions;
 }
 
 /** A peer with what the engine knows of it. */
@@ -187,7 +190,8 @@ export class MediaEngine {
     const link: Link = { peer, room, participant, channels: new Map(), labels: new Map() };
     this.#links.set(id, link);
     this.#peers.add(peer);
-    this.#forwarder.addPeer(id, peer, { congestion: command.congestion, playoutDelay: command.playoutDelay });
+    const { congestion, playoutDelay } = command;
+    this.#forwarder.addPeer(id, peer, { congestion, playoutDelay, owner: { room, participant } });
     for (const channel of command.channels) peer.openChannel(channel);
     this.#settle(link);
   }

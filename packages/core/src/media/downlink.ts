@@ -1,7 +1,7 @@
 /**
  * One track on its way to one subscriber: which layer is forwarded, with which numbers, and what can be repeated.
- * A stream starts, and changes its layer, only on a packet where a decoder can start; until then it waits and wants a
- * key frame. Packets of the batch are forwarded by `forward`, which allocates nothing.
+ * A stream starts, and changes its layer or its codec, only on a packet where a decoder can start; until then it goes on
+ * as before, or waits, and wants a key frame. Packets of the batch are forwarded by `forward`, which allocates nothing.
  */
 import { encodeUtf8 } from "@stoa/wire/text";
 import type { DownlinkSettings, SenderSpec } from "../engine/protocol.ts";
@@ -10,15 +10,17 @@ import { NOT_CARRIED } from "./codec-table.ts";
 import { Continuity, MAY_WAIT, MUST_START, NO_REFERENCE, NO_SEQUENCE } from "./continuity.ts";
 import type { ContinuityState, ReferenceKind, SeedResult } from "./continuity.ts";
 import type { ExtensionPlan } from "./extension-plan.ts";
+import { MAX_TEMPORAL } from "./layer-rates.ts";
 import type { Layer } from "./layer.ts";
 import { NOT_RTX } from "./packet-writer.ts";
 import type { PacketWriter, PayloadChange } from "./packet-writer.ts";
 import { ReportTimes } from "./report-times.ts";
 import { EMPTY, HAS_PICTURE_ID, KEY_START, NARROW_PICTURE_ID } from "./ring.ts";
 import type { PacketRing } from "./ring.ts";
-import { QUALITY_OFF, selectLayer } from "./select.ts";
+import { QUALITY_OFF, selectSpatial } from "./select.ts";
 import { NO_RECORD, SentPackets } from "./sent-packets.ts";
 import { NO_TABLES } from "./shared-tables.ts";
+import { MAX_SPATIAL } from "./stream-tracker.ts";
 import type { Subscriber } from "./subscriber.ts";
 import type { BatchTime } from "./transport.ts";
 import type { Uplink } from "./uplink.ts";
@@ -36,21 +38,29 @@ export class Downlink {
   readonly continuity: Continuity;
   readonly ssrc: number;
   readonly isVideo: boolean;
-  /** Layer to forward; -1 = nothing. */
+  /** Stream of the uplink to forward (in simulcast, that is the spatial layer); -1 = nothing. */
   target = NO_LAYER;
-  /** Layer being forwarded; -1 = waiting for a start. */
+  /** Stream being forwarded; -1 = waiting for a start. */
   current = NO_LAYER;
+  /** Layers to forward at most. */
+  targetSpatial = NO_LAYER;
+  targetTemporal = NO_LAYER;
   /** Packets and octets of payload sent, for sender reports; wrap at 32 bits. */
   packets = 0;
   octets = 0;
   /** Something was sent since this was cleared: a sender report is due. */
   sentSinceReport = false;
+  /** Where packets are to come from. */
   #uplink: Uplink | undefined;
+  /** Where they come from now: another codec until the wanted one has a key frame. Undefined while nothing flows. */
+  #serving: Uplink | undefined;
   #epoch = -1;
   #codec = -1;
   #plan: ExtensionPlan = NO_TABLES.plan;
   #codecs: CodecTable = NO_TABLES.codecs;
   #sent: SentPackets | undefined;
+  /** What the records of `#sent` refer to. */
+  #sentFrom: Uplink | undefined;
 
   readonly track: string;
   /** Set by the first packet ever sent. */
@@ -67,6 +77,9 @@ export class Downlink {
   #spec: SenderSpec;
   #settings: DownlinkSettings = { disabled: false, maxSpatial: 2, fps: 0, priority: 0 };
   #muted = false;
+  /** What the allocator grants. */
+  #allocatedSpatial = MAX_SPATIAL - 1;
+  #allocatedTemporal = MAX_TEMPORAL - 1;
   /** Where the packets mapped last came from. */
   #layer: Layer | undefined;
   #rtxSequence: number;
@@ -91,6 +104,38 @@ export class Downlink {
     return this.#uplink;
   }
 
+  get settings(): DownlinkSettings {
+    return this.#settings;
+  }
+
+  get isScreenShare(): boolean {
+    return this.#uplink?.isScreenShare ?? false;
+  }
+
+  /** The highest spatial layer that the client wants, whether it flows or not, whatever is granted; -1 = none at all. */
+  get wantedSpatial(): number {
+    const { disabled, maxSpatial } = this.#settings;
+    if (disabled || this.#muted || this.continuity.ended || !this.#uplink) return NO_LAYER;
+    if (!this.isVideo) return 0;
+    return maxSpatial >= QUALITY_OFF ? NO_LAYER : Math.min(maxSpatial, MAX_SPATIAL - 1);
+  }
+
+  /** The highest temporal layer that the client wants: the lowest one with the frame rate that is enough for it. */
+  get wantedTemporal(): number {
+    const spatial = this.targetSpatial >= 0 ? this.targetSpatial : this.wantedSpatial;
+    if (spatial < 0 || !this.#uplink) return NO_LAYER;
+    return this.#uplink.rates.temporalFor(spatial, this.#settings.fps);
+  }
+
+  /** Layers that flow now; -1 while nothing does. */
+  get currentSpatial(): number {
+    return this.current;
+  }
+
+  get currentTemporal(): number {
+    return this.current === NO_LAYER ? NO_LAYER : this.targetTemporal;
+  }
+
   /** The layer whose clock the sent timestamps follow. */
   get source(): Layer | undefined {
     return this.#layer;
@@ -98,7 +143,8 @@ export class Downlink {
 
   /** A key frame is needed before anything (or the layer wanted) can be sent. */
   get wantsKeyFrame(): boolean {
-    return this.isVideo && this.target !== NO_LAYER && this.target !== this.current;
+    if (!this.isVideo || this.target === NO_LAYER) return false;
+    return this.target !== this.current || this.#serving !== this.#uplink;
   }
 
   /** Takes a renegotiated description of the same stream. */
@@ -110,14 +156,29 @@ export class Downlink {
     this.#bindCodecs();
   }
 
-  /** The published track appeared, was replaced, was renegotiated, or went away. */
+  /** Whether the subscriber can take what comes on this uplink: by what came last, or else by its announced codec. */
+  carries(uplink: Uplink, mime: string): boolean {
+    const { payloadType } = uplink.tables.find(uplink.codecs, this.#spec).codecs;
+    if (uplink.lastCodec >= 0) return payloadType[uplink.lastCodec] !== NOT_CARRIED;
+    const known = uplink.codecs.some((codec) => codec.mime === mime);
+    return uplink.codecs.some((codec, index) => payloadType[index] !== NOT_CARRIED && (!known || codec.mime === mime));
+  }
+
+  /** The uplink to take packets from: it appeared, was replaced, was renegotiated, or went away. */
   attach(uplink: Uplink | undefined): void {
-    if (uplink !== this.#uplink) {
+    const former = this.#uplink;
+    if (uplink !== former) {
       this.#uplink = uplink;
-      this.#layer = undefined;
-      this.#sent = undefined;
+      if (former) former.attached--;
+      if (uplink) uplink.attached++;
+      // Streams of one publisher have one wall clock.
+      if (former?.publisher !== uplink?.publisher) this.#layer = undefined;
+    }
+    const serving = this.#serving;
+    if (serving && (!uplink || !serving.owner || serving.owner !== uplink.owner)) {
       this.pause();
     }
+    if (!this.#sentFrom?.owner) this.#sent = this.#sentFrom = undefined;
     this.#bindCodecs();
     this.retarget();
   }
@@ -132,41 +193,63 @@ export class Downlink {
     this.retarget();
   }
 
-  /** Works out the wanted layer anew: after a change of settings, or when a layer came or went. */
+  /**
+   * What the bandwidth allows, beside what the client wants; all, unless an allocator says otherwise. `spatial` -1 pauses the
+   * stream. Key frames that this makes necessary are asked for within 100 ms.
+   */
+  allocate(spatial: number, temporal: number): void {
+    if (spatial === this.#allocatedSpatial && temporal === this.#allocatedTemporal) return;
+    this.#allocatedSpatial = spatial;
+    this.#allocatedTemporal = temporal;
+    this.retarget();
+  }
+
+  /** Works out the target anew: after a change of settings or allocation, or when a layer came or went. */
   retarget(): void {
-    const { disabled, maxSpatial } = this.#settings;
-    const off = disabled || (this.isVideo && maxSpatial >= QUALITY_OFF) || this.#muted || this.continuity.ended;
-    if (off || !this.#uplink) {
-      this.target = NO_LAYER;
+    const uplink = this.#uplink;
+    const spatial = Math.min(this.wantedSpatial, this.#allocatedSpatial);
+    if (spatial < 0 || !uplink) {
+      this.target = this.targetSpatial = this.targetTemporal = NO_LAYER;
       this.pause();
       return;
     }
-    this.target = selectLayer(this.#uplink.layers, this.isVideo ? maxSpatial : 0, this.current);
+    this.targetSpatial = this.isVideo ? selectSpatial(uplink, spatial, this.current) : 0;
+    this.targetTemporal = Math.min(this.wantedTemporal, this.#allocatedTemporal);
+    this.target = uplink.isSimulcast ? this.targetSpatial : 0;
   }
 
   /** Stops; it goes on with the next packet where a decoder can start. */
   pause(): void {
     this.current = NO_LAYER;
+    this.#serving = undefined;
   }
 
   /** Forwards what the track received in this batch. */
-  forward(uplink: Uplink, time: BatchTime, writer: PacketWriter): void {
-    if (uplink !== this.#uplink || this.target === NO_LAYER) return;
+  forward(time: BatchTime, writer: PacketWriter): void {
+    if (this.target === NO_LAYER) return;
+    const serving = this.#serving;
+    const uplink = this.#uplink!;
+    if (serving !== undefined && serving !== uplink) this.#forwardPending(serving, time, writer);
+    this.#forwardPending(uplink, time, writer);
+  }
+
+  #forwardPending(uplink: Uplink, time: BatchTime, writer: PacketWriter): void {
     let done = NO_LAYER;
     for (let i = 0; i < uplink.pendingCount; i++) {
       const layerIndex = uplink.pendingLayer[i]!;
-      if (layerIndex === done || (layerIndex !== this.current && !this.#mayBegin(layerIndex))) continue;
+      const flows = layerIndex === this.current && uplink === this.#serving;
+      if (layerIndex === done || (!flows && !this.#mayBegin(uplink, layerIndex))) continue;
       const layer = uplink.layers[layerIndex]!;
       const sequence = uplink.pendingSequence[i]!;
       const index = layer.ring.find(sequence);
       if (index < 0) continue;
       const continues =
-        layerIndex === this.current &&
+        flows &&
         layer.epoch === this.#epoch &&
         (!this.isVideo || layer.ring.codec[index] === this.#codec || (layer.ring.flags[index]! & EMPTY) !== 0);
       if (continues) {
         this.#forwardPacket(layer.ring, index, sequence, time, writer);
-      } else if (this.#begin(layer, index, sequence, time)) {
+      } else if (this.#begin(uplink, layer, index, sequence, time)) {
         this.#forwardFrom(layer.ring, sequence, time, writer);
         done = layerIndex;
       }
@@ -174,7 +257,8 @@ export class Downlink {
   }
 
   /** Whether to begin with this layer: the one wanted, or a lower one as long as there is none at all. */
-  #mayBegin(layerIndex: number): boolean {
+  #mayBegin(uplink: Uplink, layerIndex: number): boolean {
+    if (uplink !== this.#uplink) return false;
     return layerIndex === this.target || (this.current === NO_LAYER && layerIndex < this.target);
   }
 
@@ -242,26 +326,28 @@ export class Downlink {
   }
 
   /** Starts on this packet if a decoder can; false if it must wait. */
-  #begin(layer: Layer, index: number, sequence: number, time: BatchTime): boolean {
+  #begin(uplink: Uplink, layer: Layer, index: number, sequence: number, time: BatchTime): boolean {
     const ring = layer.ring;
     const flags = ring.flags[index]!;
     const codec = ring.codec[index]!;
+    const { codecs } = uplink.tables.find(uplink.codecs, this.#spec);
     const startable = (flags & EMPTY) === 0 && (!this.isVideo || (flags & KEY_START) !== 0);
-    if (!this.#mayBegin(layer.index) || !startable || this.#codecs.payloadType[codec] === NOT_CARRIED) {
+    if (!this.#mayBegin(uplink, layer.index) || !startable || codecs.payloadType[codec] === NOT_CARRIED) {
       // What was forwarded does not go on: its source began anew or changed its codec.
-      if (layer.index === this.current) this.pause();
+      if (layer.index === this.current && uplink === this.#serving) this.pause();
       return false;
     }
     const continuity = this.continuity;
     const timestamp = ring.timestamp[index]!;
     const kind = this.#referenceKind(layer);
-    const reference = kind === NO_REFERENCE ? 0 : this.#reference(layer, timestamp, codec);
-    const clockRate = this.#codecs.clockRate[codec]!;
+    const clockRate = codecs.clockRate[codec]!;
+    const reference = kind === NO_REFERENCE ? 0 : this.#reference(layer, timestamp, clockRate);
     if (!continuity.begin(sequence, timestamp, kind, reference, clockRate, time.ticksMs)) return false;
     if ((flags & HAS_PICTURE_ID) !== 0) {
       continuity.beginPictures(ring.pictureId[index]!, ring.tl0PicIdx[index]!, ring.keyIdx[index]!);
     }
     this.current = layer.index;
+    this.#serve(uplink);
     this.#layer = layer;
     this.#epoch = layer.epoch;
     this.#codec = codec;
@@ -271,25 +357,35 @@ export class Downlink {
     return true;
   }
 
+  /** Packets come from this uplink from now on. */
+  #serve(uplink: Uplink): void {
+    if (uplink === this.#serving) return;
+    this.#serving = uplink;
+    this.#bindCodecs();
+    if (uplink === this.#sentFrom) return;
+    this.#sentFrom = uplink;
+    this.#sent = undefined;
+  }
+
   #referenceKind(layer: Layer): ReferenceKind {
     const last = this.#layer;
     if (!last || last.epoch !== this.#epoch) return NO_REFERENCE;
     if (last === layer) return MUST_START;
-    if (!last.clock.known || !layer.clock.known) return NO_REFERENCE;
+    if (!last.clock.known || !layer.clock.known || last.clockRate !== layer.clockRate) return NO_REFERENCE;
     return this.current !== NO_LAYER && last.alive ? MAY_WAIT : MUST_START;
   }
 
   /** The timestamp that the packet has in the time of what was sent before. */
-  #reference(layer: Layer, timestamp: number, codec: number): number {
+  #reference(layer: Layer, timestamp: number, clockRate: number): number {
     const last = this.#layer!;
-    const apart = last === layer ? 0 : last.clock.offsetFrom(layer.clock, this.#codecs.clockRate[codec]!);
+    const apart = last === layer ? 0 : last.clock.offsetFrom(layer.clock, clockRate);
     return (timestamp + apart + this.continuity.timestampOffset) | 0;
   }
 
   /** The subscriber lost this packet (16 bits): sends it again if that may help. True if it was. */
   resend(lost: number, time: BatchTime, writer: PacketWriter): boolean {
     const sent = this.#sent;
-    const uplink = this.#uplink;
+    const uplink = this.#sentFrom;
     if (!sent || !uplink || this.target === NO_LAYER) return false;
     const record = sent.repeat(lost, this.subscriber.usualRttMs, time.ticksMs);
     if (record === NO_RECORD) return false;
@@ -371,7 +467,8 @@ export class Downlink {
   }
 
   #bindCodecs(): void {
-    const { codecs, plan } = this.#uplink ? this.#uplink.tables.find(this.#uplink.codecs, this.#spec) : NO_TABLES;
+    const uplink = this.#serving ?? this.#uplink;
+    const { codecs, plan } = uplink ? uplink.tables.find(uplink.codecs, this.#spec) : NO_TABLES;
     this.#codecs = codecs;
     this.#plan = plan;
   }

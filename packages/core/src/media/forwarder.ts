@@ -22,6 +22,8 @@ import type {
 } from "../engine/protocol.ts";
 import type { PacketSink } from "../paths.ts";
 import type { PacketPool, Slab } from "../slab.ts";
+import { DEFAULT_AUDIO_LEVEL } from "./audio-level.ts";
+import type { AudioLevelOptions } from "./audio-level.ts";
 import type { ContinuityState, SeedResult } from "./continuity.ts";
 import { Downlink } from "./downlink.ts";
 import { MediaTimer } from "./media-timer.ts";
@@ -29,6 +31,7 @@ import { PacketWriter } from "./packet-writer.ts";
 import { FREE, KEPT, PeerMedia } from "./peer-media.ts";
 import { RtcpReader } from "./rtcp-reader.ts";
 import { RtcpWriter } from "./rtcp-writer.ts";
+import { SpeakerWatch } from "./speakers.ts";
 import { BYTES_IN, BYTES_OUT, PACKETS_IN, PACKETS_OUT } from "./subscriber.ts";
 import { FanOut, Track } from "./track.ts";
 import { BatchTime } from "./transport.ts";
@@ -40,12 +43,16 @@ export interface ForwarderDeps {
   readonly pool: PacketPool;
   readonly sink: PacketSink;
   readonly random: Random;
+  /** When a microphone counts as speaking; LiveKit's values if it is left out. */
+  readonly audioLevel?: AudioLevelOptions;
 }
 
 /** What is fixed for the life of a connection. */
 export interface PeerOptions {
   readonly congestion: CongestionSpec;
   readonly playoutDelay: PlayoutDelaySpec | undefined;
+  /** Room and participant that it belongs to. */
+  readonly owner?: { readonly room: string; readonly participant: string };
 }
 
 /** Nothing is managed. */
@@ -54,7 +61,7 @@ export const UNMANAGED: PeerOptions = { congestion: { enabled: false, allowPause
 /** More tracks than anybody subscribes to. */
 const MAX_SETTINGS = 4096;
 
-export type ForwarderEvent = Extract<MediaEvent, { type: "trackStarted" | "downlinkStarted" }>;
+export type ForwarderEvent = Extract<MediaEvent, { type: "trackStarted" | "downlinkStarted" | "speakers" }>;
 
 export class Forwarder {
   readonly #deps: ForwarderDeps;
@@ -64,6 +71,7 @@ export class Forwarder {
   readonly #writer: PacketWriter;
   readonly #rtcpWriter: RtcpWriter;
   readonly #rtcpReader: RtcpReader;
+  readonly #speakers: SpeakerWatch;
   readonly #timer: MediaTimer;
   readonly #fanOut = new FanOut();
   readonly #dirty: Track[] = [];
@@ -78,7 +86,8 @@ export class Forwarder {
     this.#deps = deps;
     this.#writer = new PacketWriter(deps.slab, deps.sink, this.#time);
     this.#rtcpWriter = new RtcpWriter(deps.slab, deps.sink);
-    this.#timer = new MediaTimer(this.#peers, this.#tracks, this.#rtcpWriter);
+    this.#speakers = new SpeakerWatch(deps.audioLevel ?? DEFAULT_AUDIO_LEVEL, this.#tracks, this.#events);
+    this.#timer = new MediaTimer(this.#peers, this.#tracks, this.#rtcpWriter, this.#speakers);
     this.#rtcpReader = new RtcpReader(deps.slab.u8, this.#time, this.#writer, (downlink) =>
       this.#decoderStuck(downlink),
     );
@@ -110,6 +119,7 @@ export class Forwarder {
       const known = peer.uplinks.find((uplink) => uplink.fits(spec));
       known?.update(spec);
       const uplink = known ?? new Uplink(id, spec, this.#deps.pool);
+      if (!known && !uplink.isVideo) uplink.level = this.#speakers.newLevel();
       kept.add(uplink);
       return uplink;
     });
@@ -119,6 +129,7 @@ export class Forwarder {
     for (const uplink of former) if (!kept.has(uplink)) this.#unpublish(uplink);
     peer.held.replay((at, length, arrivalMs) => this.#receive(peer, at, length, false, arrivalMs) === KEPT);
     if (this.#dirtyCount > 0) this.#timer.wake();
+    this.#timer.wantKeyFrames();
   }
 
   /** Replaces the list of what the peer is sent. */
@@ -150,12 +161,14 @@ export class Forwarder {
   /** Facts about a track that the SDP does not say. */
   setTrack(sid: string, spec: TrackSpec): void {
     this.#track(sid).spec = spec;
+    this.#timer.wantKeyFrames();
   }
 
   /** The track ended. */
   removeTrack(sid: string): void {
     const track = this.#tracks.get(sid);
     if (!track) return;
+    this.#speakers.silence(track);
     track.spec = undefined;
     this.#forget(track);
   }
@@ -168,7 +181,11 @@ export class Forwarder {
 
   /** Stops or resumes forwarding to everybody. */
   muteTrack(sid: string, muted: boolean): void {
-    if (muted || this.#tracks.has(sid)) this.#track(sid).setMuted(muted);
+    if (muted || this.#tracks.has(sid)) {
+      const track = this.#track(sid);
+      track.setMuted(muted);
+      if (muted) this.#speakers.silence(track);
+    }
     this.#timer.wantKeyFrames();
   }
 
@@ -283,6 +300,7 @@ export class Forwarder {
     const count = this.#dirtyCount;
     this.#dirtyCount = 0;
     for (let i = 0; i < count; i++) this.#followLayers(this.#dirty[i]!);
+    for (let i = 0; i < count; i++) this.#dirty[i]!.derive(nowMs);
     if (count === 1) {
       this.#dirty[0]!.fanOut(this.#time, this.#writer);
     } else {
@@ -292,22 +310,23 @@ export class Forwarder {
     for (let i = 0; i < count; i++) {
       const track = this.#dirty[i]!;
       track.dirty = false;
-      if (track.uplink) track.uplink.pendingCount = 0;
+      track.clearPending();
       this.#timer.requestLosses(track, nowMs);
     }
     if (this.#begun.length > 0) this.#announceDownlinks(nowMs);
   }
 
   #followLayers(track: Track): void {
-    const { uplink } = track;
-    if (!uplink?.layersChanged) return;
-    track.followLayers();
+    if (!track.followLayers()) return;
     this.#timer.wantKeyFrames();
-    for (const layer of uplink.layers) {
-      if (layer.announced || !layer.alive) continue;
-      layer.announced = true;
-      const mime = uplink.codecs[layer.lastCodec]?.mime ?? "";
-      this.#events.push({ type: "trackStarted", track: track.sid, peer: uplink.publisher, mime, layer: layer.index });
+    for (const uplink of track.uplinks) {
+      if (track.uplinkOf(uplink.codecIndex) !== uplink) continue;
+      for (const layer of uplink.layers) {
+        if (layer.announced || !layer.alive) continue;
+        layer.announced = true;
+        const mime = uplink.codecs[layer.lastCodec]?.mime ?? "";
+        this.#events.push({ type: "trackStarted", track: track.sid, peer: uplink.publisher, mime, layer: layer.index });
+      }
     }
   }
 
@@ -338,7 +357,8 @@ export class Forwarder {
   #unpublish(uplink: Uplink): void {
     const track = uplink.owner;
     if (track) {
-      track.publish(undefined, undefined);
+      this.#speakers.silence(track);
+      track.withdraw(uplink);
       this.#forget(track);
     }
     uplink.close();

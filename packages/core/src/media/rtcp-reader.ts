@@ -120,7 +120,7 @@ export class RtcpReader {
     const count = byeCount(this.#u8, at, size);
     for (let i = 0; i < count; i++) {
       const source = peer.sourceOf(byeSsrc(this.#u8, at, i));
-      if (source && !source.retransmission) source.layer.lastPacketMs = -1e12;
+      if (source && !source.retransmission) source.uplink.goodbye(source.layer);
     }
   }
 

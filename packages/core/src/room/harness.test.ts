@@ -23,7 +23,16 @@ import {
 import type { Random } from "../crypto.ts";
 import type { MediaCommand, PeerId, SenderSpec } from "../engine/protocol.ts";
 import type { Effect } from "./effects.ts";
-import type { Claims, ConnectionOptions, Grants, JoinInput, JoinResult, RoomOptions } from "./options.ts";
+import {
+  DEFAULT_MEDIA_POLICY,
+  type Claims,
+  type ConnectionOptions,
+  type Grants,
+  type JoinInput,
+  type JoinResult,
+  type RoomOptions,
+  type ServerFacts,
+} from "./options.ts";
 import { Room } from "./room.ts";
 
 /** Deterministic randomness. */
@@ -91,7 +100,11 @@ export class World {
   /** Sees each message before its client does. */
   onSend: ((client: Client, message: SignalResponse) => void) | undefined;
 
-  constructor(config: Partial<RoomConfiguration> = {}, overrides: Partial<RoomOptions> = {}) {
+  constructor(
+    config: Partial<RoomConfiguration> = {},
+    overrides: Partial<RoomOptions> = {},
+    server: Partial<ServerFacts> = {},
+  ) {
     let peer = 0;
     this.room = new Room({
       sid: "RM_test",
@@ -114,6 +127,8 @@ export class World {
         transport: { bandwidthFeedback: "transport-cc" },
         iceServers: () => [],
         limits: { nameBytes: 16, metadataBytes: 32, attributesBytes: 64 },
+        media: DEFAULT_MEDIA_POLICY,
+        ...server,
       },
       media: {
         fingerprint: FINGERPRINT,
@@ -453,6 +468,7 @@ export class Client {
         autoSubscribe: options.autoSubscribe ?? true,
         autoSubscribeDataTrack: options.autoSubscribeDataTrack ?? false,
         adaptiveStream: options.adaptiveStream ?? false,
+        subscriberAllowPause: options.subscriberAllowPause,
       },
       resume,
       addTracks: first ? (options.tracks ?? []).map((track) => addTrackRequest(track, {})) : [],

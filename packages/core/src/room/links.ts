@@ -12,6 +12,7 @@ import type { RoomState } from "./state.ts";
 export function openLink(room: RoomState, participant: Participant, link: PeerLink): void {
   if (link.opened) return;
   link.opened = true;
+  const { congestion } = room.options.server.media;
   room.peers.set(link.peer, { participant, link });
   room.media({
     type: "openPeer",
@@ -21,7 +22,10 @@ export function openLink(room: RoomState, participant: Participant, link: PeerLi
     ufrag: link.credentials.ufrag,
     pwd: link.credentials.pwd,
     channels: link === participant.subscriber && participant.subscriberPrimary ? SERVER_CHANNELS : [],
-    congestion: { enabled: false, allowPause: false },
+    congestion: {
+      enabled: congestion.enabled,
+      allowPause: participant.options.subscriberAllowPause ?? congestion.allowPause,
+    },
     playoutDelay: undefined,
   });
   if (link === participant.primary) setMember(room, participant);

@@ -12,6 +12,7 @@ import type { Participant } from "./participant.ts";
 import type { PeerLink } from "./peer-link.ts";
 import { publishStarted } from "./publish.ts";
 import { dropSignal } from "./signal.ts";
+import { handleSpeakers } from "./speakers.ts";
 import type { RoomState } from "./state.ts";
 import { subscribeToExisting } from "./subscriptions.ts";
 import { announce } from "./updates.ts";
@@ -37,6 +38,8 @@ export function handleMediaEvent(room: RoomState, event: MediaEvent): void {
       if (participant) participant.lastDataSequence = Math.max(participant.lastDataSequence, event.sequence);
       return;
     }
+    case "speakers":
+      return handleSpeakers(room, event.speakers);
     default:
   }
 }

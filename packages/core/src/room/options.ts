@@ -11,7 +11,7 @@ import type {
   TrackSource,
 } from "@livekit/protocol";
 import type { Random } from "../crypto.ts";
-import type { PeerId } from "../engine/protocol.ts";
+import type { CongestionSpec, PeerId } from "../engine/protocol.ts";
 import type { BandwidthFeedback, EnabledCodec, LocalTransport } from "../negotiation/types.ts";
 import type { SignalId } from "./effects.ts";
 import type { ParticipantSid } from "./sid.ts";
@@ -48,6 +48,8 @@ export interface ConnectionOptions {
   readonly autoSubscribe: boolean;
   readonly autoSubscribeDataTrack: boolean;
   readonly adaptiveStream: boolean;
+  /** Whether streams may be paused when its link is too thin for them; undefined = as the server does. */
+  readonly subscriberAllowPause: boolean | undefined;
 }
 
 /** One request to enter the room, or to come back to it after the signal connection broke. */
@@ -88,6 +90,17 @@ export interface ServerFacts {
   /** STUN and TURN servers for one participant; the credentials are its own. */
   readonly iceServers: (participant: ParticipantSid) => ICEServer[];
   readonly limits: RoomLimits;
+  readonly media: MediaPolicy;
+}
+
+/** How this server shares out bandwidth and asks publishers for layers and codecs. */
+export interface MediaPolicy {
+  /** `rtc.congestion_control`; a client may overrule `allowPause`. */
+  readonly congestion: CongestionSpec;
+  /** How long a layer must be unwanted before its publisher is asked to stop it, milliseconds; 0 = at once. */
+  readonly dynacastPauseDelayMs: number;
+  /** In rooms with fewer participants a track regresses to its backup codec, if its publisher prefers that; 0 = always. */
+  readonly codecRegressionThreshold: number;
 }
 
 /** How peers are connected; from `rtc` of the configuration. */
@@ -121,3 +134,10 @@ export interface RoomOptions {
 
 /** Limits of a server that configures none (livekit.md 4.3). */
 export const DEFAULT_LIMITS: RoomLimits = { nameBytes: 256, metadataBytes: 512 * 1024, attributesBytes: 64 * 1024 };
+
+/** Policy of a server that configures none (livekit.md 3.9, 3.10, 3.5). */
+export const DEFAULT_MEDIA_POLICY: MediaPolicy = {
+  congestion: { enabled: true, allowPause: false },
+  dynacastPauseDelayMs: 5000,
+  codecRegressionThreshold: 5,
+};

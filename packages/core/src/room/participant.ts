@@ -13,6 +13,7 @@ import {
   type TrackSource,
   type UpdateTrackSettings,
 } from "@livekit/protocol";
+import type { DownlinkSettings } from "../engine/protocol.ts";
 import type { EnabledCodecs, PublishedMedia } from "../negotiation/types.ts";
 import { clientFeatures, type ClientFeatures } from "./client.ts";
 import type { SignalId } from "./effects.ts";
@@ -29,6 +30,8 @@ export interface Subscription {
   settings: UpdateTrackSettings | undefined;
   /** The client was told that it has no codec for the track. */
   refused: boolean;
+  /** The settings that the worker has for it; undefined while the track is not sent. */
+  inForce: DownlinkSettings | undefined;
 }
 
 /** Everything that is fixed at the join. */
@@ -72,11 +75,15 @@ export class Participant {
   /** Bound to an m-line, to be published at their first packet. */
   readonly awaitingPacket = new Map<TrackSid, PublishedMedia>();
   readonly tracks = new Map<TrackSid, PublishedTrack>();
+  /** Facts of its tracks that the worker was told, as JSON. */
+  readonly toldTracks = new Map<TrackSid, string>();
   readonly subscriptions = new Map<TrackSid, Subscription>();
   /** Tracks that are sent to it, or about to be; the set that is negotiated, oldest first. */
   readonly activeTracks = new Set<TrackSid>();
   /** Tracks whose new settings wait for the end of the debounce. */
   readonly changedSettings = new Set<TrackSid>();
+  /** Who speaks, and how loud, as it was told last. */
+  toldSpeakers: ReadonlyMap<ParticipantSid, number> = new Map();
   lastNegotiationMs = Number.NEGATIVE_INFINITY;
 
   /** Infos up to this revision reached it by a JoinResponse or a snapshot. */

@@ -4,9 +4,11 @@
  */
 import { ReconnectResponse, RoomUpdate } from "@livekit/protocol";
 import { clientConfiguration } from "./client.ts";
+import { repeatDynacast } from "./dynacast.ts";
 import { restartIce } from "./negotiate.ts";
 import type { JoinInput } from "./options.ts";
 import type { Participant } from "./participant.ts";
+import { tellSpeakers } from "./speakers.ts";
 import type { RoomState } from "./state.ts";
 import { refreshToken } from "./token.ts";
 import { sendMissedDepartures, sendSnapshot } from "./updates.ts";
@@ -27,8 +29,10 @@ export function resume(room: RoomState, participant: Participant, input: JoinInp
   if (participant.features.disconnectedUpdates) sendMissedDepartures(room, participant, missedSinceMs);
   sendSnapshot(room, participant);
   room.send(participant, { case: "roomUpdate", value: new RoomUpdate({ room: room.info() }) });
+  tellSpeakers(room, participant);
   refreshToken(room, participant);
   room.event("resumed", participant);
+  repeatDynacast(room, participant);
   restartIce(room, participant);
 }
 

@@ -10,7 +10,7 @@ import {
   TimedVersion,
   type TrackInfo,
 } from "@livekit/protocol";
-import type { MediaCommand, PeerId } from "../engine/protocol.ts";
+import type { MediaCommand, PeerId, SpeakerLevel } from "../engine/protocol.ts";
 import { protoCodec } from "./client.ts";
 import type { Effect, ParticipantEventKind } from "./effects.ts";
 import type { RoomOptions } from "./options.ts";
@@ -50,6 +50,10 @@ export class RoomState {
   readonly peers = new Map<PeerId, { readonly participant: Participant; readonly link: PeerLink }>();
   /** By identity. */
   readonly queuedUpdates = new Map<string, QueuedUpdate>();
+  /** Who speaks, by the word of the media worker, loudest first. */
+  speakers: readonly SpeakerLevel[] = [];
+  /** Who is said to speak by a test scenario. */
+  readonly simulatedSpeakers = new Set<ParticipantSid>();
   /** Who left lately: clients that resume may have missed it. */
   readonly departures: QueuedUpdate[] = [];
 

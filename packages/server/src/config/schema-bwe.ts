@@ -89,8 +89,8 @@ const congestionDetector = part({
 /** `rtc.congestion_control`. */
 export const congestionControl = () =>
   section({
-    enabled: pending(flag().default(true)),
-    allow_pause: pending(flag().default(false)),
+    enabled: flag().default(true),
+    allow_pause: flag().default(false),
     stream_allocator: pending(
       part({
         min_channel_capacity: count(),

@@ -4,6 +4,7 @@ import { describe, test } from "node:test";
 import { DisconnectReason, LeaveRequest_Action, type SignalResponse } from "@livekit/protocol";
 import { until } from "@stoa/testkit/until";
 import type { MediaCommand } from "@stoa/core/engine/protocol";
+import { DEFAULT_MEDIA_POLICY } from "@stoa/core/room/options";
 import { Room } from "@stoa/core/room/room";
 import { createRandom } from "@stoa/io/random";
 import { handmadeToken, joinClaims, KEY, KEYS, recordingLog, SECRET, testConfig } from "../fixtures.test.ts";
@@ -82,6 +83,7 @@ function setUp(yaml = "") {
       transport: { bandwidthFeedback: "transport-cc" },
       iceServers: () => [],
       limits: { nameBytes: 0, metadataBytes: 0, attributesBytes: 0 },
+      media: DEFAULT_MEDIA_POLICY,
     },
     createRoom: (options) => new Room(options),
     media,

@@ -54,6 +54,7 @@ describe("v0: the query parameters", () => {
       autoSubscribe: true,
       autoSubscribeDataTrack: false,
       adaptiveStream: false,
+      subscriberAllowPause: undefined,
     });
     assert.deepEqual(
       [request.room, request.claims.identity, request.resume, request.addTracks.length],
@@ -67,7 +68,7 @@ describe("v0: the query parameters", () => {
     const { client, options, resume } = await connect(
       "sdk=reactnative&version=2.1&protocol=16&client_protocol=2&os=ios&os_version=17&device_model=x&browser=b&browser_version=3" +
         "&network=wifi&capabilities=CAP_PACKET_TRAILER,%20CAP_COMPRESSION_DEFLATE_RAW,nope,1&auto_subscribe=0&adaptive_stream=true" +
-        "&auto_subscribe_data_track=1&reconnect=1&sid=PA_old&reconnect_reason=2",
+        "&auto_subscribe_data_track=1&subscriber_allow_pause=1&reconnect=1&sid=PA_old&reconnect_reason=2",
     );
     assert.deepEqual(
       [
@@ -94,6 +95,7 @@ describe("v0: the query parameters", () => {
       autoSubscribe: false,
       autoSubscribeDataTrack: true,
       adaptiveStream: true,
+      subscriberAllowPause: true,
     });
     assert.deepEqual(resume, { participantSid: "PA_old" });
   });
@@ -154,6 +156,7 @@ describe("v1: the join request", () => {
       autoSubscribe: false,
       autoSubscribeDataTrack: false,
       adaptiveStream: false,
+      subscriberAllowPause: false,
     });
     assert.deepEqual(
       [result.client.sdk, result.client.protocol, result.client.address],

@@ -192,6 +192,7 @@ function fromQuery(input: ConnectInput): Connection {
       autoSubscribe: query.get("auto_subscribe") ? isSet("auto_subscribe") : true,
       autoSubscribeDataTrack: isSet("auto_subscribe_data_track"),
       adaptiveStream: isSet("adaptive_stream"),
+      subscriberAllowPause: query.get("subscriber_allow_pause") ? isSet("subscriber_allow_pause") : undefined,
     },
     resume: isSet("reconnect") ? { participantSid: query.get("sid") ?? "" } : undefined,
     addTracks: [],
@@ -209,6 +210,8 @@ function fromJoinRequest(join: JoinRequest, input: ConnectInput): Connection {
       autoSubscribe: settings?.autoSubscribe ?? false,
       autoSubscribeDataTrack: settings?.autoSubscribeDataTrack ?? false,
       adaptiveStream: settings?.adaptiveStream ?? false,
+      // LiveKit: absent means no, whatever the configuration says
+      subscriberAllowPause: settings?.subscriberAllowPause ?? false,
     },
     resume: join.reconnect ? { participantSid: join.participantSid } : undefined,
     addTracks: join.addTrackRequests,

@@ -8,6 +8,7 @@ import { requireSections } from "../negotiate.ts";
 import type { Participant } from "../participant.ts";
 import { applyPublications, publicationsOf } from "../publish.ts";
 import type { RoomState } from "../state.ts";
+import { setReceivers } from "../track-facts.ts";
 
 /** Answers; the worker is told first. */
 export function handleOffer(room: RoomState, participant: Participant, offer: SessionDescription): void {
@@ -25,7 +26,7 @@ export function handleOffer(room: RoomState, participant: Participant, offer: Se
     room.media({ type: "restartIce", peer: link.peer, ufrag: result.iceRestart.ufrag, pwd: result.iceRestart.pwd });
   }
   room.media({ type: "setRemote", peer: link.peer, remote: result.remote });
-  room.media({ type: "setReceivers", peer: link.peer, receivers: result.receivers });
+  setReceivers(room, participant, link, result.receivers);
   if (participant.singlePeer) bindSenders(room, participant, link, result.senders);
 
   const { answer: sdp, midToTrackId } = result;
