@@ -4,7 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { type CallPage, launchChromium, openPage } from "@stoa/testkit/browser";
+import { launchChromium, openPage } from "@stoa/testkit/browser";
+import type { CallPage } from "@stoa/testkit/call-page";
 import { type ServerProcess, startServer } from "@stoa/testkit/server-process";
 import { until } from "@stoa/testkit/until";
 
