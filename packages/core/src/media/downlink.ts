@@ -16,7 +16,7 @@ import type { Layer } from "./layer.ts";
 import { NOT_RTX } from "./packet-writer.ts";
 import type { PacketWriter, PayloadChange } from "./packet-writer.ts";
 import { ReportTimes } from "./report-times.ts";
-import { EMPTY, HAS_PICTURE_ID, KEY_START, NARROW_PICTURE_ID } from "./ring.ts";
+import { EMPTY, FRAME_START, HAS_PICTURE_ID, KEY_START, NARROW_PICTURE_ID, SWITCH_UP } from "./ring.ts";
 import type { PacketRing } from "./ring.ts";
 import { QUALITY_OFF, selectSpatial } from "./select.ts";
 import { NO_RECORD, SentPackets } from "./sent-packets.ts";
@@ -28,6 +28,8 @@ import type { Uplink } from "./uplink.ts";
 
 /** No layer. */
 export const NO_LAYER = -1;
+/** In the records of what was sent, beside the layer: the number went out without payload. */
+const BLANK = 4;
 
 /** How many packets can be repeated; as many as the publisher's ring holds. */
 const VIDEO_SENT = 512;
@@ -46,6 +48,8 @@ export class Downlink {
   /** Layers to forward at most. */
   targetSpatial = NO_LAYER;
   targetTemporal = NO_LAYER;
+  /** Highest temporal layer that is forwarded now. */
+  currentTemporal = NO_LAYER;
   /** Packets and octets of payload sent, for sender reports; wrap at 32 bits. */
   packets = 0;
   octets = 0;
@@ -132,13 +136,9 @@ export class Downlink {
     return this.#uplink.rates.temporalFor(spatial, this.#settings.fps);
   }
 
-  /** Layers that flow now; -1 while nothing does. */
+  /** Spatial layer that flows now; -1 while nothing does. */
   get currentSpatial(): number {
     return this.current;
-  }
-
-  get currentTemporal(): number {
-    return this.current === NO_LAYER ? NO_LAYER : this.targetTemporal;
   }
 
   /** The layer whose clock the sent timestamps follow. */
@@ -226,7 +226,7 @@ export class Downlink {
 
   /** Stops; it goes on with the next packet where a decoder can start. */
   pause(): void {
-    this.current = NO_LAYER;
+    this.current = this.currentTemporal = NO_LAYER;
     this.#serving = undefined;
   }
 
@@ -285,24 +285,32 @@ export class Downlink {
     const codec = ring.codec[index]!;
     const payloadType = this.#codecs.payloadType[codec]!;
     const newest = continuity.isNewest(sequence);
-    if (payloadType === NOT_CARRIED || (newest && (flags & EMPTY) !== 0)) {
+    const unwanted = this.isVideo && !this.#wants(ring, index, flags, newest);
+    if (payloadType === NOT_CARRIED || (newest && (unwanted || (flags & EMPTY) !== 0))) {
       if (newest) continuity.drop(sequence);
       return;
     }
     const outgoing = continuity.map(sequence, ring.timestamp[index]!, time.ticksMs);
     if (outgoing === NO_SEQUENCE) return;
-    if (outgoing === continuity.sequence && (flags & HAS_PICTURE_ID) !== 0) {
-      const wide = (flags & NARROW_PICTURE_ID) === 0;
-      continuity.notePictures(ring.pictureId[index]!, ring.tl0PicIdx[index]!, ring.keyIdx[index]!, wide);
+    const { tl0Offset, keyIdxOffset } = continuity;
+    let { pictureIdOffset } = continuity;
+    if ((flags & HAS_PICTURE_ID) !== 0) {
+      pictureIdOffset = continuity.pictureOffsetOf(ring.frame[index]!);
+      if (outgoing === continuity.sequence && !unwanted) {
+        const wide = (flags & NARROW_PICTURE_ID) === 0;
+        const { pictureId, tl0PicIdx, keyIdx } = ring;
+        continuity.notePictures(pictureId[index]!, pictureIdOffset, tl0PicIdx[index]!, keyIdx[index]!, wide);
+      }
     }
     const timestamp = (ring.timestamp[index]! + continuity.timestampOffset) | 0;
-    const { pictureIdOffset, tl0Offset, keyIdxOffset } = continuity;
-    this.#sent?.note(outgoing, sequence, timestamp, this.current, pictureIdOffset, tl0Offset, keyIdxOffset);
+    const layer = unwanted ? this.current | BLANK : this.current;
+    this.#sent?.note(outgoing, sequence, timestamp, layer, pictureIdOffset, tl0Offset, keyIdxOffset);
     let change: PayloadChange | undefined;
     const widens = continuity.widePictureId && (flags & NARROW_PICTURE_ID) !== 0;
-    if (continuity.rewritesPictures || widens) {
+    if (unwanted || continuity.rewritesPictures || widens) {
       change = writer.change;
       change.original = NOT_RTX;
+      change.blank = unwanted;
       change.widePictureId = continuity.widePictureId;
       change.pictureIdOffset = pictureIdOffset;
       change.tl0Offset = tl0Offset;
@@ -320,6 +328,28 @@ export class Downlink {
       change,
     );
     this.#count(octets);
+  }
+
+  /**
+   * Whether a packet is of a layer that is forwarded; a picture is forwarded whole or not at all. What is not wanted but
+   * comes late has its number already, and goes out without payload.
+   */
+  #wants(ring: PacketRing, index: number, flags: number, newest: boolean): boolean {
+    const picture = ring.frame[index]!;
+    const { continuity } = this;
+    if (!newest) return (flags & HAS_PICTURE_ID) === 0 || !continuity.droppedPicture(picture);
+    const temporal = ring.temporal[index]!;
+    if ((flags & FRAME_START) !== 0) this.currentTemporal = this.#temporalAt(temporal, flags);
+    if (temporal <= this.currentTemporal) return true;
+    if ((flags & HAS_PICTURE_ID) !== 0) continuity.dropPicture(picture);
+    return false;
+  }
+
+  /** Temporal layers change between pictures: down at any, up where the picture says so, one at a time. */
+  #temporalAt(temporal: number, flags: number): number {
+    const { currentTemporal: current, targetTemporal: target } = this;
+    if (target <= current || (flags & KEY_START) !== 0) return target;
+    return temporal === current + 1 && (flags & SWITCH_UP) !== 0 ? temporal : current;
   }
 
   #count(octets: number): void {
@@ -351,6 +381,7 @@ export class Downlink {
       continuity.beginPictures(ring.pictureId[index]!, ring.tl0PicIdx[index]!, ring.keyIdx[index]!);
     }
     this.current = layer.index;
+    this.currentTemporal = this.targetTemporal;
     this.#serve(uplink);
     this.#layer = layer;
     this.#epoch = layer.epoch;
@@ -421,7 +452,8 @@ export class Downlink {
     if (!sent || !uplink || this.target === NO_LAYER) return false;
     const record = sent.repeat(lost, this.subscriber.usualRttMs, time.ticksMs);
     if (record === NO_RECORD) return false;
-    const ring = uplink.layers[sent.layer(record)]?.ring;
+    const blank = (sent.layer(record) & BLANK) !== 0;
+    const ring = uplink.layers[sent.layer(record) & ~BLANK]?.ring;
     const index = ring ? ring.find(sent.sourceSequence(record)) : -1;
     if (!ring || index < 0) return false;
     const codec = ring.codec[index]!;
@@ -430,6 +462,7 @@ export class Downlink {
     const rtx = this.#spec.rtxSsrc !== 0 ? this.#codecs.rtxPayloadType[codec]! : 0;
     const { change } = writer;
     change.original = rtx === 0 ? NOT_RTX : lost;
+    change.blank = blank;
     change.widePictureId = this.continuity.widePictureId;
     change.pictureIdOffset = sent.pictureIdOffset(record);
     change.tl0Offset = sent.tl0Offset(record);

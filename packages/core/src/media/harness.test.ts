@@ -102,6 +102,8 @@ export interface Vp8Input {
   narrow?: boolean;
   tl0?: number;
   keyIdx?: number;
+  temporal?: number;
+  sync?: boolean;
   body?: readonly number[];
 }
 
@@ -115,7 +117,7 @@ export function vp8(input: Vp8Input): number[] {
     0xf0,
     ...idBytes,
     (input.tl0 ?? 0) & 255,
-    (input.keyIdx ?? 0) & 31,
+    ((input.temporal ?? 0) << 6) | (input.sync ? 0x20 : 0) | ((input.keyIdx ?? 0) & 31),
     ...(first ? [input.key ? 0 : 1] : []),
     ...(input.body ?? []),
   ];
@@ -128,6 +130,7 @@ export function readVp8(payload: readonly number[]) {
   return {
     pictureId: wide ? ((payload[2]! & 127) << 8) | payload[3]! : payload[2]!,
     tl0: payload[at]!,
+    temporal: payload[at + 1]! >> 6,
     keyIdx: payload[at + 1]! & 31,
     rest: payload.slice(at + 2),
   };

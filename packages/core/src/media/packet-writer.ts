@@ -22,6 +22,8 @@ export const NOT_RTX = -1;
 export interface PayloadChange {
   /** Number of the packet that is repeated, put in front of the payload (RFC 4588), or `NOT_RTX`. */
   original: number;
+  /** Only the number goes out, without payload. */
+  blank: boolean;
   widePictureId: boolean;
   pictureIdOffset: number;
   tl0Offset: number;
@@ -31,6 +33,7 @@ export interface PayloadChange {
 function noChange(): PayloadChange {
   return {
     original: NOT_RTX,
+    blank: false,
     widePictureId: false,
     pictureIdOffset: 0,
     tl0Offset: 0,
@@ -70,7 +73,7 @@ export class PacketWriter {
   ): number {
     const at = this.#sink.reserve();
     const extended = plan.applies(ring, index);
-    const marker = (ring.flags[index]! & MARKER) !== 0;
+    const marker = (ring.flags[index]! & MARKER) !== 0 && !change?.blank;
     writeRtpHeader(this.#view, at, extended, marker, payloadType, sequence, timestamp, ssrc);
     let end = at + RTP_HEADER_BYTES;
     if (extended) end = plan.write(this.#u8, end, ring, index, this.#time.absSendTime, to.transportSequence);
@@ -89,12 +92,13 @@ export class PacketWriter {
 
   /** Puts the changed payload behind the header at `end`; nothing to change, it stays where it is. */
   #change(change: PayloadChange, ring: PacketRing, index: number, end: number): void {
+    if (change.blank) this.#length = 0;
     let to = end;
     if (change.original !== NOT_RTX) {
       this.#u8[to++] = change.original >> 8;
       this.#u8[to++] = change.original;
     }
-    if (changesPicture(change, ring.flags[index]!)) {
+    if (this.#length > 0 && changesPicture(change, ring.flags[index]!)) {
       const pictureId = (ring.pictureId[index]! + change.pictureIdOffset) & 0x7fff;
       const { widePictureId, tl0Offset, keyIdxOffset } = change;
       this.#length = copyVp8(this.#u8, this.#from, this.#length, to, pictureId, widePictureId, tl0Offset, keyIdxOffset);
