@@ -25,8 +25,8 @@ const REMB_PROBE: ProbeShape = { clusterMs: 1000, settleMs: 400, boldFactor: 1.4
 const TICK_MS = 100;
 /** Nothing was sent for so long: nothing is to be done. */
 const IDLE_MS = 3000;
-/** Nothing could be sent for so long, for want of bandwidth: what was known is forgotten. */
-const STARVED_MS = 5000;
+/** For want of bandwidth nothing was sent for so long, not even a probe: what was known is forgotten. */
+const STARVED_MS = 15_000;
 /** A probe is given up when the queue is longer. */
 const PROBE_QUEUE_MS = 80;
 /** The queue that a probe made needs this long to go. */
