@@ -17,6 +17,7 @@ import { setMember } from "./members.ts";
 import type { Participant } from "./participant.ts";
 import type { PeerLink } from "./peer-link.ts";
 import { publishStarted } from "./publish.ts";
+import { handleStats } from "./quality.ts";
 import type { TrackSid } from "./sid.ts";
 import { dropSignal } from "./signal.ts";
 import { handleSpeakers } from "./speakers.ts";
@@ -48,6 +49,11 @@ export function handleMediaEvent(room: RoomState, event: MediaEvent): void {
     case "streamState": {
       const peer = room.peers.get(event.peer);
       if (peer) tellStreamState(room, peer.participant, event.track, event.paused);
+      return;
+    }
+    case "stats": {
+      const peer = room.peers.get(event.peer);
+      if (peer) handleStats(room, peer.participant, event.stats);
       return;
     }
     case "speakers":
