@@ -31,6 +31,8 @@ export interface EngineDeps extends PeerDeps {
   readonly pool: PacketPool;
   /** When a microphone counts as speaking; LiveKit's values if it is left out. */
   readonly audioLevel?: AudioLevelOptions;
+  /** `audio.active_red_encoding`. */
+  readonly activeRed?: boolean;
 }
 
 /** A peer with what the engine knows of it. */

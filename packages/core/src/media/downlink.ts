@@ -4,7 +4,8 @@
  * as before, or waits, and wants a key frame. Packets of the batch are forwarded by `forward`, which allocates nothing.
  */
 import { encodeUtf8 } from "@stoa/wire/text";
-import type { DownlinkSettings, SenderSpec } from "../engine/protocol.ts";
+import type { CodecSpec, DownlinkSettings, SenderSpec } from "../engine/protocol.ts";
+import type { BlankFrames } from "./blank-frames.ts";
 import type { CodecTable } from "./codec-table.ts";
 import { NOT_CARRIED } from "./codec-table.ts";
 import { Continuity, MAY_WAIT, MUST_START, NO_REFERENCE, NO_SEQUENCE } from "./continuity.ts";
@@ -12,22 +13,25 @@ import type { ContinuityState, ReferenceKind, SeedResult } from "./continuity.ts
 import type { ExtensionPlan } from "./extension-plan.ts";
 import { MAX_TEMPORAL } from "./layer-rates.ts";
 import type { Layer } from "./layer.ts";
-import { NOT_RTX } from "./packet-writer.ts";
+import { MAX_PADDING, NOT_RTX } from "./packet-writer.ts";
 import type { PacketWriter, PayloadChange } from "./packet-writer.ts";
 import { ReceiverView } from "./receiver-view.ts";
 import { ReportTimes } from "./report-times.ts";
-import { EMPTY, HAS_PICTURE_ID, KEY_START, NARROW_PICTURE_ID } from "./ring.ts";
+import { EMPTY, FRAME_START, HAS_PICTURE_ID, KEY_START, NARROW_PICTURE_ID, SWITCH_UP } from "./ring.ts";
 import type { PacketRing } from "./ring.ts";
 import { QUALITY_OFF, selectSpatial } from "./select.ts";
 import { NO_RECORD, SentPackets } from "./sent-packets.ts";
 import { NO_TABLES } from "./shared-tables.ts";
 import { MAX_SPATIAL } from "./stream-tracker.ts";
 import type { Subscriber } from "./subscriber.ts";
+import { isReady } from "./transport.ts";
 import type { BatchTime } from "./transport.ts";
 import type { Uplink } from "./uplink.ts";
 
 /** No layer. */
 export const NO_LAYER = -1;
+/** In the records of what was sent, beside the layer: the number went out without payload. */
+const BLANK = 4;
 
 /** How many packets can be repeated; as many as the publisher's ring holds. */
 const VIDEO_SENT = 512;
@@ -46,6 +50,8 @@ export class Downlink {
   /** Layers to forward at most. */
   targetSpatial = NO_LAYER;
   targetTemporal = NO_LAYER;
+  /** Highest temporal layer that is forwarded now. */
+  currentTemporal = NO_LAYER;
   /** Packets and octets of payload sent, for sender reports; wrap at 32 bits. */
   packets = 0;
   octets = 0;
@@ -66,6 +72,10 @@ export class Downlink {
   readonly track: string;
   /** Set by the first packet ever sent. */
   begun = false;
+  /** Packets flowed since it came to rest last (see `BlankSender`). */
+  restless = false;
+  /** The subscriber's codec in which the last packet went out. */
+  #lastSent: CodecSpec | undefined;
   /** Where it puts itself then. */
   readonly #begun: Downlink[];
   /** When a key frame was asked for last. */
@@ -133,13 +143,9 @@ export class Downlink {
     return this.#uplink.rates.temporalFor(spatial, this.#settings.fps);
   }
 
-  /** Layers that flow now; -1 while nothing does. */
+  /** Spatial layer that flows now; -1 while nothing does. */
   get currentSpatial(): number {
     return this.current;
-  }
-
-  get currentTemporal(): number {
-    return this.current === NO_LAYER ? NO_LAYER : this.targetTemporal;
   }
 
   /** The layer whose clock the sent timestamps follow. */
@@ -150,6 +156,11 @@ export class Downlink {
   /** Forwarding is stopped for want of bandwidth. */
   get paused(): boolean {
     return this.wantedSpatial >= 0 && this.#allocatedSpatial < 0;
+  }
+
+  /** Its packets say when they were sent, or carry transport-wide numbers. */
+  get stamped(): boolean {
+    return this.#plan.measures;
   }
 
   /** A key frame is needed before anything (or the layer wanted) can be sent. */
@@ -164,6 +175,7 @@ export class Downlink {
     this.#spec = spec;
     // A packet that was sent under another payload type or with other extensions is not repeated.
     if (this.#sent) this.#sent = this.#newSent();
+    this.#lastSent = spec.codecs.find((codec) => codec.mime === this.#lastSent?.mime);
     this.#bindCodecs();
   }
 
@@ -231,7 +243,7 @@ export class Downlink {
 
   /** Stops; it goes on with the next packet where a decoder can start. */
   pause(): void {
-    this.current = NO_LAYER;
+    this.current = this.currentTemporal = NO_LAYER;
     this.#serving = undefined;
   }
 
@@ -290,26 +302,32 @@ export class Downlink {
     const codec = ring.codec[index]!;
     const payloadType = this.#codecs.payloadType[codec]!;
     const newest = continuity.isNewest(sequence);
-    if (payloadType === NOT_CARRIED || (newest && (flags & EMPTY) !== 0)) {
+    const unwanted = this.isVideo && !this.#wants(ring, index, flags, newest);
+    if (payloadType === NOT_CARRIED || (newest && (unwanted || (flags & EMPTY) !== 0))) {
       if (newest) continuity.drop(sequence);
       return;
     }
     const outgoing = continuity.map(sequence, ring.timestamp[index]!, time.ticksMs);
     if (outgoing === NO_SEQUENCE) return;
-    if (outgoing === continuity.sequence && (flags & HAS_PICTURE_ID) !== 0) {
-      const wide = (flags & NARROW_PICTURE_ID) === 0;
-      continuity.notePictures(ring.pictureId[index]!, ring.tl0PicIdx[index]!, ring.keyIdx[index]!, wide);
+    const { tl0Offset, keyIdxOffset } = continuity;
+    let { pictureIdOffset } = continuity;
+    if ((flags & HAS_PICTURE_ID) !== 0) {
+      pictureIdOffset = continuity.pictureOffsetOf(ring.frame[index]!);
+      if (outgoing === continuity.sequence && !unwanted) {
+        const wide = (flags & NARROW_PICTURE_ID) === 0;
+        const { pictureId, tl0PicIdx, keyIdx } = ring;
+        continuity.notePictures(pictureId[index]!, pictureIdOffset, tl0PicIdx[index]!, keyIdx[index]!, wide);
+      }
     }
     const timestamp = (ring.timestamp[index]! + continuity.timestampOffset) | 0;
-    const { pictureIdOffset, tl0Offset, keyIdxOffset } = continuity;
-    this.#sent?.note(outgoing, sequence, timestamp, this.current, pictureIdOffset, tl0Offset, keyIdxOffset);
-    const primaryOnly = this.#codecs.primaryOnly[codec] === 1;
+    const layer = unwanted ? this.current | BLANK : this.current;
+    this.#sent?.note(outgoing, sequence, timestamp, layer, pictureIdOffset, tl0Offset, keyIdxOffset);
     let change: PayloadChange | undefined;
     const widens = continuity.widePictureId && (flags & NARROW_PICTURE_ID) !== 0;
-    if (primaryOnly || continuity.rewritesPictures || widens) {
+    if (unwanted || continuity.rewritesPictures || widens) {
       change = writer.change;
       change.original = NOT_RTX;
-      change.primaryOnly = primaryOnly;
+      change.blank = unwanted;
       change.widePictureId = continuity.widePictureId;
       change.pictureIdOffset = pictureIdOffset;
       change.tl0Offset = tl0Offset;
@@ -327,6 +345,28 @@ export class Downlink {
       change,
     );
     this.#count(octets);
+  }
+
+  /**
+   * Whether a packet is of a layer that is forwarded; a picture is forwarded whole or not at all. What is not wanted but
+   * comes late has its number already, and goes out without payload.
+   */
+  #wants(ring: PacketRing, index: number, flags: number, newest: boolean): boolean {
+    const picture = ring.frame[index]!;
+    const { continuity } = this;
+    if (!newest) return (flags & HAS_PICTURE_ID) === 0 || !continuity.droppedPicture(picture);
+    const temporal = ring.temporal[index]!;
+    if ((flags & FRAME_START) !== 0) this.currentTemporal = this.#temporalAt(temporal, flags);
+    if (temporal <= this.currentTemporal) return true;
+    if ((flags & HAS_PICTURE_ID) !== 0) continuity.dropPicture(picture);
+    return false;
+  }
+
+  /** Temporal layers change between pictures: down at any, up where the picture says so, one at a time. */
+  #temporalAt(temporal: number, flags: number): number {
+    const { currentTemporal: current, targetTemporal: target } = this;
+    if (target <= current || (flags & KEY_START) !== 0) return target;
+    return temporal === current + 1 && (flags & SWITCH_UP) !== 0 ? temporal : current;
   }
 
   #count(octets: number): void {
@@ -358,12 +398,14 @@ export class Downlink {
       continuity.beginPictures(ring.pictureId[index]!, ring.tl0PicIdx[index]!, ring.keyIdx[index]!);
     }
     this.current = layer.index;
+    this.currentTemporal = this.targetTemporal;
     this.#serve(uplink);
     this.#layer = layer;
     this.#epoch = layer.epoch;
     this.#codec = codec;
     if (!this.begun) this.#begun.push(this);
-    this.begun = true;
+    this.begun = this.restless = true;
+    this.#lastSent = codecs.chosen[codec];
     if (this.#codecs.nack) this.#sent ??= this.#newSent();
     return true;
   }
@@ -393,6 +435,33 @@ export class Downlink {
     return (timestamp + apart + this.continuity.timestampOffset) | 0;
   }
 
+  /** Packets of the track are being forwarded. */
+  get flows(): boolean {
+    return this.current !== NO_LAYER;
+  }
+
+  /**
+   * Sends a frame that the server makes up, due at `ticksMs`, as the next one of a stream that does not flow; `stepMs`: how
+   * long it lasts. False if there is none of the stream's kind, or the stream has ended.
+   */
+  sendBlank(frames: BlankFrames, trailer: Uint8Array, stepMs: number, ticksMs: number, writer: PacketWriter): boolean {
+    const { continuity, subscriber } = this;
+    const codec = this.#lastSent;
+    if (!codec || continuity.ended) return false;
+    const count = frames.prepare(codec, continuity, trailer);
+    if (count === 0) return false;
+    continuity.makeUpFrame(stepMs, codec.clockRate, ticksMs);
+    for (let part = 0; part < count; part++) {
+      const { payloadType } = codec;
+      const sequence = continuity.nextMadeUp();
+      const { timestamp } = continuity;
+      this.#count(
+        writer.write(subscriber, this.#plan, frames.ring, part, payloadType, sequence, timestamp, this.ssrc, undefined),
+      );
+    }
+    return true;
+  }
+
   /** The subscriber lost this packet (16 bits): sends it again if that may help. True if it was. */
   resend(lost: number, time: BatchTime, writer: PacketWriter): boolean {
     const sent = this.#sent;
@@ -400,7 +469,11 @@ export class Downlink {
     if (!sent || !uplink || this.target === NO_LAYER) return false;
     const record = sent.repeat(lost, this.subscriber.usualRttMs, time.ticksMs);
     if (record === NO_RECORD) return false;
-    const ring = uplink.layers[sent.layer(record)]?.ring;
+    // For want of bandwidth it shows a lower layer by now: the former one is not worth any.
+    const from = sent.layer(record) & ~BLANK;
+    if (from > this.current && this.current >= 0 && this.#allocatedSpatial < this.wantedSpatial) return false;
+    const blank = (sent.layer(record) & BLANK) !== 0;
+    const ring = uplink.layers[from]?.ring;
     const index = ring ? ring.find(sent.sourceSequence(record)) : -1;
     if (!ring || index < 0) return false;
     const codec = ring.codec[index]!;
@@ -409,7 +482,7 @@ export class Downlink {
     const rtx = this.#spec.rtxSsrc !== 0 ? this.#codecs.rtxPayloadType[codec]! : 0;
     const { change } = writer;
     change.original = rtx === 0 ? NOT_RTX : lost;
-    change.primaryOnly = this.#codecs.primaryOnly[codec] === 1;
+    change.blank = blank;
     change.widePictureId = this.continuity.widePictureId;
     change.pictureIdOffset = sent.pictureIdOffset(record);
     change.tl0Offset = sent.tl0Offset(record);
@@ -437,6 +510,32 @@ export class Downlink {
     );
     if (octets < 0) return false;
     this.#rtxSequence = (this.#rtxSequence + 1) & 0xffff;
+    return true;
+  }
+
+  /** Sends about `bytes` of padding on the stream of retransmissions, to try the link. False if it has none, or has not begun. */
+  pad(bytes: number, writer: PacketWriter): boolean {
+    const payloadType = this.#codec < 0 ? 0 : (this.#codecs.rtxPayloadType[this.#codec] ?? 0);
+    const { subscriber, continuity } = this;
+    if (!this.begun || payloadType === 0 || this.#spec.rtxSsrc === 0 || !this.stamped) return false;
+    if (!isReady(subscriber.transport) || continuity.ended) return false;
+    for (let left = bytes; left > 0; left -= MAX_PADDING) {
+      const rtxSsrc = this.#spec.rtxSsrc | 0;
+      const size = Math.max(Math.min(left, MAX_PADDING), 1);
+      if (
+        !writer.writePadding(
+          subscriber,
+          this.#plan,
+          payloadType,
+          this.#rtxSequence,
+          continuity.timestamp,
+          rtxSsrc,
+          size,
+        )
+      )
+        break;
+      this.#rtxSequence = (this.#rtxSequence + 1) & 0xffff;
+    }
     return true;
   }
 
@@ -479,7 +578,9 @@ export class Downlink {
 
   #bindCodecs(): void {
     const uplink = this.#serving ?? this.#uplink;
-    const { codecs, plan } = uplink ? uplink.tables.find(uplink.codecs, this.#spec) : NO_TABLES;
+    // What was sent last can still be brought to rest.
+    if (!uplink) return;
+    const { codecs, plan } = uplink.tables.find(uplink.codecs, this.#spec);
     this.#codecs = codecs;
     this.#plan = plan;
   }

@@ -69,8 +69,13 @@ export class Layer {
     if (this.ssrc === ssrc) return;
     this.ssrc = ssrc;
     this.boundMs = nowMs;
-    this.#sequences.restart();
+    this.restart();
     this.#forget();
+  }
+
+  /** The next packet begins a new source; what is known of its clock stays. */
+  restart(): void {
+    this.#sequences.restart();
     this.#fresh = true;
   }
 

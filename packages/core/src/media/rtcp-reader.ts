@@ -6,6 +6,7 @@ import {
   FORMAT_FIR,
   FORMAT_NACK,
   FORMAT_PLI,
+  FORMAT_TWCC,
   feedbackMedia,
   firItemCount,
   firItemSsrc,
@@ -35,6 +36,7 @@ import {
   reportBlockCount,
   reportBlocksOffset,
 } from "@stoa/wire/rtcp/report";
+import { newTwccArrivals, readTwccFeedback } from "@stoa/wire/rtcp/twcc";
 import type { Downlink } from "./downlink.ts";
 import type { PacketWriter } from "./packet-writer.ts";
 import type { PeerMedia } from "./peer-media.ts";
@@ -50,6 +52,7 @@ export class RtcpReader {
   readonly #requestKeyFrame: (downlink: Downlink) => void;
   readonly #info = newSenderInfo();
   readonly #block = newReportBlock();
+  readonly #arrivals = newTwccArrivals();
 
   /** `requestKeyFrame`: the subscriber of this stream cannot go on decoding. */
   constructor(u8: Uint8Array, time: BatchTime, writer: PacketWriter, requestKeyFrame: (downlink: Downlink) => void) {
@@ -83,7 +86,7 @@ export class RtcpReader {
         this.#goodbye(peer, at, size);
         break;
       case TRANSPORT_FEEDBACK:
-        if (size >= FEEDBACK_BYTES && rtcpCount(this.#u8, at) === FORMAT_NACK) this.#nack(peer, at, size);
+        if (size >= FEEDBACK_BYTES) this.#transportFeedback(peer, at, size);
         break;
       case PAYLOAD_FEEDBACK:
         if (size >= FEEDBACK_BYTES) this.#payloadFeedback(peer, at, size);
@@ -114,6 +117,7 @@ export class RtcpReader {
       downlink.reported.update(block, this.#time.nowMs);
       const rttMs = downlink.reportTimes.rttMs(block.lastReport, block.delaySinceLastReport, this.#time.nowMs);
       if (rttMs > 0) peer.subscriber.measured(rttMs);
+      peer.congestion?.handleReport(downlink, block.fractionLost);
     }
   }
 
@@ -123,6 +127,14 @@ export class RtcpReader {
       const source = peer.sourceOf(byeSsrc(this.#u8, at, i));
       if (source && !source.retransmission) source.uplink.goodbye(source.layer);
     }
+  }
+
+  #transportFeedback(peer: PeerMedia, at: number, size: number): void {
+    const format = rtcpCount(this.#u8, at);
+    if (format === FORMAT_NACK) this.#nack(peer, at, size);
+    if (format !== FORMAT_TWCC || !peer.congestion) return;
+    if (!readTwccFeedback(this.#u8, at, size, this.#arrivals)) return;
+    peer.congestion.controller.handleFeedback(this.#arrivals, this.#time.nowMs);
   }
 
   #nack(peer: PeerMedia, at: number, size: number): void {
@@ -148,7 +160,7 @@ export class RtcpReader {
     }
     if (format === FORMAT_APPLICATION) {
       const bps = parseRembBps(this.#u8, at, size);
-      if (bps !== undefined) peer.subscriber.rembBps = bps;
+      if (bps !== undefined) peer.congestion?.controller.handleRemb(bps, this.#time.nowMs);
     }
   }
 
