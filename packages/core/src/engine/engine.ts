@@ -144,7 +144,7 @@ export class MediaEngine {
         link.peer.setRemote(command.remote, nowMs);
         break;
       case "restartIce":
-        link.peer.restartIce(command.ufrag, command.pwd, nowMs);
+        link.peer.restartIce(command.ufrag, command.pwd, nowMs, command.tcpOnly ?? false);
         break;
       case "setReceivers":
         this.#forwarder.setReceivers(command.peer, command.receivers);
@@ -191,8 +191,8 @@ export class MediaEngine {
 
   #openPeer(command: Extract<MediaCommand, { type: "openPeer" }>): void {
     if (this.#links.has(command.peer)) return;
-    const { peer: id, ufrag, pwd, room, participant } = command;
-    const peer = new Peer(this.#deps, { id, ufrag, pwd, mode: "lite" });
+    const { peer: id, ufrag, pwd, room, participant, tcpOnly = false } = command;
+    const peer = new Peer(this.#deps, { id, ufrag, pwd, mode: "lite", tcpOnly });
     const link: Link = { peer, room, participant, channels: new Map(), labels: new Map() };
     this.#links.set(id, link);
     this.#peers.add(peer);
@@ -231,7 +231,7 @@ export class MediaEngine {
     switch (event.type) {
       case "state":
         if (event.state === "connected") this.#connected(peer);
-        this.#events.push({ type: "peerState", peer, state: event.state, detail: event.detail });
+        this.#events.push({ ...event, type: "peerState", peer });
         return;
       case "channelOpen":
         link.channels.set(event.label, event.channel);
@@ -255,6 +255,8 @@ export class MediaEngine {
         return;
       }
       case "path":
+        this.#events.push({ ...event, type: "peerState", peer, state: "connected" });
+        return;
       case "bufferedLow":
         return;
     }

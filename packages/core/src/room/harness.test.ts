@@ -10,6 +10,7 @@ import {
   ParticipantInfo,
   ParticipantInfo_Kind,
   ParticipantInfo_State,
+  type ReconnectReason,
   RoomConfiguration,
   SessionDescription,
   SignalRequest,
@@ -25,6 +26,7 @@ import type { MediaCommand, PeerId, SenderSpec } from "../engine/protocol.ts";
 import type { Effect } from "./effects.ts";
 import {
   DEFAULT_MEDIA_POLICY,
+  DEFAULT_TRANSPORT_POLICY,
   type Claims,
   type ConnectionOptions,
   type Grants,
@@ -124,7 +126,7 @@ export class World {
           "video/VP9",
           "video/rtx",
         ].map((mime) => ({ mime })),
-        transport: { bandwidthFeedback: "transport-cc" },
+        transport: DEFAULT_TRANSPORT_POLICY,
         iceServers: () => [],
         limits: { nameBytes: 16, metadataBytes: 32, attributesBytes: 64 },
         media: DEFAULT_MEDIA_POLICY,
@@ -260,7 +262,7 @@ export class Client {
     return this.options.peerConnections !== "dual";
   }
 
-  join(resume?: { participantSid: string }): JoinResult {
+  join(resume?: JoinInput["resume"]): JoinResult {
     this.connection = this.world.nextConnection++;
     const result = this.world.room.join(this.#joinInput(resume), this.world.nowMs);
     if ("participant" in result) this.sid = result.participant;
@@ -270,8 +272,8 @@ export class Client {
   }
 
   /** Comes back over a new signal connection, as after a network change. */
-  resume(): JoinResult {
-    return this.join({ participantSid: this.sid });
+  resume(reason?: ReconnectReason): JoinResult {
+    return this.join({ participantSid: this.sid, reason });
   }
 
   request(message: Exclude<SignalRequest["message"], { case: undefined }>): void {
@@ -302,12 +304,12 @@ export class Client {
     return found.peer;
   }
 
-  connectMedia(): void {
-    for (const peer of this.peers) this.peerState(peer, "connected");
+  connectMedia(protocol: "udp" | "tcp" = "udp"): void {
+    for (const peer of this.peers) this.peerState(peer, "connected", protocol);
   }
 
-  peerState(peer: PeerId, state: "connected" | "disconnected" | "failed" | "closed"): void {
-    this.world.room.handleMedia({ type: "peerState", peer, state, detail: "test" }, this.world.nowMs);
+  peerState(peer: PeerId, state: "connected" | "disconnected" | "failed" | "closed", protocol?: "udp" | "tcp"): void {
+    this.world.room.handleMedia({ type: "peerState", peer, state, detail: "test", protocol }, this.world.nowMs);
     this.world.perform();
   }
 
@@ -434,7 +436,7 @@ export class Client {
     if (info.state !== ParticipantInfo_State.DISCONNECTED) this.others.set(info.sid, info);
   }
 
-  #joinInput(resume: { participantSid: string } | undefined): JoinInput {
+  #joinInput(resume: JoinInput["resume"]): JoinInput {
     const { options } = this;
     const claims: Claims = {
       identity: this.identity,

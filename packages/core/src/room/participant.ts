@@ -22,6 +22,7 @@ import type { PeerLink, PublisherLink, SubscriberLink } from "./peer-link.ts";
 import { newQuality } from "./quality.ts";
 import type { ParticipantSid, TrackSid } from "./sid.ts";
 import type { PendingTrack, PublishedTrack } from "./track.ts";
+import { newWay } from "./way.ts";
 
 /** What a participant wants of one track of somebody else. */
 export interface Subscription {
@@ -57,6 +58,8 @@ export class Participant {
   readonly options: ConnectionOptions;
   readonly region: string;
   readonly codecs: EnabledCodecs;
+  /** By which transports its media comes. */
+  readonly way = newWay();
   readonly joinedAtMs: number;
 
   /** The live signal connection; undefined between its loss and the resume. */

@@ -3,8 +3,9 @@
  * the signal connection is a new one. Invariant: ReconnectResponse first, then everything that the client may have missed.
  */
 import { ReconnectResponse, RoomUpdate } from "@livekit/protocol";
-import { clientConfiguration } from "./client.ts";
 import { repeatDynacast } from "./dynacast.ts";
+import { wayResumed } from "./fallback.ts";
+import { clientConfiguration } from "./join-response.ts";
 import { restartIce } from "./negotiate.ts";
 import type { JoinInput } from "./options.ts";
 import type { Participant } from "./participant.ts";
@@ -13,6 +14,7 @@ import { tellSpeakers } from "./speakers.ts";
 import type { RoomState } from "./state.ts";
 import { refreshToken } from "./token.ts";
 import { sendMissedDepartures, sendSnapshot } from "./updates.ts";
+import { usableIceServers } from "./way.ts";
 
 const RESTORE_MEDIA_WITHIN_MS = 20_000;
 
@@ -24,6 +26,7 @@ export function resume(room: RoomState, participant: Participant, input: JoinInp
   if (accident === "before") return dropSignal(room, participant);
   const missedSinceMs = participant.lastHeardMs;
   participant.lastHeardMs = room.nowMs;
+  wayResumed(room, participant, input.resume?.reason);
   awaitMedia(room, participant);
 
   if (participant.features.reconnectResponse) {
@@ -59,8 +62,8 @@ function awaitMedia(room: RoomState, participant: Participant): void {
 
 function reconnectResponse(room: RoomState, participant: Participant): ReconnectResponse {
   return new ReconnectResponse({
-    iceServers: room.options.server.iceServers(participant.sid),
-    clientConfiguration: clientConfiguration(room.options.server.enabledCodecs, participant.codecs),
+    iceServers: usableIceServers(room.options.server.iceServers(participant.sid), participant.way),
+    clientConfiguration: clientConfiguration(room, participant),
     serverInfo: room.serverInfo,
     lastMessageSeq: participant.lastDataSequence,
   });
