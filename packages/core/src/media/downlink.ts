@@ -153,14 +153,14 @@ export class Downlink {
     return this.#layer;
   }
 
-  /** Forwarding is stopped for want of bandwidth. */
-  get paused(): boolean {
-    return this.wantedSpatial >= 0 && this.#allocatedSpatial < 0;
-  }
-
   /** Its packets say when they were sent, or carry transport-wide numbers. */
   get stamped(): boolean {
     return this.#plan.measures;
+  }
+
+  /** Forwarding is stopped for want of bandwidth. */
+  get paused(): boolean {
+    return this.wantedSpatial >= 0 && this.#allocatedSpatial < 0;
   }
 
   /** A key frame is needed before anything (or the layer wanted) can be sent. */

@@ -42,7 +42,7 @@ export class StreamMeter {
 
   /** The figures since the last call. */
   take(nowMs: number): PeerStats {
-    const { id, subscriber, congestion } = this.#peer;
+    const { id, subscriber } = this.#peer;
     const { counters, rttMs } = subscriber;
     return {
       peer: id,
@@ -51,7 +51,7 @@ export class StreamMeter {
       bytesIn: counters[BYTES_IN]!,
       bytesOut: counters[BYTES_OUT]!,
       rttMs,
-      estimateBps: congestion?.controller.estimateBps ?? 0,
+      estimateBps: this.#peer.congestion?.controller.estimateBps ?? 0,
       receivers: this.#takeReceivers(nowMs),
       senders: this.#takeSenders(nowMs),
     };
