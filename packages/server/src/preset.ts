@@ -10,7 +10,7 @@ import { createRandom } from "@stoa/io/random";
 import { listensOnLoopbackOnly } from "./config/address.ts";
 import type { LoadedConfig } from "./config/load.ts";
 import { planWorkers } from "./config/ports.ts";
-import { bandwidthFeedback } from "./config/schema-bwe.ts";
+import { transportPolicy } from "./config/transport-policy.ts";
 import type { Config } from "./config/schema.ts";
 import { iceServersFor } from "./config/turn-servers.ts";
 import type { KeyPair } from "./auth/create.ts";
@@ -67,7 +67,7 @@ export function assemble(options: PresetOptions): ServerParts {
     nodeId: newSid(random, "ND_"),
     region: config.region,
     enabledCodecs: config.room.enabled_codecs.map(({ mime, fmtp_line: fmtp }) => (fmtp ? { mime, fmtp } : { mime })),
-    transport: { bandwidthFeedback: bandwidthFeedback(config.rtc.congestion_control) },
+    transport: transportPolicy(config.rtc),
     iceServers: (participant: string) => iceServersFor(config, participant, nowMs()),
     limits: {
       nameBytes: config.limit.max_participant_name_length,

@@ -25,6 +25,8 @@ export interface ContinuityState {
   readonly pictureId: number;
   readonly tl0PicIdx: number;
   readonly keyIdx: number;
+  /** Last frame number of dependency descriptors, 16 bits, -1 if there were none. */
+  readonly frame: number;
   /** Picture ids had 15 bits. */
   readonly widePictureId: boolean;
   /** Next sequence number of the RTX stream. */
@@ -73,6 +75,9 @@ export class Continuity {
   pictureId = -1;
   tl0PicIdx = -1;
   keyIdx = -1;
+  /** Last frame number that went out in a dependency descriptor (extended, by no fixed origin), and the same for its source. */
+  frame = -1;
+  frameOffset = 0;
   /** Picture ids of 15 bits went out: those of 7 bits no longer do. */
   widePictureId = false;
 
@@ -136,6 +141,18 @@ export class Continuity {
     this.pictureIdOffset = (this.pictureId + 1 - pictureId) & PICTURE_ID_MASK;
     this.tl0Offset = (this.tl0PicIdx + 1 - tl0PicIdx) & 255;
     this.keyIdxOffset = (this.keyIdx + 1 - keyIdx) & 31;
+  }
+
+  /** The new source's frame numbers follow the last one; call after `begin`. */
+  beginFrames(frame: number): void {
+    if (this.frame >= 0) this.frameOffset = (this.frame + 1 - frame) & 0xffff;
+    this.frame = (frame + this.frameOffset) & 0xffff;
+  }
+
+  /** Notes the frame number (of the source) of a packet that goes out. */
+  noteFrame(frame: number): void {
+    const sent = (frame + this.frameOffset) & 0xffff;
+    if (((sent - this.frame) << 16) >> 16 > 0) this.frame = sent;
   }
 
   /** Whether picture numbers go out changed. */
@@ -244,6 +261,7 @@ export class Continuity {
     this.pictureId = state.pictureId;
     this.tl0PicIdx = state.tl0PicIdx;
     this.keyIdx = state.keyIdx;
+    this.frame = state.frame;
     this.widePictureId = state.widePictureId;
     return "applied";
   }

@@ -15,7 +15,6 @@ import type {
   DownlinkSettings,
   MediaEvent,
   PeerId,
-  PeerStats,
   PlayoutDelaySpec,
   ReceiverSpec,
   SenderSpec,
@@ -36,7 +35,7 @@ import { FREE, KEPT, PeerMedia } from "./peer-media.ts";
 import { RtcpReader } from "./rtcp-reader.ts";
 import { RtcpWriter } from "./rtcp-writer.ts";
 import { SpeakerWatch } from "./speakers.ts";
-import { BYTES_IN, BYTES_OUT, PACKETS_IN, PACKETS_OUT } from "./subscriber.ts";
+import { StreamMeter } from "./stream-stats.ts";
 import { FanOut, Track } from "./track.ts";
 import { BatchTime } from "./transport.ts";
 import type { MediaTransport } from "./transport.ts";
@@ -280,21 +279,10 @@ export class Forwarder {
     return this.#events.shift();
   }
 
-  stats(id: PeerId): PeerStats | undefined {
+  /** Measures the streams of a peer, from now on. */
+  meter(id: PeerId): StreamMeter | undefined {
     const peer = this.#peers.get(id);
-    if (!peer) return undefined;
-    const { counters, rttMs } = peer.subscriber;
-    return {
-      peer: id,
-      packetsIn: counters[PACKETS_IN]!,
-      packetsOut: counters[PACKETS_OUT]!,
-      bytesIn: counters[BYTES_IN]!,
-      bytesOut: counters[BYTES_OUT]!,
-      rttMs,
-      estimateBps: peer.congestion?.controller.estimateBps ?? 0,
-      receivers: [],
-      senders: [],
-    };
+    return peer && new StreamMeter(peer);
   }
 
   /** Ends the stream of a track to a peer and gives its state, to go on from elsewhere; at most once. */

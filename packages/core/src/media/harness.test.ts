@@ -44,11 +44,15 @@ const int32 = (value: number) => [(value >>> 24) & 255, (value >>> 16) & 255, (v
 /** The bytes of a packet. */
 export function rtp(input: RtpInput): Uint8Array {
   const block: number[] = [];
-  for (const [id, bytes] of Object.entries(input.extensions ?? {})) {
-    block.push((Number(id) << 4) | (bytes.length - 1), ...bytes);
+  const elements = Object.entries(input.extensions ?? {});
+  const wide = elements.some(([, bytes]) => bytes.length > 16);
+  for (const [id, bytes] of elements) {
+    if (wide) block.push(Number(id), bytes.length, ...bytes);
+    else block.push((Number(id) << 4) | (bytes.length - 1), ...bytes);
   }
   while (block.length & 3) block.push(0);
-  const extension = block.length > 0 ? [0xbe, 0xde, ...int16(block.length / 4), ...block] : [];
+  const profile = wide ? [0x10, 0] : [0xbe, 0xde];
+  const extension = block.length > 0 ? [...profile, ...int16(block.length / 4), ...block] : [];
   const padding = input.padding ? [...Array<number>(input.padding - 1).fill(0), input.padding] : [];
   return new Uint8Array([
     0x80 | (padding.length > 0 ? 0x20 : 0) | (block.length > 0 ? 0x10 : 0),
@@ -155,6 +159,8 @@ export const VP8: CodecSpec = {
   rtxPayloadType: 97,
   nack: true,
 };
+export const VP9: CodecSpec = { ...VP8, payloadType: 98, mime: "video/vp9", fmtp: "profile-id=0", rtxPayloadType: 99 };
+export const AV1: CodecSpec = { ...VP8, payloadType: 35, mime: "video/av1", rtxPayloadType: 36 };
 export const H264: CodecSpec = {
   ...VP8,
   payloadType: 108,

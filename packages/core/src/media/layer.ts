@@ -5,6 +5,7 @@
  */
 import type { RtpHeader } from "@stoa/wire/rtp/header";
 import type { PacketPool } from "../slab.ts";
+import type { FrameTable } from "./frame-table.ts";
 import { KeyFrameThrottle } from "./key-frame-throttle.ts";
 import { LossTracker } from "./loss-tracker.ts";
 import { PayloadInfo } from "./payload-info.ts";
@@ -32,6 +33,8 @@ export class Layer {
   readonly clock: SenderClock;
   readonly keyFrames: KeyFrameThrottle;
   readonly payload = new PayloadInfo();
+  /** Made for the first dependency descriptor. */
+  frames: FrameTable | undefined;
   readonly #sequences = new SequenceExtender();
   /** Bound to a new SSRC, and no packet of it came yet. */
   #fresh = false;
@@ -52,8 +55,9 @@ export class Layer {
   boundMs = -1e12;
   /** A first packet came and was told. */
   announced = false;
-  /** Octets and packets that came, retransmissions included. */
+  /** Packets that came, retransmissions included, and the octets of them modulo 2^30. */
   packets = 0;
+  octets = 0;
 
   /** `clock`: that of the layer from which the server makes this one. */
   constructor(pool: PacketPool, index: number, isVideo: boolean, clock = new SenderClock()) {
@@ -147,6 +151,7 @@ export class Layer {
     this.losses.clear();
     this.clock.clear();
     this.payload.clear();
+    this.frames?.clear();
     this.reception.forgetReport();
   }
 }

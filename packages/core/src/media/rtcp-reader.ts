@@ -114,6 +114,7 @@ export class RtcpReader {
       const downlink = peer.downlinks.get(block.ssrc);
       if (!downlink) continue;
       downlink.fractionLost = block.fractionLost;
+      downlink.reported.update(block, this.#time.nowMs);
       const rttMs = downlink.reportTimes.rttMs(block.lastReport, block.delaySinceLastReport, this.#time.nowMs);
       if (rttMs > 0) peer.subscriber.measured(rttMs);
       peer.congestion?.handleReport(downlink, block.fractionLost);
@@ -143,6 +144,7 @@ export class RtcpReader {
     for (let i = 0; i < count; i++) {
       const first = nackItemSequence(this.#u8, at, i);
       const mask = nackItemMask(this.#u8, at, i);
+      downlink.nacks += 1 + bitCount(mask);
       downlink.resend(first, this.#time, this.#writer);
       for (let bit = 0; bit < 16; bit++) {
         if (mask & (1 << bit)) downlink.resend((first + 1 + bit) & 0xffff, this.#time, this.#writer);
@@ -164,6 +166,14 @@ export class RtcpReader {
 
   #wish(peer: PeerMedia, ssrc: number): void {
     const downlink = peer.downlinks.get(ssrc);
-    if (downlink) this.#requestKeyFrame(downlink);
+    if (!downlink) return;
+    downlink.keyFrameRequests++;
+    this.#requestKeyFrame(downlink);
   }
+}
+
+function bitCount(bits: number): number {
+  let count = 0;
+  for (let rest = bits; rest !== 0; rest &= rest - 1) count++;
+  return count;
 }

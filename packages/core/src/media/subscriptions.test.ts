@@ -129,7 +129,7 @@ test("whoever leaves gives everything back and is told of no more", () => {
   assert.equal(world.pool.used, 0);
   world.feed(PUBLISHER, frame(3));
   assert.equal(world.pool.used, 0);
-  assert.equal(world.forwarder.stats(VIEWER), undefined);
+  assert.equal(world.forwarder.meter(VIEWER), undefined);
 });
 
 test("a stream that comes back under its SSRC, for the same or another track, goes on in its numbers", () => {

@@ -20,6 +20,7 @@ import { unwish, wish } from "./dynacast.ts";
 import { setSenders } from "./links.ts";
 import type { Participant } from "./participant.ts";
 import type { PeerLink } from "./peer-link.ts";
+import { tellQualities } from "./quality.ts";
 import type { TrackSid } from "./sid.ts";
 import { tellSpeakers } from "./speakers.ts";
 import type { RoomState } from "./state.ts";
@@ -56,11 +57,31 @@ export function bindSenders(
 ): void {
   const before = new Set(link.senders.map((sender) => sender.track));
   setSenders(room, link, senders);
+  const known = publishersOf(room, before);
   for (const { track } of senders) {
     if (!before.delete(track)) applySettings(room, participant, track);
   }
   for (const track of before) forgetSettings(room, participant, track);
+  const publishers = publishersOf(
+    room,
+    senders.map(({ track }) => track),
+  );
+  tellQualities(
+    room,
+    participant,
+    [...publishers].filter((publisher) => !known.has(publisher)),
+  );
   tellSubscribed(room, participant, link);
+}
+
+function publishersOf(room: RoomState, tracks: Iterable<TrackSid>): Set<Participant> {
+  const publishers = new Set<Participant>();
+  for (const sid of tracks) {
+    const track = room.tracks.get(sid);
+    const publisher = track && room.participants.get(track.publisher);
+    if (publisher) publishers.add(publisher);
+  }
+  return publishers;
 }
 
 /** Tells publishers, once per track, that somebody receives it now (livekit.md 1.9, case 23). */

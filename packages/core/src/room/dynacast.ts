@@ -94,6 +94,11 @@ export function repeatDynacast(room: RoomState, publisher: Participant): void {
   }
 }
 
+/** The publisher was told that nobody wants anything of it. */
+export function isUnwanted({ demand }: PublishedTrack): boolean {
+  return demand.told?.every((level) => level <= OFF) ?? false;
+}
+
 /** Compares what is wanted with what the publisher was told. */
 function follow(room: RoomState, track: PublishedTrack): void {
   const { told } = track.demand;

@@ -5,6 +5,7 @@ import type {
   ICEServer,
   ParticipantInfo_Kind,
   ParticipantInfo_KindDetail,
+  ReconnectReason,
   RoomConfiguration,
   SessionDescription,
   SignalResponse,
@@ -60,7 +61,9 @@ export interface JoinInput {
   readonly client: ClientInfo;
   readonly options: ConnectionOptions;
   /** Set when the client resumes: the SID that it had (old clients leave it empty). */
-  readonly resume: { readonly participantSid: ParticipantSid } | undefined;
+  readonly resume:
+    | { readonly participantSid: ParticipantSid; readonly reason?: ReconnectReason | undefined }
+    | undefined;
   /** Of a v1 join request; handled after the JoinResponse is out. */
   readonly addTracks: readonly AddTrackRequest[];
   /** Of a v1 join request; handled after `addTracks`. */
@@ -107,6 +110,12 @@ export interface MediaPolicy {
 export interface TransportPolicy {
   /** Which one is preferred towards subscribers. */
   readonly bandwidthFeedback: BandwidthFeedback;
+  /** Clients whose UDP fails are sent to TCP, or to TURN over TLS (`fallback.ts`). */
+  readonly tcpFallback: boolean;
+  /** Only those whose signalling answers sooner than this, in milliseconds; 0 = all. */
+  readonly tcpFallbackRttMs: number;
+  /** UDP that loses much counts as failed; only with a bound for the round trip. */
+  readonly udpUnstableFallback: boolean;
 }
 
 /** Sizes in bytes that self-updates must not exceed; 0 = no limit. */
@@ -140,4 +149,12 @@ export const DEFAULT_MEDIA_POLICY: MediaPolicy = {
   congestion: { enabled: true, allowPause: false },
   dynacastPauseDelayMs: 5000,
   codecRegressionThreshold: 5,
+};
+
+/** How peers are connected when nothing is configured. */
+export const DEFAULT_TRANSPORT_POLICY: TransportPolicy = {
+  bandwidthFeedback: "transport-cc",
+  tcpFallback: true,
+  tcpFallbackRttMs: 0,
+  udpUnstableFallback: false,
 };

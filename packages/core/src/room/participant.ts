@@ -19,8 +19,10 @@ import { clientFeatures, type ClientFeatures } from "./client.ts";
 import type { SignalId } from "./effects.ts";
 import type { Claims, ConnectionOptions, Grants } from "./options.ts";
 import type { PeerLink, PublisherLink, SubscriberLink } from "./peer-link.ts";
+import { newQuality } from "./quality.ts";
 import type { ParticipantSid, TrackSid } from "./sid.ts";
 import type { PendingTrack, PublishedTrack } from "./track.ts";
+import { newWay } from "./way.ts";
 
 /** What a participant wants of one track of somebody else. */
 export interface Subscription {
@@ -56,6 +58,8 @@ export class Participant {
   readonly options: ConnectionOptions;
   readonly region: string;
   readonly codecs: EnabledCodecs;
+  /** By which transports its media comes. */
+  readonly way = newWay();
   readonly joinedAtMs: number;
 
   /** The live signal connection; undefined between its loss and the resume. */
@@ -85,6 +89,11 @@ export class Participant {
   /** Who speaks, and how loud, as it was told last. */
   toldSpeakers: ReadonlyMap<ParticipantSid, number> = new Map();
   lastNegotiationMs = Number.NEGATIVE_INFINITY;
+
+  readonly quality = newQuality();
+
+  /** A simulated accident: the signal connection of the next resume breaks, before or after it was answered. */
+  failResume: { readonly when: "before" | "after"; readonly untilMs: number } | undefined;
 
   /** Infos up to this revision reached it by a JoinResponse or a snapshot. */
   seenRevision = 0;

@@ -11,7 +11,7 @@ import {
   type SpeakerInfo,
 } from "@livekit/protocol";
 import { EVERYTHING, World, type Client } from "./harness.test.ts";
-import { DEFAULT_LIMITS, DEFAULT_MEDIA_POLICY } from "./options.ts";
+import { DEFAULT_LIMITS, DEFAULT_MEDIA_POLICY, DEFAULT_TRANSPORT_POLICY } from "./options.ts";
 import { Participant } from "./participant.ts";
 import { endSimulatedSpeaker, handleSpeakers, simulateSpeaker } from "./speakers.ts";
 import { RoomState } from "./state.ts";
@@ -161,7 +161,7 @@ function bareRoom() {
       iceServers: () => [],
       limits: DEFAULT_LIMITS,
       media: DEFAULT_MEDIA_POLICY,
-      transport: { bandwidthFeedback: "transport-cc" },
+      transport: DEFAULT_TRANSPORT_POLICY,
     },
     media: { fingerprint: "", candidates: [] },
     random,

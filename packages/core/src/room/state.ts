@@ -19,6 +19,7 @@ import type { PeerLink } from "./peer-link.ts";
 import { randomText, type ParticipantSid, type TrackSid } from "./sid.ts";
 import { Timers } from "./timers.ts";
 import type { PublishedTrack } from "./track.ts";
+import type { RememberedWays } from "./way.ts";
 
 /** The cases of a SignalResponse: { case, value }. */
 export type Response = Exclude<SignalResponse["message"], { case: undefined }>;
@@ -54,6 +55,8 @@ export class RoomState {
   speakers: readonly SpeakerLevel[] = [];
   /** Who is said to speak by a test scenario. */
   readonly simulatedSpeakers = new Set<ParticipantSid>();
+  /** By which transports media came through, by identity. */
+  readonly ways: RememberedWays = new Map();
   /** Who left lately: clients that resume may have missed it. */
   readonly departures: QueuedUpdate[] = [];
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { ConfigFiles } from "./keys.ts";
 import { loadConfig, type LoadInput } from "./load.ts";
-import { bandwidthFeedback } from "./schema-bwe.ts";
+import { transportPolicy } from "./transport-policy.ts";
 
 const KEYS = "k: 0123456789abcdef0123456789abcdef";
 
@@ -234,7 +234,7 @@ describe("bandwidth feedback", () => {
   const feedback = (keys: string) => {
     const { config, warnings } = load(`rtc: { congestion_control: { ${keys} } }`);
     assert.deepEqual(warnings, []);
-    return bandwidthFeedback(config.rtc.congestion_control);
+    return transportPolicy(config.rtc).bandwidthFeedback;
   };
 
   test("is transport-wide, unless the file says false", () => {

@@ -113,12 +113,6 @@ export const congestionControl = () =>
     send_side_bwe: pending(part({ congestion_detector: congestionDetector })),
   });
 
-/** Which bandwidth feedback subscribers are asked for. */
-export function bandwidthFeedback(control: z.output<ReturnType<typeof congestionControl>>): "transport-cc" | "remb" {
-  if (control.use_send_side_bwe_interceptor) return "transport-cc";
-  return control.use_send_side_bwe === false ? "remb" : "transport-cc";
-}
-
 const streamTracker = () =>
   part({
     stream_tracker_type: text().optional(),

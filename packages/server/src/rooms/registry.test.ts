@@ -9,6 +9,7 @@ import { Room } from "@stoa/core/room/room";
 import { createRandom } from "@stoa/io/random";
 import { handmadeToken, joinClaims, KEY, KEYS, recordingLog, SECRET, testConfig } from "../fixtures.test.ts";
 import { isRefused, verifyToken } from "../auth/verify.ts";
+import { transportPolicy } from "../config/transport-policy.ts";
 import type { MediaListener, MediaPort } from "../media/media-port.ts";
 import { readConnectRequest, type ConnectRequest } from "../signal/connect-request.ts";
 import type { HttpFailure } from "../signal/http-failure.ts";
@@ -80,7 +81,7 @@ function setUp(yaml = "") {
       nodeId: "ND_test",
       region: "",
       enabledCodecs: config.room.enabled_codecs.map(({ mime }) => ({ mime })),
-      transport: { bandwidthFeedback: "transport-cc" },
+      transport: transportPolicy(config.rtc),
       iceServers: () => [],
       limits: { nameBytes: 0, metadataBytes: 0, attributesBytes: 0 },
       media: DEFAULT_MEDIA_POLICY,

@@ -9,6 +9,7 @@ import {
   JoinRequest,
   SessionDescription,
   WrappedJoinRequest,
+  ReconnectReason,
 } from "@livekit/protocol";
 import { handmadeToken, joinClaims, KEYS } from "../fixtures.test.ts";
 import { isRefused, verifyToken } from "../auth/verify.ts";
@@ -97,7 +98,7 @@ describe("v0: the query parameters", () => {
       adaptiveStream: true,
       subscriberAllowPause: true,
     });
-    assert.deepEqual(resume, { participantSid: "PA_old" });
+    assert.deepEqual(resume, { participantSid: "PA_old", reason: 2 });
   });
 
   test("only 1 and true are true; a number that is none is 0", async () => {
@@ -149,6 +150,7 @@ describe("v1: the join request", () => {
       publisherOffer: new SessionDescription({ type: "offer", sdp: "v=0" }),
       reconnect: true,
       participantSid: "PA_1",
+      reconnectReason: ReconnectReason.RR_SUBSCRIBER_FAILED,
     });
     const result = await connect(wrapped(request), { needsJoinRequest: true });
     assert.deepEqual(result.options, {
@@ -164,7 +166,7 @@ describe("v1: the join request", () => {
     );
     assert.deepEqual(
       [result.resume, result.addTracks[0]?.cid, result.publisherOffer?.sdp],
-      [{ participantSid: "PA_1" }, "c", "v=0"],
+      [{ participantSid: "PA_1", reason: ReconnectReason.RR_SUBSCRIBER_FAILED }, "c", "v=0"],
     );
   });
 

@@ -3,7 +3,7 @@ import { SessionDescription } from "@livekit/protocol";
 import { sendCandidates } from "../candidates.ts";
 import { bindSenders, downTracks, reportUnsupported } from "../downlinks.ts";
 import { fullReconnect } from "../leave.ts";
-import { openLink } from "../links.ts";
+import { openLink, restartLink } from "../links.ts";
 import { requireSections } from "../negotiate.ts";
 import type { Participant } from "../participant.ts";
 import { applyPublications, publicationsOf } from "../publish.ts";
@@ -22,9 +22,7 @@ export function handleOffer(room: RoomState, participant: Participant, offer: Se
     return;
   }
   openLink(room, participant, link);
-  if (result.iceRestart) {
-    room.media({ type: "restartIce", peer: link.peer, ufrag: result.iceRestart.ufrag, pwd: result.iceRestart.pwd });
-  }
+  if (result.iceRestart) restartLink(room, participant, link, result.iceRestart);
   room.media({ type: "setRemote", peer: link.peer, remote: result.remote });
   setReceivers(room, participant, link, result.receivers);
   if (participant.singlePeer) bindSenders(room, participant, link, result.senders);
