@@ -103,7 +103,7 @@ test("padding goes out on the RTX stream, numbered with everything else", () => 
   numbers.forEach((number, i) => assert.equal(number, (numbers[0]! + i) & 0xffff));
   const rtx = packets.filter(({ ssrc }) => ssrc === RTX).map(({ sequence }) => sequence);
   rtx.forEach((sequence, i) => assert.equal(sequence, (rtx[0]! + i) & 0xffff));
-  assert.ok(call.world.forwarder.stats(VIEWER)!.estimateBps > 1_000_000);
+  assert.ok(call.world.forwarder.meter(VIEWER)!.take(call.world.nowMs).estimateBps > 1_000_000);
 });
 
 test("what was lost of a layer that was given up for want of bandwidth is not sent again", () => {
