@@ -7,8 +7,8 @@ import { encodeUtf8 } from "@stoa/wire/text";
 import type { DownlinkSettings, SenderSpec } from "../engine/protocol.ts";
 import type { CodecTable } from "./codec-table.ts";
 import { NOT_CARRIED } from "./codec-table.ts";
-import { Continuity, MAY_WAIT, MUST_START, NO_REFERENCE, NO_SEQUENCE } from "./continuity.ts";
-import type { ContinuityState, ReferenceKind, SeedResult } from "./continuity.ts";
+import { Continuity, NO_REFERENCE, NO_SEQUENCE } from "./continuity.ts";
+import type { ContinuityState, SeedResult } from "./continuity.ts";
 import type { ExtensionPlan } from "./extension-plan.ts";
 import { LayerSelection } from "./layer-selection.ts";
 import { LayerWish, NO_LAYER } from "./layer-wish.ts";
@@ -23,13 +23,29 @@ import { NO_MASK } from "./select-svc.ts";
 import { layerOf, noteSent, recallSent } from "./sent-change.ts";
 import { NO_RECORD, SentPackets } from "./sent-packets.ts";
 import { NO_TABLES } from "./shared-tables.ts";
+import { SourceSwitch } from "./source-switch.ts";
 import type { Subscriber } from "./subscriber.ts";
 import type { BatchTime } from "./transport.ts";
 import type { Uplink } from "./uplink.ts";
 
+/**
+ * How old a key frame may be to begin with, in time and in packets behind it. What lies in between is sent in one burst, and
+ * a player that gets it shows the first pictures late.
+ */
+const HELD_KEY_MS = 300;
+const MAX_HELD = 128;
+
 /** How many packets can be repeated; as many as the publisher's ring holds. */
 const VIDEO_SENT = 512;
 const AUDIO_SENT = 256;
+
+/** What the downlinks of a forwarder leave to be done at the end of a batch. */
+export interface DownlinkMarks {
+  /** Those that sent their first packet. */
+  readonly begun: Downlink[];
+  /** One of them found that it needs a key frame. */
+  keyFrameWanted: boolean;
+}
 
 export class Downlink {
   // What each packet reads and writes stands first, side by side: with 1,000 subscribers every cache line more is a wait.
@@ -44,6 +60,8 @@ export class Downlink {
   /** Layers to forward at most, of those that flow. */
   targetSpatial = NO_LAYER;
   targetTemporal = NO_LAYER;
+  /** `LayerSelection.stuck` as it was told. */
+  #stuck = false;
   /** Which packets of the stream. */
   readonly #selection = new LayerSelection();
   /** Packets and octets of payload sent, for sender reports; wrap at 32 bits. */
@@ -55,8 +73,8 @@ export class Downlink {
   #uplink: Uplink | undefined;
   /** Where they come from now: another codec until the wanted one has a key frame. Undefined while nothing flows. */
   #serving: Uplink | undefined;
-  #epoch = -1;
   #codec = -1;
+  readonly #source = new SourceSwitch();
   #plan: ExtensionPlan = NO_TABLES.plan;
   #codecs: CodecTable = NO_TABLES.codecs;
   #sent: SentPackets | undefined;
@@ -66,8 +84,7 @@ export class Downlink {
   readonly track: string;
   /** Set by the first packet ever sent. */
   begun = false;
-  /** Where it puts itself then. */
-  readonly #begun: Downlink[];
+  readonly #marks: DownlinkMarks;
   /** When a key frame was asked for last. */
   requestedMs = -1e12;
   /** Share of packets lost by the last receiver report, in 1/256. */
@@ -77,15 +94,13 @@ export class Downlink {
   readonly reportTimes = new ReportTimes();
   #spec: SenderSpec;
   readonly #wish = new LayerWish();
-  /** Where the packets mapped last came from. */
-  #layer: Layer | undefined;
   #rtxSequence: number;
 
-  constructor(subscriber: Subscriber, spec: SenderSpec, random32: number, begun: Downlink[]) {
+  constructor(subscriber: Subscriber, spec: SenderSpec, random32: number, marks: DownlinkMarks) {
     this.subscriber = subscriber;
     this.track = spec.track;
     this.isVideo = spec.kind === "video";
-    this.#begun = begun;
+    this.#marks = marks;
     this.ssrc = spec.ssrc | 0;
     this.cname = encodeUtf8(spec.cname);
     this.#spec = spec;
@@ -134,7 +149,7 @@ export class Downlink {
 
   /** The layer whose clock the sent timestamps follow. */
   get source(): Layer | undefined {
-    return this.#layer;
+    return this.#source.last;
   }
 
   /** A key frame is needed before anything (or the layer wanted) can be sent. */
@@ -143,6 +158,12 @@ export class Downlink {
     if (this.target !== this.current || this.#serving !== this.#uplink) return true;
     // Within a stream: what flows already is not waited for.
     return this.#selection.stuck || this.currentSpatial < this.targetSpatial;
+  }
+
+  /** A key frame would be of no use yet: the clocks of the senders are not known. */
+  waitsForReports(nowMs: number): boolean {
+    const layer = this.#uplink?.layers[this.target];
+    return this.current !== NO_LAYER && layer !== undefined && this.#source.waits(this.#uplink!, layer, nowMs);
   }
 
   /** Takes a renegotiated description of the same stream. */
@@ -170,7 +191,7 @@ export class Downlink {
       if (former) former.attached--;
       if (uplink) uplink.attached++;
       // Streams of one publisher have one wall clock.
-      if (former?.publisher !== uplink?.publisher) this.#layer = undefined;
+      if (former?.publisher !== uplink?.publisher) this.#source.last = undefined;
     }
     const serving = this.#serving;
     if (serving && (!uplink || !serving.owner || serving.owner !== uplink.owner)) {
@@ -183,6 +204,7 @@ export class Downlink {
 
   setMuted(muted: boolean): void {
     this.#wish.muted = muted;
+    if (muted) this.#source.muted = true;
     this.retarget();
   }
 
@@ -210,8 +232,7 @@ export class Downlink {
     }
     this.targetSpatial = this.isVideo ? selectSpatial(uplink, spatial, this.current) : 0;
     this.targetTemporal = this.#wish.temporal(this.wantedTemporal);
-    this.#selection.maxWithin = selectWithin(uplink, spatial);
-    this.#selection.maxTemporal = this.targetTemporal;
+    this.#selection.retarget(selectWithin(uplink, spatial), this.targetTemporal, this.#source.last?.frames);
     this.target = uplink.isSimulcast ? this.targetSpatial : 0;
   }
 
@@ -227,12 +248,15 @@ export class Downlink {
     if (this.target === NO_LAYER) return;
     const serving = this.#serving;
     const uplink = this.#uplink!;
-    if (serving !== undefined && serving !== uplink) this.#forwardPending(serving, time, writer);
-    this.#forwardPending(uplink, time, writer);
+    if (serving !== undefined && serving !== uplink) this.#forwardPending(serving, NO_LAYER, time, writer);
+    const begun = this.isVideo && this.current === NO_LAYER ? this.#beginHeld(uplink, time, writer) : NO_LAYER;
+    this.#forwardPending(uplink, begun, time, writer);
+    if (this.#selection.stuck && !this.#stuck) this.#marks.keyFrameWanted = true;
+    this.#stuck = this.#selection.stuck;
   }
 
-  #forwardPending(uplink: Uplink, time: BatchTime, writer: PacketWriter): void {
-    let done = NO_LAYER;
+  /** Forwards what came on one uplink, save of the layer `done`. */
+  #forwardPending(uplink: Uplink, done: number, time: BatchTime, writer: PacketWriter): void {
     for (let i = 0; i < uplink.pendingCount; i++) {
       const layerIndex = uplink.pendingLayer[i]!;
       const flows = layerIndex === this.current && uplink === this.#serving;
@@ -243,7 +267,7 @@ export class Downlink {
       if (index < 0) continue;
       const continues =
         flows &&
-        layer.epoch === this.#epoch &&
+        this.#source.continues(layer) &&
         (!this.isVideo || layer.ring.codec[index] === this.#codec || (layer.ring.flags[index]! & EMPTY) !== 0);
       if (continues) {
         this.#forwardPacket(layer.ring, index, sequence, time, writer);
@@ -258,6 +282,28 @@ export class Downlink {
   #mayBegin(uplink: Uplink, layerIndex: number): boolean {
     if (uplink !== this.#uplink) return false;
     return layerIndex === this.target || (this.current === NO_LAYER && layerIndex < this.target);
+  }
+
+  /**
+   * Begins with a key frame that came a moment ago, if all since is held: many that join within a moment cost the publisher
+   * one key frame. Returns the layer, or `NO_LAYER`.
+   */
+  #beginHeld(uplink: Uplink, time: BatchTime, writer: PacketWriter): number {
+    for (let i = this.target; i >= 0; i--) {
+      const layer = uplink.layers[i]!;
+      const key = layer.keySequence;
+      if (time.nowMs - layer.keyMs > HELD_KEY_MS || !this.#isNew(layer, time)) continue;
+      if (!layer.ring.holdsFrom(key, MAX_HELD) || !this.#begin(uplink, layer, layer.ring.find(key), key, time))
+        continue;
+      this.#forwardFrom(layer.ring, key, time, writer);
+      return i;
+    }
+    return NO_LAYER;
+  }
+
+  /** Whether the newest key frame of a layer came after all that was sent. */
+  #isNew(layer: Layer, time: BatchTime): boolean {
+    return !this.continuity.started || time.ticksAt(layer.keyMs) - this.continuity.sentTicksMs > 0;
   }
 
   /**
@@ -277,7 +323,7 @@ export class Downlink {
     const codec = ring.codec[index]!;
     const payloadType = this.#codecs.payloadType[codec]!;
     const newest = continuity.isNewest(sequence);
-    const unwanted = this.isVideo && !this.#selection.wants(ring, index, newest, this.#layer!.frames, continuity);
+    const unwanted = this.isVideo && !this.#selection.wants(ring, index, newest, this.#source.last!.frames, continuity);
     if (payloadType === NOT_CARRIED || (newest && (unwanted || (flags & EMPTY) !== 0))) {
       if (newest) continuity.drop(sequence);
       return;
@@ -331,7 +377,7 @@ export class Downlink {
     if (this.isVideo) change.endsPicture = this.#selection.endsPicture(ring, index);
     if ((flags & HAS_FRAME) !== 0) {
       continuity.noteFrame(ring.frame[index]!);
-      change.mask = this.#selection.mask(ring, index, this.#layer?.frames);
+      change.mask = this.#selection.mask(ring, index, this.#source.last?.frames);
     }
     return primaryOnly || change.endsPicture || change.mask !== NO_MASK || change.frameOffset !== 0;
   }
@@ -367,23 +413,29 @@ export class Downlink {
       if (layer.index === this.current && uplink === this.#serving) this.pause();
       return false;
     }
-    const continuity = this.continuity;
+    const { continuity } = this;
+    const source = this.#source;
+    const runs = this.current !== NO_LAYER;
+    if (runs && source.waits(uplink, layer, time.nowMs)) return false;
     const timestamp = ring.timestamp[index]!;
-    const kind = this.#referenceKind(layer);
     const clockRate = codecs.clockRate[codec]!;
-    const reference = kind === NO_REFERENCE ? 0 : this.#reference(layer, timestamp, clockRate);
-    if (!continuity.begin(sequence, timestamp, kind, reference, clockRate, time.ticksMs)) return false;
+    const kind = source.kind(layer, runs);
+    const apart = kind === NO_REFERENCE ? 0 : source.apart(layer, clockRate);
+    const reference = (timestamp + apart + continuity.timestampOffset) | 0;
+    if (!continuity.begin(sequence, timestamp, kind, reference, clockRate, time.ticksMs)) {
+      source.refused();
+      return false;
+    }
     if ((flags & HAS_PICTURE_ID) !== 0) {
       continuity.beginPictures(ring.pictureId[index]!, ring.tl0PicIdx[index]!, ring.keyIdx[index]!);
     }
     if ((flags & HAS_FRAME) !== 0) continuity.beginFrames(ring.frame[index]!);
+    source.switched(layer, runs, time.nowMs);
     this.current = layer.index;
     this.#selection.begin();
     this.#serve(uplink);
-    this.#layer = layer;
-    this.#epoch = layer.epoch;
     this.#codec = codec;
-    if (!this.begun) this.#begun.push(this);
+    if (!this.begun) this.#marks.begun.push(this);
     this.begun = true;
     if (this.#codecs.nack) this.#sent ??= this.#newSent();
     return true;
@@ -399,21 +451,6 @@ export class Downlink {
     this.#sent = undefined;
   }
 
-  #referenceKind(layer: Layer): ReferenceKind {
-    const last = this.#layer;
-    if (!last || last.epoch !== this.#epoch) return NO_REFERENCE;
-    if (last === layer) return MUST_START;
-    if (!last.clock.known || !layer.clock.known || last.clockRate !== layer.clockRate) return NO_REFERENCE;
-    return this.current !== NO_LAYER && last.alive ? MAY_WAIT : MUST_START;
-  }
-
-  /** The timestamp that the packet has in the time of what was sent before. */
-  #reference(layer: Layer, timestamp: number, clockRate: number): number {
-    const last = this.#layer!;
-    const apart = last === layer ? 0 : last.clock.offsetFrom(layer.clock, clockRate);
-    return (timestamp + apart + this.continuity.timestampOffset) | 0;
-  }
-
   /** The subscriber lost this packet (16 bits): sends it again if that may help. True if it was. */
   resend(lost: number, time: BatchTime, writer: PacketWriter): boolean {
     const sent = this.#sent;
@@ -425,13 +462,14 @@ export class Downlink {
     const ring = layer?.ring;
     const index = ring ? ring.find(sent.sourceSequence(record)) : -1;
     if (!ring || index < 0) return false;
+    const { codecs, plan } = uplink.tables.find(uplink.codecs, this.#spec);
     const codec = ring.codec[index]!;
-    const payloadType = this.#codecs.payloadType[codec]!;
+    const payloadType = codecs.payloadType[codec]!;
     if (payloadType === NOT_CARRIED) return false;
-    const rtx = this.#spec.rtxSsrc !== 0 ? this.#codecs.rtxPayloadType[codec]! : 0;
+    const rtx = this.#spec.rtxSsrc !== 0 ? codecs.rtxPayloadType[codec]! : 0;
     const { change } = writer;
     change.original = rtx === 0 ? NOT_RTX : lost;
-    change.primaryOnly = this.#codecs.primaryOnly[codec] === 1;
+    change.primaryOnly = codecs.primaryOnly[codec] === 1;
     change.widePictureId = this.continuity.widePictureId;
     recallSent(sent, record, ring.flags[index]!, layer?.frames, change);
     const timestamp = sent.timestamp(record);
@@ -439,22 +477,12 @@ export class Downlink {
     if (rtx === 0) {
       // The same number must never protect two different packets.
       if (change.widePictureId && (ring.flags[index]! & NARROW_PICTURE_ID) !== 0) return false;
-      const octets = writer.write(subscriber, this.#plan, ring, index, payloadType, lost, timestamp, this.ssrc, change);
+      const octets = writer.write(subscriber, plan, ring, index, payloadType, lost, timestamp, this.ssrc, change);
       this.#count(octets);
       return octets >= 0;
     }
     const rtxSsrc = this.#spec.rtxSsrc | 0;
-    const octets = writer.write(
-      subscriber,
-      this.#plan,
-      ring,
-      index,
-      rtx,
-      this.#rtxSequence,
-      timestamp,
-      rtxSsrc,
-      change,
-    );
+    const octets = writer.write(subscriber, plan, ring, index, rtx, this.#rtxSequence, timestamp, rtxSsrc, change);
     if (octets < 0) return false;
     this.#rtxSequence = (this.#rtxSequence + 1) & 0xffff;
     return true;

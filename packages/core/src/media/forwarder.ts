@@ -24,6 +24,7 @@ import type { PacketSink } from "../paths.ts";
 import type { PacketPool, Slab } from "../slab.ts";
 import type { ContinuityState, SeedResult } from "./continuity.ts";
 import { Downlink } from "./downlink.ts";
+import type { DownlinkMarks } from "./downlink.ts";
 import { MediaTimer } from "./media-timer.ts";
 import { PacketWriter } from "./packet-writer.ts";
 import { FREE, KEPT, PeerMedia } from "./peer-media.ts";
@@ -70,8 +71,7 @@ export class Forwarder {
   #dirtyCount = 0;
   /** A packet came since the last batch ended. */
   #active = false;
-  /** Downlinks that began in this batch. */
-  readonly #begun: Downlink[] = [];
+  readonly #marks: DownlinkMarks = { begun: [], keyFrameWanted: false };
   readonly #events: ForwarderEvent[] = [];
 
   constructor(deps: ForwarderDeps) {
@@ -298,7 +298,10 @@ export class Forwarder {
       track.clearPending();
       this.#timer.requestLosses(track, nowMs);
     }
-    if (this.#begun.length > 0) this.#announceDownlinks(nowMs);
+    if (this.#marks.begun.length > 0) this.#announceDownlinks(nowMs);
+    if (!this.#marks.keyFrameWanted) return;
+    this.#marks.keyFrameWanted = false;
+    this.#timer.wantKeyFrames();
   }
 
   #followLayers(track: Track): void {
@@ -316,13 +319,13 @@ export class Forwarder {
   }
 
   #announceDownlinks(nowMs: number): void {
-    for (const downlink of this.#begun) {
+    for (const downlink of this.#marks.begun) {
       const { id } = downlink.subscriber;
       this.#events.push({ type: "downlinkStarted", track: downlink.track, peer: id });
       const peer = this.#peers.get(id);
       if (peer) this.#timer.downlinkBegun(peer, nowMs);
     }
-    this.#begun.length = 0;
+    this.#marks.begun.length = 0;
   }
 
   #decoderStuck(downlink: Downlink): void {
@@ -331,7 +334,7 @@ export class Forwarder {
   }
 
   #subscribe(peer: PeerMedia, spec: SenderSpec): void {
-    const downlink = new Downlink(peer.subscriber, spec, this.#deps.random.uint32(), this.#begun);
+    const downlink = new Downlink(peer.subscriber, spec, this.#deps.random.uint32(), this.#marks);
     downlink.seed(peer.ended.get(downlink.ssrc), this.#time);
     const settings = peer.settings.get(spec.track);
     if (settings) downlink.setSettings(settings);
