@@ -40,8 +40,9 @@ export type SeedResult = "applied" | "alreadyStarted" | "otherSsrc" | "empty";
 
 /** A new source this far behind must wait: its pictures are older than what was shown (LiveKit: 50 ms). */
 const MAX_BEHIND_MS = 50;
-/** Outside of these the reference is not believed, the wall clock is. */
+/** Outside of these the reference is not believed, the wall clock is (LiveKit: 2 s, 200 ms). */
 const MAX_LAG_MS = 2000;
+const MAX_MUTE_LAG_MS = 200;
 const MAX_LEAD_MS = 10_000;
 const PICTURE_ID_MASK = 0x7fff;
 
@@ -51,7 +52,9 @@ export const NO_REFERENCE = 0;
 export const MAY_WAIT = 1;
 /** There is nothing else to send: start now. */
 export const MUST_START = 2;
-export type ReferenceKind = 0 | 1 | 2;
+/** The same, of a source that was muted: its clock may have stood still meanwhile. */
+export const AFTER_MUTE = 3;
+export type ReferenceKind = 0 | 1 | 2 | 3;
 
 export class Continuity {
   // What each packet reads and writes stands first, side by side: two cache lines of each subscriber.
@@ -128,7 +131,8 @@ export class Continuity {
     const expected = (this.timestamp + Math.max(1, Math.round(elapsedMs * ticksPerMs))) | 0;
     if (kind === NO_REFERENCE) return expected;
     const lead = (reference - expected) | 0;
-    if (lead < -MAX_LAG_MS * ticksPerMs || lead > MAX_LEAD_MS * ticksPerMs) return expected;
+    const maxLagMs = kind === AFTER_MUTE ? MAX_MUTE_LAG_MS : MAX_LAG_MS;
+    if (lead < -maxLagMs * ticksPerMs || lead > MAX_LEAD_MS * ticksPerMs) return expected;
     const ahead = (reference - this.timestamp) | 0;
     if (ahead > 0) return reference;
     if (-ahead <= MAX_BEHIND_MS * ticksPerMs) return (this.timestamp + 1) | 0;

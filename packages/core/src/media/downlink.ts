@@ -8,8 +8,8 @@ import type { CodecSpec, DownlinkSettings, SenderSpec } from "../engine/protocol
 import type { BlankFrames } from "./blank-frames.ts";
 import type { CodecTable } from "./codec-table.ts";
 import { NOT_CARRIED } from "./codec-table.ts";
-import { Continuity, MAY_WAIT, MUST_START, NO_REFERENCE, NO_SEQUENCE } from "./continuity.ts";
-import type { ContinuityState, ReferenceKind, SeedResult } from "./continuity.ts";
+import { Continuity, NO_REFERENCE, NO_SEQUENCE } from "./continuity.ts";
+import type { ContinuityState, SeedResult } from "./continuity.ts";
 import type { ExtensionPlan } from "./extension-plan.ts";
 import { LayerSelection } from "./layer-selection.ts";
 import { LayerWish, NO_LAYER } from "./layer-wish.ts";
@@ -25,14 +25,30 @@ import { NO_MASK } from "./select-svc.ts";
 import { layerOf, noteSent, recallSent } from "./sent-change.ts";
 import { NO_RECORD, SentPackets } from "./sent-packets.ts";
 import { NO_TABLES } from "./shared-tables.ts";
+import { SourceSwitch } from "./source-switch.ts";
 import type { Subscriber } from "./subscriber.ts";
 import { isReady } from "./transport.ts";
 import type { BatchTime } from "./transport.ts";
 import type { Uplink } from "./uplink.ts";
 
+/**
+ * How old a key frame may be to begin with, in time and in packets behind it. What lies in between is sent in one burst, and
+ * a player that gets it shows the first pictures late.
+ */
+const HELD_KEY_MS = 300;
+const MAX_HELD = 128;
+
 /** How many packets can be repeated; as many as the publisher's ring holds. */
 const VIDEO_SENT = 512;
 const AUDIO_SENT = 256;
+
+/** What the downlinks of a forwarder leave to be done at the end of a batch. */
+export interface DownlinkMarks {
+  /** Those that sent their first packet. */
+  readonly begun: Downlink[];
+  /** One of them found that it needs a key frame. */
+  keyFrameWanted: boolean;
+}
 
 export class Downlink {
   // What each packet reads and writes stands first, side by side: with 1,000 subscribers every cache line more is a wait.
@@ -47,6 +63,8 @@ export class Downlink {
   /** Layers to forward at most, of those that flow. */
   targetSpatial = NO_LAYER;
   targetTemporal = NO_LAYER;
+  /** `LayerSelection.stuck` as it was told. */
+  #stuck = false;
   /** Which packets of the stream. */
   readonly #selection = new LayerSelection();
   /** Packets and octets of payload sent, for sender reports; wrap at 32 bits. */
@@ -58,8 +76,8 @@ export class Downlink {
   #uplink: Uplink | undefined;
   /** Where they come from now: another codec until the wanted one has a key frame. Undefined while nothing flows. */
   #serving: Uplink | undefined;
-  #epoch = -1;
   #codec = -1;
+  readonly #source = new SourceSwitch();
   #plan: ExtensionPlan = NO_TABLES.plan;
   #codecs: CodecTable = NO_TABLES.codecs;
   #sent: SentPackets | undefined;
@@ -73,8 +91,7 @@ export class Downlink {
   restless = false;
   /** The subscriber's codec in which the last packet went out. */
   #lastSent: CodecSpec | undefined;
-  /** Where it puts itself then. */
-  readonly #begun: Downlink[];
+  readonly #marks: DownlinkMarks;
   /** When a key frame was asked for last. */
   requestedMs = -1e12;
   /** Share of packets lost by the last receiver report, in 1/256. */
@@ -89,15 +106,13 @@ export class Downlink {
   readonly reportTimes = new ReportTimes();
   #spec: SenderSpec;
   readonly #wish = new LayerWish();
-  /** Where the packets mapped last came from. */
-  #layer: Layer | undefined;
   #rtxSequence: number;
 
-  constructor(subscriber: Subscriber, spec: SenderSpec, random32: number, begun: Downlink[]) {
+  constructor(subscriber: Subscriber, spec: SenderSpec, random32: number, marks: DownlinkMarks) {
     this.subscriber = subscriber;
     this.track = spec.track;
     this.isVideo = spec.kind === "video";
-    this.#begun = begun;
+    this.#marks = marks;
     this.ssrc = spec.ssrc | 0;
     this.cname = encodeUtf8(spec.cname);
     this.#spec = spec;
@@ -146,7 +161,7 @@ export class Downlink {
 
   /** The layer whose clock the sent timestamps follow. */
   get source(): Layer | undefined {
-    return this.#layer;
+    return this.#source.last;
   }
 
   /** Its packets say when they were sent, or carry transport-wide numbers. */
@@ -165,6 +180,12 @@ export class Downlink {
     if (this.target !== this.current || this.#serving !== this.#uplink) return true;
     // Within a stream: what flows already is not waited for.
     return this.#selection.stuck || this.currentSpatial < this.targetSpatial;
+  }
+
+  /** A key frame would be of no use yet: the clocks of the senders are not known. */
+  waitsForReports(nowMs: number): boolean {
+    const layer = this.#uplink?.layers[this.target];
+    return this.current !== NO_LAYER && layer !== undefined && this.#source.waits(this.#uplink!, layer, nowMs);
   }
 
   /** Takes a renegotiated description of the same stream. */
@@ -193,7 +214,7 @@ export class Downlink {
       if (former) former.attached--;
       if (uplink) uplink.attached++;
       // Streams of one publisher have one wall clock.
-      if (former?.publisher !== uplink?.publisher) this.#layer = undefined;
+      if (former?.publisher !== uplink?.publisher) this.#source.last = undefined;
     }
     const serving = this.#serving;
     if (serving && (!uplink || !serving.owner || serving.owner !== uplink.owner)) {
@@ -206,6 +227,7 @@ export class Downlink {
 
   setMuted(muted: boolean): void {
     this.#wish.muted = muted;
+    if (muted) this.#source.muted = true;
     this.retarget();
   }
 
@@ -233,8 +255,7 @@ export class Downlink {
     }
     this.targetSpatial = this.isVideo ? selectSpatial(uplink, spatial, this.current) : 0;
     this.targetTemporal = this.#wish.temporal(this.wantedTemporal);
-    this.#selection.maxWithin = selectWithin(uplink, spatial);
-    this.#selection.maxTemporal = this.targetTemporal;
+    this.#selection.retarget(selectWithin(uplink, spatial), this.targetTemporal, this.#source.last?.frames);
     this.target = uplink.isSimulcast ? this.targetSpatial : 0;
   }
 
@@ -250,12 +271,15 @@ export class Downlink {
     if (this.target === NO_LAYER) return;
     const serving = this.#serving;
     const uplink = this.#uplink!;
-    if (serving !== undefined && serving !== uplink) this.#forwardPending(serving, time, writer);
-    this.#forwardPending(uplink, time, writer);
+    if (serving !== undefined && serving !== uplink) this.#forwardPending(serving, NO_LAYER, time, writer);
+    const begun = this.isVideo && this.current === NO_LAYER ? this.#beginHeld(uplink, time, writer) : NO_LAYER;
+    this.#forwardPending(uplink, begun, time, writer);
+    if (this.#selection.stuck && !this.#stuck) this.#marks.keyFrameWanted = true;
+    this.#stuck = this.#selection.stuck;
   }
 
-  #forwardPending(uplink: Uplink, time: BatchTime, writer: PacketWriter): void {
-    let done = NO_LAYER;
+  /** Forwards what came on one uplink, save of the layer `done`. */
+  #forwardPending(uplink: Uplink, done: number, time: BatchTime, writer: PacketWriter): void {
     for (let i = 0; i < uplink.pendingCount; i++) {
       const layerIndex = uplink.pendingLayer[i]!;
       const flows = layerIndex === this.current && uplink === this.#serving;
@@ -266,7 +290,7 @@ export class Downlink {
       if (index < 0) continue;
       const continues =
         flows &&
-        layer.epoch === this.#epoch &&
+        this.#source.continues(layer) &&
         (!this.isVideo || layer.ring.codec[index] === this.#codec || (layer.ring.flags[index]! & EMPTY) !== 0);
       if (continues) {
         this.#forwardPacket(layer.ring, index, sequence, time, writer);
@@ -281,6 +305,28 @@ export class Downlink {
   #mayBegin(uplink: Uplink, layerIndex: number): boolean {
     if (uplink !== this.#uplink) return false;
     return layerIndex === this.target || (this.current === NO_LAYER && layerIndex < this.target);
+  }
+
+  /**
+   * Begins with a key frame that came a moment ago, if all since is held: many that join within a moment cost the publisher
+   * one key frame. Returns the layer, or `NO_LAYER`.
+   */
+  #beginHeld(uplink: Uplink, time: BatchTime, writer: PacketWriter): number {
+    for (let i = this.target; i >= 0; i--) {
+      const layer = uplink.layers[i]!;
+      const key = layer.keySequence;
+      if (time.nowMs - layer.keyMs > HELD_KEY_MS || !this.#isNew(layer, time)) continue;
+      if (!layer.ring.holdsFrom(key, MAX_HELD) || !this.#begin(uplink, layer, layer.ring.find(key), key, time))
+        continue;
+      this.#forwardFrom(layer.ring, key, time, writer);
+      return i;
+    }
+    return NO_LAYER;
+  }
+
+  /** Whether the newest key frame of a layer came after all that was sent. */
+  #isNew(layer: Layer, time: BatchTime): boolean {
+    return !this.continuity.started || time.ticksAt(layer.keyMs) - this.continuity.sentTicksMs > 0;
   }
 
   /**
@@ -300,7 +346,7 @@ export class Downlink {
     const codec = ring.codec[index]!;
     const payloadType = this.#codecs.payloadType[codec]!;
     const newest = continuity.isNewest(sequence);
-    const unwanted = this.isVideo && !this.#selection.wants(ring, index, newest, this.#layer!.frames, continuity);
+    const unwanted = this.isVideo && !this.#selection.wants(ring, index, newest, this.#source.last!.frames, continuity);
     if (payloadType === NOT_CARRIED || (newest && (unwanted || (flags & EMPTY) !== 0))) {
       if (newest) continuity.drop(sequence);
       return;
@@ -351,7 +397,7 @@ export class Downlink {
     if (this.isVideo) change.endsPicture = this.#selection.endsPicture(ring, index);
     if ((flags & HAS_FRAME) !== 0) {
       continuity.noteFrame(ring.frame[index]!);
-      change.mask = this.#selection.mask(ring, index, this.#layer?.frames);
+      change.mask = this.#selection.mask(ring, index, this.#source.last?.frames);
     }
     return change.endsPicture || change.mask !== NO_MASK || change.frameOffset !== 0;
   }
@@ -387,23 +433,29 @@ export class Downlink {
       if (layer.index === this.current && uplink === this.#serving) this.pause();
       return false;
     }
-    const continuity = this.continuity;
+    const { continuity } = this;
+    const source = this.#source;
+    const runs = this.current !== NO_LAYER;
+    if (runs && source.waits(uplink, layer, time.nowMs)) return false;
     const timestamp = ring.timestamp[index]!;
-    const kind = this.#referenceKind(layer);
     const clockRate = codecs.clockRate[codec]!;
-    const reference = kind === NO_REFERENCE ? 0 : this.#reference(layer, timestamp, clockRate);
-    if (!continuity.begin(sequence, timestamp, kind, reference, clockRate, time.ticksMs)) return false;
+    const kind = source.kind(layer, runs);
+    const apart = kind === NO_REFERENCE ? 0 : source.apart(layer, clockRate);
+    const reference = (timestamp + apart + continuity.timestampOffset) | 0;
+    if (!continuity.begin(sequence, timestamp, kind, reference, clockRate, time.ticksMs)) {
+      source.refused();
+      return false;
+    }
     if ((flags & HAS_PICTURE_ID) !== 0) {
       continuity.beginPictures(ring.pictureId[index]!, ring.tl0PicIdx[index]!, ring.keyIdx[index]!);
     }
     if ((flags & HAS_FRAME) !== 0) continuity.beginFrames(ring.frame[index]!);
+    source.switched(layer, runs, time.nowMs);
     this.current = layer.index;
     this.#selection.begin();
     this.#serve(uplink);
-    this.#layer = layer;
-    this.#epoch = layer.epoch;
     this.#codec = codec;
-    if (!this.begun) this.#begun.push(this);
+    if (!this.begun) this.#marks.begun.push(this);
     this.begun = this.restless = true;
     this.#lastSent = codecs.chosen[codec];
     if (this.#codecs.nack) this.#sent ??= this.#newSent();
@@ -418,21 +470,6 @@ export class Downlink {
     if (uplink === this.#sentFrom) return;
     this.#sentFrom = uplink;
     this.#sent = undefined;
-  }
-
-  #referenceKind(layer: Layer): ReferenceKind {
-    const last = this.#layer;
-    if (!last || last.epoch !== this.#epoch) return NO_REFERENCE;
-    if (last === layer) return MUST_START;
-    if (!last.clock.known || !layer.clock.known || last.clockRate !== layer.clockRate) return NO_REFERENCE;
-    return this.current !== NO_LAYER && last.alive ? MAY_WAIT : MUST_START;
-  }
-
-  /** The timestamp that the packet has in the time of what was sent before. */
-  #reference(layer: Layer, timestamp: number, clockRate: number): number {
-    const last = this.#layer!;
-    const apart = last === layer ? 0 : last.clock.offsetFrom(layer.clock, clockRate);
-    return (timestamp + apart + this.continuity.timestampOffset) | 0;
   }
 
   /** Packets of the track are being forwarded. */
@@ -476,10 +513,11 @@ export class Downlink {
     const ring = layer?.ring;
     const index = ring ? ring.find(sent.sourceSequence(record)) : -1;
     if (!ring || index < 0) return false;
+    const { codecs, plan } = uplink.tables.find(uplink.codecs, this.#spec);
     const codec = ring.codec[index]!;
-    const payloadType = this.#codecs.payloadType[codec]!;
+    const payloadType = codecs.payloadType[codec]!;
     if (payloadType === NOT_CARRIED) return false;
-    const rtx = this.#spec.rtxSsrc !== 0 ? this.#codecs.rtxPayloadType[codec]! : 0;
+    const rtx = this.#spec.rtxSsrc !== 0 ? codecs.rtxPayloadType[codec]! : 0;
     const { change } = writer;
     change.original = rtx === 0 ? NOT_RTX : lost;
     change.widePictureId = this.continuity.widePictureId;
@@ -489,22 +527,12 @@ export class Downlink {
     if (rtx === 0) {
       // The same number must never protect two different packets.
       if (change.widePictureId && (ring.flags[index]! & NARROW_PICTURE_ID) !== 0) return false;
-      const octets = writer.write(subscriber, this.#plan, ring, index, payloadType, lost, timestamp, this.ssrc, change);
+      const octets = writer.write(subscriber, plan, ring, index, payloadType, lost, timestamp, this.ssrc, change);
       this.#count(octets);
       return octets >= 0;
     }
     const rtxSsrc = this.#spec.rtxSsrc | 0;
-    const octets = writer.write(
-      subscriber,
-      this.#plan,
-      ring,
-      index,
-      rtx,
-      this.#rtxSequence,
-      timestamp,
-      rtxSsrc,
-      change,
-    );
+    const octets = writer.write(subscriber, plan, ring, index, rtx, this.#rtxSequence, timestamp, rtxSsrc, change);
     if (octets < 0) return false;
     this.#rtxSequence = (this.#rtxSequence + 1) & 0xffff;
     return true;

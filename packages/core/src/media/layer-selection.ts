@@ -13,8 +13,8 @@ import { NO_MASK, SvcSelection } from "./select-svc.ts";
 
 export class LayerSelection {
   /** The target: highest spatial layer within the stream, those not seen yet among them, and highest temporal layer. */
-  maxWithin = NO_LAYER;
-  maxTemporal = NO_LAYER;
+  #maxWithin = NO_LAYER;
+  #maxTemporal = NO_LAYER;
   /** What is forwarded now, where no dependency descriptors decide. */
   #within = NO_LAYER;
   #temporal = NO_LAYER;
@@ -23,10 +23,18 @@ export class LayerSelection {
   /** Undefined while dependency descriptors do not decide. */
   #svc: SvcSelection | undefined;
 
+  /** The target, which may be that of before. */
+  retarget(maxWithin: number, maxTemporal: number, frames: FrameTable | undefined): void {
+    const same = maxWithin === this.#maxWithin && maxTemporal === this.#maxTemporal;
+    this.#maxWithin = maxWithin;
+    this.#maxTemporal = maxTemporal;
+    if (!same && frames) this.#svc?.foresee(frames, maxWithin, maxTemporal);
+  }
+
   /** The stream starts with the next packet. */
   begin(): void {
-    this.#within = this.maxWithin;
-    this.#temporal = this.maxTemporal;
+    this.#within = this.#maxWithin;
+    this.#temporal = this.#maxTemporal;
     this.#svc = undefined;
   }
 
@@ -67,7 +75,7 @@ export class LayerSelection {
   ): boolean {
     const flags = ring.flags[index]!;
     if ((flags & HAS_FRAME) !== 0 && this.#goesByFrames(ring, index, flags, newest)) {
-      return this.#svc!.wants(frames!, ring, index, this.maxWithin, this.maxTemporal);
+      return this.#svc!.wants(frames!, ring, index, this.#maxWithin, this.#maxTemporal);
     }
     const named = (flags & HAS_PICTURE_ID) !== 0;
     if (newest && (flags & FRAME_START) !== 0) this.#follow(ring, index, flags);
@@ -110,9 +118,9 @@ export class LayerSelection {
     const key = (flags & KEY_START) !== 0;
     if (timestamp === this.#picture && !key) return;
     this.#picture = timestamp;
-    if (key || this.maxWithin < this.#within) this.#within = this.maxWithin;
+    if (key || this.#maxWithin < this.#within) this.#within = this.#maxWithin;
     const temporal = ring.temporal[index]!;
-    const target = this.maxTemporal;
+    const target = this.#maxTemporal;
     const all = (flags & SWITCH_ALL) !== 0 && temporal <= this.#temporal;
     if (key || all || target < this.#temporal) this.#temporal = target;
     else if (temporal === this.#temporal + 1 && temporal <= target && (flags & SWITCH_UP) !== 0) {

@@ -113,6 +113,14 @@ export class PacketRing {
     return this.flags[index] !== 0 && this.sequence[index] === sequence ? index : ABSENT;
   }
 
+  /** Whether this packet and all behind it are held, and are not more than `most`. */
+  holdsFrom(sequence: number, most: number): boolean {
+    const count = (this.#highest - sequence) | 0;
+    if (count < 0 || count >= most) return false;
+    for (let behind = 0; behind <= count; behind++) if (this.find((sequence + behind) | 0) < 0) return false;
+    return true;
+  }
+
   /** Whether a packet is older than everything the ring could still hold. */
   tooOld(sequence: number): boolean {
     return this.#used > 0 && ((this.#highest - sequence) | 0) > this.mask;

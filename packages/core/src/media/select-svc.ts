@@ -142,6 +142,23 @@ export class SvcSelection {
     this.#noteStuck(frames, at, wanted);
   }
 
+  /**
+   * The wish is new: sees at once that it takes a key frame to go down, for want of the frames that the lower layers lean on,
+   * rather than at the next of those frames.
+   */
+  foresee(frames: FrameTable, maxSpatial: number, maxTemporal: number): void {
+    const { structure } = frames;
+    const at = frames.find(this.#highest);
+    if (!structure || at === NO_FRAME || this.target === NO_TARGET || this.#epoch !== frames.epoch) return;
+    let wanted = NO_TARGET;
+    for (let target = 0; target < structure.targetCount; target++) {
+      const fits = structure.targetSpatial[target]! <= maxSpatial && structure.targetTemporal[target]! <= maxTemporal;
+      if (fits && (frames.active & (1 << target)) !== 0) wanted = target;
+    }
+    if (wanted === NO_TARGET || structure.targetSpatial[wanted]! >= this.spatial) return;
+    if (!this.#mayHave((this.#highest - frames.chainDifference(at, wanted)) | 0)) this.stuck = true;
+  }
+
   /** How good a decode target is: within the wish the more the better, above it (where the stream is now) the less; -1 = no good. */
   #score(spatial: number, temporal: number, maxSpatial: number): number {
     if (spatial <= maxSpatial) return 128 + spatial * 16 + temporal * 2;

@@ -5,7 +5,7 @@
  */
 import { elementLength, elementOffset, findExtension } from "@stoa/wire/rtp/extension";
 import type { RtpHeader } from "@stoa/wire/rtp/header";
-import type { CodecSpec, PeerId, ReceiverSpec } from "../engine/protocol.ts";
+import type { CodecSpec, LayerMode, PeerId, ReceiverSpec } from "../engine/protocol.ts";
 import type { PacketPool } from "../slab.ts";
 import type { AudioLevel } from "./audio-level.ts";
 import { FrameTable, NO_FRAME } from "./frame-table.ts";
@@ -82,6 +82,10 @@ export class Uplink {
   /** Each spatial layer has its own stream. */
   get isSimulcast(): boolean {
     return this.layers.length > 1;
+  }
+
+  get layerMode(): LayerMode | undefined {
+    return this.owner?.spec?.codecs[this.codecIndex]?.layerMode;
   }
 
   get isScreenShare(): boolean {
@@ -171,7 +175,7 @@ export class Uplink {
     this.#noteExtensions(layer, index, header, at, empty);
     if (!empty) layer.payload.inspect(spec.mime, this.#u8, ring, index);
     if (ring.dependencyDescriptor[index] !== 0) this.#noteFrame(layer, spec.mime, index);
-    if (ring.flags[index]! & KEY_START) layer.keyFrames.fulfilled();
+    if (ring.flags[index]! & KEY_START) layer.noteKeyFrame(nowMs);
     this.#measure(layer, index, header.headerLength + header.payloadLength, nowMs);
     this.pendingLayer[this.pendingCount] = layer.index;
     this.pendingSequence[this.pendingCount++] = layer.sequence;

@@ -48,20 +48,22 @@ export function downTracks(room: RoomState, participant: Participant): DownTrack
   return list;
 }
 
-/** Hands the worker the senders of an answered negotiation, then the settings of those that are new. */
+/** Hands the worker the senders of an answered negotiation, then the settings of those that are new or have other codecs. */
 export function bindSenders(
   room: RoomState,
   participant: Participant,
   link: PeerLink,
   senders: readonly SenderSpec[],
 ): void {
-  const before = new Set(link.senders.map((sender) => sender.track));
+  const before = new Map(link.senders.map((sender) => [sender.track, sender]));
   setSenders(room, link, senders);
-  const known = publishersOf(room, before);
-  for (const { track } of senders) {
-    if (!before.delete(track)) applySettings(room, participant, track);
+  const known = publishersOf(room, before.keys());
+  for (const sender of senders) {
+    const former = before.get(sender.track);
+    before.delete(sender.track);
+    if (!former || !sameCodecs(former, sender)) applySettings(room, participant, sender.track);
   }
-  for (const track of before) forgetSettings(room, participant, track);
+  for (const track of before.keys()) forgetSettings(room, participant, track);
   const publishers = publishersOf(
     room,
     senders.map(({ track }) => track),
@@ -72,6 +74,10 @@ export function bindSenders(
     [...publishers].filter((publisher) => !known.has(publisher)),
   );
   tellSubscribed(room, participant, link);
+}
+
+function sameCodecs(a: SenderSpec, b: SenderSpec): boolean {
+  return a.codecs.length === b.codecs.length && a.codecs.every(({ mime }, i) => mime === b.codecs[i]!.mime);
 }
 
 function publishersOf(room: RoomState, tracks: Iterable<TrackSid>): Set<Participant> {

@@ -66,6 +66,8 @@ export function wish(
 ): void {
   if (disabled) return unwish(room, track, subscriber);
   const level = isVideo(track) ? 1 + qualityOfSpatial(track.info, codecIndex, maxSpatial) : 1;
+  const before = track.demand.wishes.get(subscriber);
+  if (before?.codecIndex === codecIndex && before.level === level) return;
   track.demand.wishes.set(subscriber, { codecIndex, level });
   follow(room, track);
 }
