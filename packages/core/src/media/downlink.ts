@@ -266,6 +266,15 @@ export class Downlink {
     this.#selection.stop();
   }
 
+  /**
+   * Stops at once: the link is choked by what it gets. It goes on with the next key frame, which is asked for after `waitMs`,
+   * when the queue that would swallow it is gone.
+   */
+  cut(waitMs: number, nowMs: number): void {
+    this.pause();
+    this.requestedMs = nowMs + waitMs - this.subscriber.requestIntervalMs;
+  }
+
   /** Forwards what the track received in this batch. */
   forward(time: BatchTime, writer: PacketWriter): void {
     if (this.target === NO_LAYER) return;
@@ -508,7 +517,7 @@ export class Downlink {
     if (record === NO_RECORD) return false;
     // For want of bandwidth it shows a lower layer by now: the former one is not worth any.
     const from = layerOf(sent, record);
-    if (from > this.current && this.current >= 0 && this.#wish.restrained) return false;
+    if (from > this.current && this.#wish.restrained) return false;
     const layer = uplink.layers[from];
     const ring = layer?.ring;
     const index = ring ? ring.find(sent.sourceSequence(record)) : -1;
