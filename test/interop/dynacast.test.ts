@@ -27,7 +27,7 @@ async function busyLayers(page: CallPage): Promise<string> {
   return now
     .filter((layer) => layer.bytesSent! - before.find(({ rid }) => rid === layer.rid)!.bytesSent! > IDLE_BYTES)
     .map(({ rid }) => rid)
-    .sort()
+    .sort((x, y) => x!.localeCompare(y!))
     .join();
 }
 

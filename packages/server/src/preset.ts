@@ -136,6 +136,7 @@ function assembleMedia({ loaded: { config }, log, env, cores, workerEntry }: Pre
     accel,
     announce,
     audioLevel,
+    activeRed: config.audio.active_red_encoding,
     ...ports,
   }));
   return new MediaWorkers({ entry: workerEntry, inits, fingerprint: fingerprintOf(certificate.certDer), log });

@@ -9,6 +9,7 @@
   const peers = [];
   const gains = new Map();
   let room;
+  let audioCodec = "";
 
   const NativePeer = window.RTCPeerConnection;
   window.RTCPeerConnection = class extends NativePeer {
@@ -16,7 +17,21 @@
       super(...args);
       peers.push(this);
     }
+
+    addTransceiver(...args) {
+      const transceiver = super.addTransceiver(...args);
+      if (audioCodec) preferAudio(transceiver);
+      return transceiver;
+    }
   };
+
+  /** Puts the codec that a test wants before all others: no option of the client does so for sound. */
+  function preferAudio(transceiver) {
+    if (transceiver.sender.track?.kind !== "audio") return;
+    const { codecs } = RTCRtpSender.getCapabilities("audio");
+    const rank = ({ mimeType }) => (mimeType === audioCodec ? 0 : 1);
+    transceiver.setCodecPreferences(codecs.sort((x, y) => rank(x) - rank(y)));
+  }
 
   const sockets = [];
   const NativeSocket = window.WebSocket;
@@ -67,14 +82,16 @@
 
   /**
    * A picture with a barcode of the frame number on top, so that a receiver can tell a moving from a frozen or repeated one.
-   * `noise` fills a part of it with what does not compress: a picture that needs its bit rate.
+   * `noise` fills this share of each side with what does not compress: a picture that needs its bit rate.
    */
-  function camera({ width = 640, height = 360, fps = 15, noise = false } = {}) {
+  function camera({ width = 640, height = 360, fps = 15, noise = 0 } = {}) {
     const canvas = Object.assign(document.createElement("canvas"), { width, height });
     const pen = canvas.getContext("2d");
-    const speckles = new ImageData(width >> 4, height >> 4);
+    const [noiseWidth, noiseHeight] = [Math.round(width * noise), Math.round(height * noise)];
+    const small = new OffscreenCanvas(Math.max(1, noiseWidth >> 2), Math.max(1, noiseHeight >> 2)); // grey blocks of 4 × 4
+    const speckles = new ImageData(small.width, small.height);
     const pixels = new Uint32Array(speckles.data.buffer);
-    const small = new OffscreenCanvas(width >> 4, height >> 4);
+    const smallPen = small.getContext("2d");
     let number = 0;
     const draw = () => {
       number = (number + 1) & 0xffff;
@@ -82,12 +99,10 @@
       pen.fillRect(0, 0, width, height);
       pen.fillStyle = "#fff";
       pen.fillRect((number * 7) % width, height / 2, 40, 40);
-      if (noise) {
-        for (let i = 0; i < pixels.length; i++) pixels[i] = 0xff000000 | (((Math.random() * 128) | 0) * 0x010101);
-        small.getContext("2d").putImageData(speckles, 0, 0);
-        pen.imageSmoothingEnabled = false;
-        pen.drawImage(small, width >> 2, height >> 1, width >> 2, height >> 2);
-      }
+      for (let i = 0; i < pixels.length; i++) pixels[i] = 0xff000000 | (((Math.random() * 128) | 0) * 0x010101);
+      smallPen.putImageData(speckles, 0, 0);
+      pen.imageSmoothingEnabled = false;
+      if (noise) pen.drawImage(small, width >> 2, height >> 1, noiseWidth, noiseHeight);
       meters.drawNumber(pen, number, width, height);
     };
     draw();
@@ -184,6 +199,10 @@
     connect,
     publishCamera,
     publishTone,
+    /** Codec of the sounds published from now on, such as "audio/PCMU". */
+    useAudioCodec: (mimeType) => {
+      audioCodec = mimeType;
+    },
     publishFakeMicrophone,
     heard: meters.heard,
     seen: meters.seen,
@@ -210,6 +229,8 @@
       await publicationOf(identity, source)[method](...args);
     },
     trackInfo: (identity, source) => publicationOf(identity, source)?.trackInfo?.toJson(),
+    /** What the server has said in SDP, one text per peer connection. */
+    remoteSdp: () => peers.map(({ remoteDescription }) => remoteDescription?.sdp ?? ""),
     qualities: () =>
       [room.localParticipant, ...room.remoteParticipants.values()].map((p) => [p.identity, p.connectionQuality]),
     simulate: (...scenario) => room.simulateScenario(...scenario),

@@ -16,6 +16,9 @@ const PREFERENCES = {
   "media.navigator.permission.disabled": true,
   "media.navigator.streams.fake": true,
   "media.navigator.audio.fake_frequency": FIREFOX_TONE_HZ,
+  // VP8 and VP9 only: whether H264 is there would hang on a download, and a test needs a Firefox that cannot take AV1.
+  "media.gmp-gmpopenh264.enabled": false,
+  "media.webrtc.codec.video.av1.enabled": false,
   "network.captive-portal-service.enabled": false,
   "network.connectivity-service.enabled": false,
   "app.normandy.enabled": false,

@@ -63,12 +63,10 @@ export class LinkedHost {
   /** Caps what comes to this host; `undefined` lifts the cap. */
   capDownlink(kbps: number | undefined): void {
     if (kbps === undefined) run("tc", "qdisc", "del", "dev", this.#link, "root");
-    else
-      run(
-        "tc",
-        ...["qdisc", "replace", "dev", this.#link, "root", "tbf"],
-        ...["rate", `${kbps}kbit`, "burst", "8kb", "latency", `${QUEUE_MS}ms`],
-      );
+    else {
+      const queue = ["rate", `${kbps}kbit`, "burst", "8kb", "latency", `${QUEUE_MS}ms`];
+      run("tc", "qdisc", "replace", "dev", this.#link, "root", "tbf", ...queue);
+    }
   }
 
   /**
@@ -76,10 +74,14 @@ export class LinkedHost {
    * leave would show as an error in the sender's own socket.
    */
   lose(direction: LinkDirection, percent: number): void {
+    const table = `inet stoa_loss_${direction}_${this.#address.replaceAll(".", "_")}`;
     const from = direction === "up" ? `ip saddr ${this.#address} ` : "";
-    const rule = percent > 0 ? `${from}meta l4proto udp numgen random mod 1000 < ${percent * 10} drop` : "";
-    const table = `inet ${this.#link}-${direction}`;
-    const rules = `add table ${table}; delete table ${table}; table ${table} { chain loss { type filter hook input priority 0; ${rule}\n} }`;
+    const rule = `add rule ${table} loss ${from}meta l4proto udp numgen random mod 1000 < ${percent * 10} drop`;
+    const rules = [
+      `add table ${table}; delete table ${table}; add table ${table}`,
+      `add chain ${table} loss { type filter hook input priority 0; }`,
+      ...(percent > 0 ? [rule] : []),
+    ].join("; ");
     if (direction === "up") run("nft", rules);
     else this.#inside("nft", rules);
   }

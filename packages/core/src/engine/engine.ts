@@ -11,6 +11,7 @@ import { DataRelay, RELIABLE_LABEL } from "../data/relay.ts";
 import { earlier, NEVER } from "../clock.ts";
 import type { AudioLevelOptions } from "../media/audio-level.ts";
 import { Forwarder } from "../media/forwarder.ts";
+import { StatsSchedule } from "../media/stream-stats-schedule.ts";
 import type { DatagramBatch, Path } from "../paths.ts";
 import type { SendOutcome } from "../peer/data-transport.ts";
 import { KIND_DTLS, KIND_RTCP, KIND_RTP, KIND_STUN, packetKind } from "../peer/demux.ts";
@@ -30,6 +31,8 @@ export interface EngineDeps extends PeerDeps {
   readonly pool: PacketPool;
   /** When a microphone counts as speaking; LiveKit's values if it is left out. */
   readonly audioLevel?: AudioLevelOptions;
+  /** `audio.active_red_encoding`. */
+  readonly activeRed?: boolean;
 }
 
 /** A peer with what the engine knows of it. */
@@ -52,6 +55,7 @@ export class MediaEngine {
   readonly #relay: DataRelay;
   readonly #deadlines = new Deadlines<Link>();
   readonly #events: MediaEvent[] = [];
+  readonly #stats = new StatsSchedule();
   /** Participants whose data sequence number moved since main was told. */
   readonly #sequences = new Map<string, string>();
   #sequencesDueMs = NEVER;
@@ -83,11 +87,13 @@ export class MediaEngine {
     if (this.#forwarder.nextTimeoutMs() <= nowMs) this.#forwarder.handleTimeout(nowMs);
     this.#drainForwarder();
     if (this.#sequencesDueMs <= nowMs) this.#reportSequences();
+    this.#stats.handleTimeout(nowMs, this.#events);
   }
 
   /** When `handleTimeout` is due, or `NEVER`. */
   nextTimeoutMs(): number {
-    return earlier(earlier(this.#deadlines.nextMs(), this.#forwarder.nextTimeoutMs()), this.#sequencesDueMs);
+    const mediaMs = earlier(this.#deadlines.nextMs(), this.#forwarder.nextTimeoutMs());
+    return earlier(mediaMs, earlier(this.#sequencesDueMs, this.#stats.nextTimeoutMs()));
   }
 
   /** The next thing to tell the main thread. */
@@ -203,6 +209,7 @@ export class MediaEngine {
     this.#peers.remove(id);
     this.#deadlines.remove(link);
     this.#forwarder.removePeer(id);
+    this.#stats.remove(id);
     link.peer.close();
     this.#events.push({ type: "peerState", peer: id, state: "closed", detail: "closed by the server" });
   }
@@ -223,7 +230,7 @@ export class MediaEngine {
     const peer = link.peer.id;
     switch (event.type) {
       case "state":
-        if (event.state === "connected") this.#forwarder.peerConnected(peer, this.#nowMs);
+        if (event.state === "connected") this.#connected(peer);
         this.#events.push({ ...event, type: "peerState", peer });
         return;
       case "channelOpen":
@@ -253,6 +260,12 @@ export class MediaEngine {
       case "bufferedLow":
         return;
     }
+  }
+
+  #connected(id: PeerId): void {
+    this.#forwarder.peerConnected(id, this.#nowMs);
+    const meter = this.#stats.has(id) ? undefined : this.#forwarder.meter(id);
+    if (meter) this.#stats.add(id, meter, this.#nowMs);
   }
 
   #sendData(id: PeerId, label: string, bytes: Uint8Array): SendOutcome {

@@ -1,10 +1,13 @@
 /**
  * Everything of the forwarder that is driven by time, on one tick while packets flow, and on none when nothing does:
- * every tick:   losses asked for again, PLIs held back by the throttle, transport feedback, reports, who speaks
- * every fourth: layers that died, key frames that subscribers wait for, slots that nobody will ask for any more
+ * every tick:   losses asked for again, PLIs held back by the throttle, transport feedback, reports, who speaks,
+ *               made-up frames
+ * every fourth: layers that died, key frames that subscribers wait for, bandwidth, slots that nobody will ask for any more
  */
 import { NEVER } from "../clock.ts";
 import type { PeerId } from "../engine/protocol.ts";
+import type { BlankSender } from "./blank-sender.ts";
+import type { CongestionWatch } from "./congestion-watch.ts";
 import type { Downlink } from "./downlink.ts";
 import type { PeerMedia } from "./peer-media.ts";
 import type { RtcpWriter } from "./rtcp-writer.ts";
@@ -26,11 +29,20 @@ const EARLY_REPORTS = 3;
 /** When there is nothing to report yet. */
 const RETRY_REPORT_MS = 200;
 
+/** Parts with a rhythm of their own that ride on the tick. */
+export interface TimedParts {
+  readonly speakers: SpeakerWatch;
+  readonly congestion: CongestionWatch;
+  readonly blanks: BlankSender;
+}
+
 export class MediaTimer {
   readonly #peers: ReadonlyMap<PeerId, PeerMedia>;
   readonly #tracks: ReadonlyMap<string, Track>;
   readonly #rtcp: RtcpWriter;
   readonly #speakers: SpeakerWatch;
+  readonly #congestion: CongestionWatch;
+  readonly #blanks: BlankSender;
   #tickMs = NEVER;
   #slowMs = -1e12;
   #activeMs = -1e12;
@@ -40,12 +52,14 @@ export class MediaTimer {
     peers: ReadonlyMap<PeerId, PeerMedia>,
     tracks: ReadonlyMap<string, Track>,
     rtcp: RtcpWriter,
-    speakers: SpeakerWatch,
+    { speakers, congestion, blanks }: TimedParts,
   ) {
     this.#peers = peers;
     this.#tracks = tracks;
     this.#rtcp = rtcp;
     this.#speakers = speakers;
+    this.#congestion = congestion;
+    this.#blanks = blanks;
   }
 
   nextTimeoutMs(): number {
@@ -92,9 +106,11 @@ export class MediaTimer {
       if (!peer.connected) continue;
       if (peer.arrivals.nextTimeoutMs() <= nowMs) this.#rtcp.transportFeedback(peer);
       this.#report(peer, nowMs);
+      if (slow) this.#congestion.check(peer, nowMs);
     }
     this.#speakers.handleTimeout(nowMs);
-    const busy = nowMs - this.#activeMs < IDLE_MS || this.#speakers.active;
+    this.#blanks.handleTimeout();
+    const busy = nowMs - this.#activeMs < IDLE_MS || this.#speakers.active || this.#blanks.active;
     this.#tickMs = busy ? nowMs + TICK_MS : NEVER;
   }
 

@@ -36,6 +36,7 @@ import {
   type ServerFacts,
 } from "./options.ts";
 import { Room } from "./room.ts";
+import { answerTo, FINGERPRINT, writeOffer, type Section, type VideoCodecName } from "./harness-sdp.test.ts";
 
 /** Deterministic randomness. */
 export function seededRandom(seed: number): Random {
@@ -50,7 +51,6 @@ export function seededRandom(seed: number): Random {
   return { uint32, bytes: (length) => Uint8Array.from({ length }, () => uint32() >>> 24) };
 }
 
-export const FINGERPRINT = Array.from({ length: 32 }, () => "AB").join(":");
 export const START_MS = 1_800_000_000_000;
 
 export const EVERYTHING: Grants = {
@@ -79,8 +79,8 @@ export interface ClientOptions extends Partial<ConnectionOptions> {
   /** Leave server offers unanswered. */
   readonly silent?: boolean;
   readonly metadata?: string;
-  /** Has no video codec: refuses what it is offered. */
-  readonly audioOnly?: boolean;
+  /** Names as in SDP of what it sends and takes; otherwise it offers VP8, and takes whatever it is offered. */
+  readonly videoCodecs?: readonly VideoCodecName[];
 }
 
 export interface LocalTrack {
@@ -227,12 +227,6 @@ function isCommand<T extends MediaCommand["type"]>(
 
 type ResponseCase = NonNullable<SignalResponse["message"]["case"]>;
 type ResponseValue<C extends ResponseCase> = Extract<SignalResponse["message"], { case: C }>["value"];
-
-interface Section {
-  readonly mid: string;
-  readonly kind: "audio" | "video" | "application";
-  cid: string | undefined;
-}
 
 /** One client. */
 export class Client {
@@ -494,14 +488,13 @@ export class Client {
   }
 
   #answerTo(offer: string): string {
-    const answer = answerTo(offer, this.identity);
-    return this.options.audioOnly ? answer.replaceAll("m=video 9", "m=video 0") : answer;
+    return answerTo(offer, this.identity, this.options.videoCodecs);
   }
 
   #makeOffer(tracks: readonly LocalTrack[]): SessionDescription {
     if (this.#sections.length === 0) this.#sections.push({ mid: "0", kind: "application", cid: undefined });
     for (const { cid, kind } of tracks) this.#addSection(kind).cid = cid;
-    const sdp = writeOffer(this.#sections, `${this.identity}${this.#ufrag}`, this.single);
+    const sdp = writeOffer(this.#sections, `${this.identity}${this.#ufrag}`, this.single, this.options.videoCodecs);
     return new SessionDescription({ type: "offer", sdp, id: 1 });
   }
 }
@@ -523,48 +516,3 @@ export function addTrackRequest(track: LocalTrack, more: Partial<AddTrackRequest
 }
 
 export { LeaveRequest_Action, SignalTarget };
-
-function writeOffer(sections: readonly Section[], ufrag: string, single: boolean): string {
-  const lines = [
-    "v=0",
-    "o=- 1 1 IN IP4 127.0.0.1",
-    "s=-",
-    "t=0 0",
-    `a=group:BUNDLE ${sections.map((section) => section.mid).join(" ")}`,
-    "a=extmap-allow-mixed",
-  ];
-  for (const section of sections) lines.push(...sectionLines(section, ufrag, single));
-  return `${lines.join("\r\n")}\r\n`;
-}
-
-function sectionLines({ mid, kind, cid }: Section, ufrag: string, single: boolean): string[] {
-  const transport = [
-    "c=IN IP4 0.0.0.0",
-    `a=ice-ufrag:u${ufrag.replaceAll(/[^a-zA-Z0-9]/g, "")}xx`,
-    "a=ice-pwd:0123456789012345678901",
-    `a=fingerprint:sha-256 ${FINGERPRINT}`,
-    "a=setup:actpass",
-    `a=mid:${mid}`,
-  ];
-  if (kind === "application") {
-    const application = "m=application 9 UDP/DTLS/SCTP webrtc-datachannel";
-    return [application, ...transport, "a=sctp-port:5000", "a=max-message-size:262144"];
-  }
-  const codecs =
-    kind === "audio"
-      ? ["a=rtpmap:111 opus/48000/2", "a=fmtp:111 minptime=10;useinbandfec=1"]
-      : ["a=rtpmap:96 VP8/90000", "a=rtcp-fb:96 nack", "a=rtpmap:97 rtx/90000", "a=fmtp:97 apt=96"];
-  const media = cid ? ["a=sendonly", `a=msid:- ${cid}`] : [single ? "a=recvonly" : "a=inactive"];
-  const payloads = kind === "audio" ? "111" : "96 97";
-  return [`m=${kind} 9 UDP/TLS/RTP/SAVPF ${payloads}`, ...transport, "a=rtcp-mux", ...codecs, ...media];
-}
-
-/** Accepts everything that the server offers. */
-function answerTo(offer: string, ufrag: string): string {
-  return offer
-    .replaceAll(/^a=(candidate|end-of-candidates|ice-lite|ssrc|ssrc-group|msid).*\r\n/gm, "")
-    .replaceAll(/^a=ice-ufrag:.*$/gm, `a=ice-ufrag:u${ufrag.replaceAll(/[^a-zA-Z0-9]/g, "")}xx`)
-    .replaceAll(/^a=ice-pwd:.*$/gm, "a=ice-pwd:0123456789012345678901")
-    .replaceAll("a=setup:actpass", "a=setup:active")
-    .replaceAll("a=sendonly", "a=recvonly");
-}

@@ -3,7 +3,13 @@
  * peer is up; a failure asks the client to resume, and ends the session when it does not. Events of peers that are
  * closed find nobody.
  */
-import { DisconnectReason, ParticipantInfo_State } from "@livekit/protocol";
+import {
+  DisconnectReason,
+  ParticipantInfo_State,
+  StreamState,
+  StreamStateInfo,
+  StreamStateUpdate,
+} from "@livekit/protocol";
 import type { MediaEvent } from "../engine/protocol.ts";
 import { tellSubscribed } from "./downlinks.ts";
 import { isCutOff, isUdpUnstable, mediaFailed } from "./fallback.ts";
@@ -12,6 +18,8 @@ import { setMember } from "./members.ts";
 import type { Participant } from "./participant.ts";
 import type { PeerLink } from "./peer-link.ts";
 import { publishStarted } from "./publish.ts";
+import { handleStats } from "./quality.ts";
+import type { TrackSid } from "./sid.ts";
 import { dropSignal } from "./signal.ts";
 import { handleSpeakers } from "./speakers.ts";
 import type { RoomState } from "./state.ts";
@@ -39,15 +47,31 @@ export function handleMediaEvent(room: RoomState, event: MediaEvent): void {
       if (participant) participant.lastDataSequence = Math.max(participant.lastDataSequence, event.sequence);
       return;
     }
+    case "streamState": {
+      const peer = room.peers.get(event.peer);
+      if (peer) tellStreamState(room, peer.participant, event.track, event.paused);
+      return;
+    }
     case "stats": {
       const peer = room.peers.get(event.peer);
-      if (peer && isUdpUnstable(room, peer.participant, peer.link, event.stats)) askToResume(room, peer.participant);
+      if (!peer) return;
+      handleStats(room, peer.participant, event.stats);
+      if (isUdpUnstable(room, peer.participant, peer.link, event.stats)) askToResume(room, peer.participant);
       return;
     }
     case "speakers":
       return handleSpeakers(room, event.speakers);
     default:
   }
+}
+
+/** Its picture stands still for want of bandwidth, or moves again; that a muted one stands still is known. */
+function tellStreamState(room: RoomState, subscriber: Participant, trackSid: TrackSid, paused: boolean): void {
+  const track = room.tracks.get(trackSid);
+  if (!track || !subscriber.activeTracks.has(trackSid) || (paused && track.info.muted)) return;
+  const state = paused ? StreamState.PAUSED : StreamState.ACTIVE;
+  const streamStates = [new StreamStateInfo({ participantSid: track.publisher, trackSid, state })];
+  room.send(subscriber, { case: "streamStateUpdate", value: new StreamStateUpdate({ streamStates }) });
 }
 
 function handlePeerState(

@@ -6,6 +6,7 @@
 import { TrackPublishedResponse, TrackType, type SimulcastCodecInfo, type TrackInfo } from "@livekit/protocol";
 import { trackMime } from "../negotiation/track-info.ts";
 import type { Publication, PublicationChanges, PublishedMedia } from "../negotiation/types.ts";
+import { considerRegression } from "./codec-regression.ts";
 import { reapplySettings } from "./downlinks.ts";
 import { newDemand, startDynacast } from "./dynacast.ts";
 import type { Participant } from "./participant.ts";
@@ -114,6 +115,7 @@ function bindMedia(room: RoomState, participant: Participant, media: PublishedMe
   if (track) {
     // A backup codec, or a new m-line, of a track that is published already.
     updateTrack(room, participant, track, withMedia(track.info, media));
+    considerRegression(room, participant, track, media.codecIndex);
     reapplySettings(room, track);
     return;
   }

@@ -9,6 +9,7 @@ import { clientConfiguration } from "./join-response.ts";
 import { restartIce } from "./negotiate.ts";
 import type { JoinInput } from "./options.ts";
 import type { Participant } from "./participant.ts";
+import { dropSignal } from "./signal.ts";
 import { tellSpeakers } from "./speakers.ts";
 import type { RoomState } from "./state.ts";
 import { refreshToken } from "./token.ts";
@@ -21,6 +22,8 @@ const RESTORE_MEDIA_WITHIN_MS = 20_000;
 export function resume(room: RoomState, participant: Participant, input: JoinInput): void {
   room.endSignal(participant);
   participant.connection = input.connection;
+  const accident = takeAccident(room, participant);
+  if (accident === "before") return dropSignal(room, participant);
   const missedSinceMs = participant.lastHeardMs;
   participant.lastHeardMs = room.nowMs;
   wayResumed(room, participant, input.resume?.reason);
@@ -37,6 +40,14 @@ export function resume(room: RoomState, participant: Participant, input: JoinInp
   room.event("resumed", participant);
   repeatDynacast(room, participant);
   restartIce(room, participant);
+  if (accident === "after") dropSignal(room, participant);
+}
+
+/** Whether a test wants this resume to fail, and when. */
+function takeAccident(room: RoomState, participant: Participant): "before" | "after" | undefined {
+  const { failResume } = participant;
+  participant.failResume = undefined;
+  return failResume && room.nowMs <= failResume.untilMs ? failResume.when : undefined;
 }
 
 /** Media that had failed gets a new chance, and is given up if the restart of ICE does not bring it back. */

@@ -28,6 +28,7 @@ import { handleLeave } from "./requests/leave.ts";
 import { handleMute } from "./requests/mute.ts";
 import { handleOffer } from "./requests/offer.ts";
 import { handlePing, handlePingReq } from "./requests/ping.ts";
+import { handleSimulate } from "./requests/simulate.ts";
 import { handleSubscription } from "./requests/subscription.ts";
 import { handleSyncState } from "./requests/sync-state.ts";
 import { applyGatheredSettings, handleTrackSetting } from "./requests/track-setting.ts";
@@ -162,6 +163,8 @@ function dispatch(room: RoomState, from: Participant, { message }: SignalRequest
       return handleLeave(room, from, message.value);
     case "syncState":
       return handleSyncState(room, from, message.value);
+    case "simulate":
+      return handleSimulate(room, from, message.value);
     case "ping":
       return handlePing(room, from);
     case "pingReq":

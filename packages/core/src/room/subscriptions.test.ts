@@ -127,7 +127,7 @@ test("a publisher that leaves takes its tracks along", () => {
 test("a codec that the client does not have: SE_CODEC_UNSUPPORTED once, other tracks come", () => {
   const world = new World();
   const alice = world.connect("alice");
-  const bob = world.connect("bob", { peerConnections: "dual", audioOnly: true });
+  const bob = world.connect("bob", { peerConnections: "dual", videoCodecs: [] });
   const cam = alice.publish("cam", "video").sid;
   world.advance(1000);
   const mic = alice.publish("mic", "audio").sid;

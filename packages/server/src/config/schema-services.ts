@@ -38,7 +38,7 @@ export const audio = () =>
     min_percentile: whole(0, 100).default(40),
     update_interval: whole(0).default(400),
     smooth_intervals: whole(0).default(2),
-    active_red_encoding: pending(flag().default(false)),
+    active_red_encoding: flag().default(false),
     enable_loss_proxying: pending(flag().default(false)),
   });
 

@@ -58,6 +58,7 @@ function workers(url: URL, count = 1) {
     accel: "auto",
     announce,
     audioLevel: DEFAULT_AUDIO_LEVEL,
+    activeRed: false,
     udpPort: 7000 + index,
     tcpPort: 0,
   }));

@@ -15,4 +15,6 @@ export interface WorkerInit {
   readonly tcpPort: number;
   readonly announce: AnnounceRules;
   readonly audioLevel: AudioLevelOptions;
+  /** Subscribers that take RED get it, of publishers that send plain opus. */
+  readonly activeRed: boolean;
 }

@@ -6,8 +6,8 @@ import { runMediaWorker } from "./worker-loop.ts";
 import type { WorkerInit } from "./worker-init.ts";
 
 const init = workerData as WorkerInit;
-const { audioLevel } = init;
+const { audioLevel, activeRed } = init;
 await runMediaWorker(init, parentPort!, (parts) => {
   const { slab } = parts.crypto;
-  return new MediaEngine({ ...parts, slab, audioLevel, sctp: (options) => new SctpAssociation(options) });
+  return new MediaEngine({ ...parts, slab, audioLevel, activeRed, sctp: (options) => new SctpAssociation(options) });
 });
