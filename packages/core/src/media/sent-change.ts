@@ -3,7 +3,7 @@
  * the codec has them, else the frame number, the marker and the decode targets.
  */
 import type { FrameTable } from "./frame-table.ts";
-import type { PayloadChange } from "./packet-writer.ts";
+import type { PayloadChange } from "./payload-change.ts";
 import { HAS_PICTURE_ID } from "./ring.ts";
 import { NO_MASK } from "./select-svc.ts";
 import type { SentPackets } from "./sent-packets.ts";
