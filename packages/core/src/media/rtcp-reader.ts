@@ -123,7 +123,7 @@ export class RtcpReader {
       downlink.reported.update(block, this.#time.nowMs);
       const rttMs = downlink.reportTimes.rttMs(block.lastReport, block.delaySinceLastReport, this.#time.nowMs);
       if (rttMs > 0) peer.subscriber.measured(rttMs);
-      peer.congestion?.handleReport(downlink, block.fractionLost);
+      peer.congestion?.handleReport(downlink, block.fractionLost, rttMs, this.#time.nowMs);
     }
   }
 
