@@ -259,6 +259,15 @@ export class Downlink {
     this.#selection.stop();
   }
 
+  /**
+   * Stops at once: the link is choked by what it gets. It goes on with the next key frame, which is asked for after `waitMs`,
+   * when the queue that would swallow it is gone.
+   */
+  cut(waitMs: number, nowMs: number): void {
+    this.pause();
+    this.requestedMs = nowMs + waitMs - this.subscriber.requestIntervalMs;
+  }
+
   /** Forwards what the track received in this batch. */
   forward(time: BatchTime, writer: PacketWriter): void {
     if (this.target === NO_LAYER) return;
@@ -454,7 +463,7 @@ export class Downlink {
   resend(lost: number, time: BatchTime, writer: PacketWriter): boolean {
     if (this.target === NO_LAYER) return false;
     // For want of bandwidth it shows a lower layer by now: the former one is not worth any.
-    const highest = this.current >= 0 && this.#wish.restrained ? this.current : MAX_SPATIAL;
+    const highest = this.#wish.restrained ? this.current : MAX_SPATIAL;
     return this.#repeats.resend(this, lost, highest, time, writer);
   }
 
