@@ -16,6 +16,8 @@ import { LayerWish, NO_LAYER } from "./layer-wish.ts";
 import type { Layer } from "./layer.ts";
 import { MAX_PADDING, NOT_RTX } from "./packet-writer.ts";
 import type { PacketWriter, PayloadChange } from "./packet-writer.ts";
+import { NO_DELAY } from "./playout-delay.ts";
+import type { PlayoutDelay } from "./playout-delay.ts";
 import { ReceiverView } from "./receiver-view.ts";
 import { ReportTimes } from "./report-times.ts";
 import { EMPTY, HAS_FRAME, HAS_PICTURE_ID, KEY_START, NARROW_PICTURE_ID } from "./ring.ts";
@@ -81,6 +83,8 @@ export class Downlink {
   #plan: ExtensionPlan = NO_TABLES.plan;
   #codecs: CodecTable = NO_TABLES.codecs;
   #sent: SentPackets | undefined;
+  /** Set for video in rooms that limit it, when the extension is negotiated. */
+  playoutDelay: PlayoutDelay | undefined;
   /** What the records of `#sent` refer to. */
   #sentFrom: Uplink | undefined;
 
@@ -355,7 +359,10 @@ export class Downlink {
     const outgoing = continuity.map(sequence, ring.timestamp[index]!, time.ticksMs);
     if (outgoing === NO_SEQUENCE) return;
     const timestamp = (ring.timestamp[index]! + continuity.timestampOffset) | 0;
-    const change = this.#changes(ring, index, flags, unwanted, outgoing, writer.change) ? writer.change : undefined;
+    const changed = this.#changes(ring, index, flags, unwanted, outgoing, writer.change);
+    const delay = this.playoutDelay === undefined ? NO_DELAY : this.playoutDelay.take(outgoing, time.ticksMs);
+    writer.change.playoutDelay = delay;
+    const change = changed || delay !== NO_DELAY ? writer.change : undefined;
     if (this.#sent !== undefined) {
       const { decodeTarget } = this.#selection;
       noteSent(this.#sent, outgoing, sequence, timestamp, this.current, flags, decodeTarget, writer.change);
