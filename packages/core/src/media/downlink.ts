@@ -16,6 +16,8 @@ import { LayerWish, NO_LAYER } from "./layer-wish.ts";
 import type { Layer } from "./layer.ts";
 import type { PacketWriter } from "./packet-writer.ts";
 import { workOutChange } from "./payload-change.ts";
+import { NO_DELAY } from "./playout-delay.ts";
+import type { PlayoutDelay } from "./playout-delay.ts";
 import { ReceiverView } from "./receiver-view.ts";
 import { RepeatStream } from "./repeat-stream.ts";
 import { ReportTimes } from "./report-times.ts";
@@ -76,6 +78,8 @@ export class Downlink {
   #plan: ExtensionPlan = NO_TABLES.plan;
   #codecs: CodecTable = NO_TABLES.codecs;
   readonly #repeats: RepeatStream;
+  /** Set for video in rooms that limit it, when the extension is negotiated. */
+  playoutDelay: PlayoutDelay | undefined;
 
   readonly track: string;
   /** Set by the first packet ever sent, and by whoever told of it. */
@@ -362,6 +366,7 @@ export class Downlink {
     const changes = workOutChange(change, ring, index, outgoing, unwanted, continuity, selection, frames);
     const { decodeTarget } = this.#selection;
     this.#repeats.note(outgoing, sequence, timestamp, this.current, flags, decodeTarget, change);
+    change.playoutDelay = this.playoutDelay === undefined ? NO_DELAY : this.playoutDelay.take(outgoing, time.ticksMs);
     const octets = writer.write(
       this.subscriber,
       this.#plan,
@@ -371,7 +376,7 @@ export class Downlink {
       outgoing,
       timestamp,
       this.ssrc,
-      changes ? change : undefined,
+      changes || change.playoutDelay !== NO_DELAY ? change : undefined,
     );
     this.countSent(octets);
   }

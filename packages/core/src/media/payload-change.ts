@@ -5,6 +5,7 @@
 import type { Continuity } from "./continuity.ts";
 import type { FrameTable } from "./frame-table.ts";
 import type { LayerSelection } from "./layer-selection.ts";
+import { NO_DELAY } from "./playout-delay.ts";
 import { HAS_FRAME, HAS_PICTURE_ID, NARROW_PICTURE_ID } from "./ring.ts";
 import type { PacketRing } from "./ring.ts";
 import { NO_MASK } from "./select-svc.ts";
@@ -27,6 +28,8 @@ export interface PayloadChange {
   /** For the dependency descriptor: what is added to the frame number, and the active decode targets or `NO_MASK`. */
   frameOffset: number;
   mask: number;
+  /** Of the playout-delay extension (`PlayoutDelay.take`), or `NO_DELAY`. */
+  playoutDelay: number;
 }
 
 /** Nothing changes. */
@@ -41,6 +44,7 @@ export function noChange(): PayloadChange {
     endsPicture: false,
     frameOffset: 0,
     mask: NO_MASK,
+    playoutDelay: NO_DELAY,
   };
 }
 

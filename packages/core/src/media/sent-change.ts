@@ -4,6 +4,7 @@
  */
 import type { FrameTable } from "./frame-table.ts";
 import type { PayloadChange } from "./payload-change.ts";
+import { NO_DELAY } from "./playout-delay.ts";
 import { HAS_PICTURE_ID } from "./ring.ts";
 import { NO_MASK } from "./select-svc.ts";
 import type { SentPackets } from "./sent-packets.ts";
@@ -54,6 +55,7 @@ export function recallSent(
   change.pictureIdOffset = change.tl0Offset = change.keyIdxOffset = change.frameOffset = 0;
   change.endsPicture = false;
   change.mask = NO_MASK;
+  change.playoutDelay = NO_DELAY;
   if ((flags & HAS_PICTURE_ID) !== 0) {
     change.pictureIdOffset = sent.pictureIdOffset(record);
     change.tl0Offset = sent.tl0Offset(record);

@@ -36,14 +36,26 @@ export function newRoomConfig(
     emptyTimeout: first.emptyTimeout || second.emptyTimeout || room.empty_timeout,
     departureTimeout: first.departureTimeout || second.departureTimeout || room.departure_timeout,
     maxParticipants: first.maxParticipants || second.maxParticipants || room.max_participants,
-    minPlayoutDelay: first.minPlayoutDelay || second.minPlayoutDelay,
-    maxPlayoutDelay: first.maxPlayoutDelay || second.maxPlayoutDelay,
+    ...playoutDelay(config, first, second),
     syncStreams: first.syncStreams || second.syncStreams || room.sync_streams,
     metadata: first.metadata || second.metadata,
     egress: first.egress ?? second.egress,
     agents: first.agents.length > 0 ? first.agents : second.agents,
     tags: { ...second.tags, ...first.tags },
   });
+}
+
+/** The server's limits hold where nothing is said; a least delay of one and a largest of the other would mean nothing. */
+function playoutDelay(
+  { room: { playout_delay: standard } }: Config,
+  first: RoomConfiguration,
+  second: RoomConfiguration,
+): { readonly minPlayoutDelay: number; readonly maxPlayoutDelay: number } {
+  const minPlayoutDelay = first.minPlayoutDelay || second.minPlayoutDelay;
+  const maxPlayoutDelay = first.maxPlayoutDelay || second.maxPlayoutDelay;
+  if (minPlayoutDelay > 0 || maxPlayoutDelay > 0) return { minPlayoutDelay, maxPlayoutDelay };
+  const { enabled, min, max } = standard;
+  return { minPlayoutDelay: enabled ? min : 0, maxPlayoutDelay: enabled ? max : 0 };
 }
 
 function plainKey(key: string): string {
