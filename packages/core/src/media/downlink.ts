@@ -16,7 +16,7 @@ import type { Layer } from "./layer.ts";
 import { NOT_RTX } from "./packet-writer.ts";
 import type { PacketWriter, PayloadChange } from "./packet-writer.ts";
 import { ReportTimes } from "./report-times.ts";
-import { EMPTY, HAS_FRAME, HAS_PICTURE_ID, KEY_START, NARROW_PICTURE_ID } from "./ring.ts";
+import { EMPTY, HAS_FRAME, HAS_PICTURE_ID, KEY_START, MARKER, NARROW_PICTURE_ID } from "./ring.ts";
 import type { PacketRing } from "./ring.ts";
 import { selectSpatial, selectWithin } from "./select.ts";
 import { NO_MASK } from "./select-svc.ts";
@@ -331,10 +331,10 @@ export class Downlink {
     const outgoing = continuity.map(sequence, ring.timestamp[index]!, time.ticksMs);
     if (outgoing === NO_SEQUENCE) return;
     const timestamp = (ring.timestamp[index]! + continuity.timestampOffset) | 0;
-    const change = this.#changes(ring, index, flags, unwanted, outgoing, writer.change) ? writer.change : undefined;
+    const change = this.#changes(ring, index, flags, unwanted, outgoing, writer.change);
     if (this.#sent !== undefined) {
       const { decodeTarget } = this.#selection;
-      noteSent(this.#sent, outgoing, sequence, timestamp, this.current, flags, decodeTarget, writer.change);
+      noteSent(this.#sent, outgoing, sequence, timestamp, this.current, flags, decodeTarget, change);
     }
     const octets = writer.write(
       this.subscriber,
@@ -350,7 +350,7 @@ export class Downlink {
     this.#count(octets);
   }
 
-  /** Fills in what of the packet goes out changed. True if anything does. */
+  /** Fills in what of the packet goes out changed; undefined if nothing does. */
   #changes(
     ring: PacketRing,
     index: number,
@@ -358,40 +358,43 @@ export class Downlink {
     unwanted: boolean,
     outgoing: number,
     change: PayloadChange,
-  ): boolean {
+  ): PayloadChange | undefined {
     const { continuity } = this;
     const primaryOnly = this.#codecs.primaryOnly[ring.codec[index]!] === 1;
+    let { pictureIdOffset, frameOffset } = continuity;
+    let changed = unwanted || primaryOnly;
+    let endsPicture = false;
+    let mask = NO_MASK;
+    if (unwanted) {
+      frameOffset = 0;
+    } else if ((flags & HAS_PICTURE_ID) !== 0) {
+      const narrow = (flags & NARROW_PICTURE_ID) !== 0;
+      pictureIdOffset = continuity.pictureOffsetOf(ring.frame[index]!);
+      if (outgoing === continuity.sequence) {
+        const { pictureId, tl0PicIdx, keyIdx } = ring;
+        continuity.notePictures(pictureId[index]!, pictureIdOffset, tl0PicIdx[index]!, keyIdx[index]!, !narrow);
+      }
+      changed ||= continuity.rewritesPictures || pictureIdOffset !== 0 || (narrow && continuity.widePictureId);
+    } else if (this.isVideo) {
+      endsPicture = (flags & MARKER) === 0 && this.#selection.endsPicture(ring, index);
+      if ((flags & HAS_FRAME) !== 0) {
+        continuity.noteFrame(ring.frame[index]!);
+        mask = this.#selection.mask(ring, index, this.#source.last?.frames);
+      }
+      changed ||= endsPicture || frameOffset !== 0 || mask !== NO_MASK;
+    }
+    if (!changed) return undefined;
     change.original = NOT_RTX;
     change.blank = unwanted;
     change.primaryOnly = primaryOnly;
     change.widePictureId = continuity.widePictureId;
-    change.pictureIdOffset = continuity.pictureIdOffset;
+    change.pictureIdOffset = pictureIdOffset;
     change.tl0Offset = continuity.tl0Offset;
     change.keyIdxOffset = continuity.keyIdxOffset;
-    change.frameOffset = continuity.frameOffset;
-    change.mask = NO_MASK;
-    change.endsPicture = false;
-    if (unwanted) return true;
-    if ((flags & HAS_PICTURE_ID) !== 0)
-      return this.#changesPicture(ring, index, flags, outgoing, change) || primaryOnly;
-    if (this.isVideo) change.endsPicture = this.#selection.endsPicture(ring, index);
-    if ((flags & HAS_FRAME) !== 0) {
-      continuity.noteFrame(ring.frame[index]!);
-      change.mask = this.#selection.mask(ring, index, this.#source.last?.frames);
-    }
-    return primaryOnly || change.endsPicture || change.mask !== NO_MASK || change.frameOffset !== 0;
-  }
-
-  #changesPicture(ring: PacketRing, index: number, flags: number, outgoing: number, change: PayloadChange): boolean {
-    const { continuity } = this;
-    const offset = continuity.pictureOffsetOf(ring.frame[index]!);
-    const narrow = (flags & NARROW_PICTURE_ID) !== 0;
-    change.pictureIdOffset = offset;
-    if (outgoing === continuity.sequence) {
-      const { pictureId, tl0PicIdx, keyIdx } = ring;
-      continuity.notePictures(pictureId[index]!, offset, tl0PicIdx[index]!, keyIdx[index]!, !narrow);
-    }
-    return continuity.rewritesPictures || offset !== 0 || (narrow && continuity.widePictureId);
+    change.endsPicture = endsPicture;
+    change.frameOffset = frameOffset;
+    change.mask = mask;
+    return change;
   }
 
   #count(octets: number): void {
