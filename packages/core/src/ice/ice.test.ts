@@ -62,9 +62,9 @@ class World {
     b.agent.setRemote(a.ufrag, a.pwd, this.clock.nowMs);
   }
 
-  restart(host: Host): void {
+  restart(host: Host, tcpOnly = false): void {
     Object.assign(host, drawIceCredentials(this.#random));
-    host.agent.restart(host.ufrag, host.pwd, this.clock.nowMs);
+    host.agent.restart(host.ufrag, host.pwd, this.clock.nowMs, tcpOnly);
   }
 
   /** What `host` sends to, by name. */
@@ -250,6 +250,26 @@ test("two restarts in a row that the client has not answered do not cut it off",
   assert.deepEqual(server.agent.ufrags, [server.ufrag]);
 });
 
+test("a restart to TCP only: the UDP path serves until TCP works, and UDP is not answered any more", () => {
+  const world = new World();
+  const { server, client } = world.connected();
+  world.restart(server, true);
+  world.clock.run(20_000);
+  assert.deepEqual([world.target(server), server.agent.state], ["udp 10.0.0.2:5000", "connected"]);
+  world.restart(client);
+  world.introduce(server, client);
+  world.clock.run(3000);
+  assert.ok(server.agent.drops.unwanted > 0, "the client tries its old UDP pair again");
+  client.agent.addRemoteCandidate(candidate("tcp", SERVER, 5000), world.clock.nowMs);
+  world.clock.run(3000);
+  assert.match(world.target(server), /^tcp /);
+  world.restart(server);
+  world.restart(client);
+  world.introduce(server, client);
+  world.clock.run(3000);
+  assert.deepEqual([world.target(server), client.agent.state], ["udp 10.0.0.2:5000", "connected"]);
+});
+
 test("during a restart media keeps its path until the client nominates another one", () => {
   const world = new World();
   const { server, client } = world.connected();
@@ -261,6 +281,23 @@ test("during a restart media keeps its path until the client nominates another o
   assert.equal(world.target(client), "udp 10.0.0.1:5000");
   world.introduce(server, client);
   assert.equal(world.target(client), "udp 10.0.0.1:5000");
+});
+
+test("a copy of a client's check from another address changes nothing", () => {
+  const world = new World();
+  const { server } = world.connected();
+  const checks: Uint8Array[] = [];
+  world.network.blocked = ({ to, bytes }) => {
+    if (to === `udp ${server.endpoint.name}`) checks.push(bytes);
+    return false;
+  };
+  world.clock.run(10_000);
+  assert.ok(checks.length >= 3);
+  world.network.blocked = () => false;
+  for (const check of checks) world.network.inject("udp", "10.6.6.6:666", server.endpoint.name, check);
+  world.clock.run(100);
+  assert.equal(world.target(server), "udp 10.0.0.2:5000");
+  assert.equal(server.agent.drops.replayed, checks.length);
 });
 
 test("a wrong password, a missing integrity and an unknown ufrag get no answer and make no path", () => {

@@ -195,6 +195,27 @@ export class Continuity {
     this.keyIdx = (keyIdx + this.keyIdxOffset) & 31;
   }
 
+  /**
+   * Moves on to a frame that comes from no source, due at `ticksMs`: its timestamp lies `stepMs` behind the last one, or as
+   * long as the wall clock says. `nextMadeUp` gives the numbers of its packets. The next source must `begin`.
+   */
+  makeUpFrame(stepMs: number, clockRate: number, ticksMs: number): void {
+    const elapsedMs = (ticksMs - this.sentTicksMs) | 0;
+    this.timestamp = (this.timestamp + Math.round((Math.max(stepMs, elapsedMs) * clockRate) / 1000)) | 0;
+    this.sentTicksMs = ticksMs;
+  }
+
+  /** The extended number of the next packet that comes from no source. */
+  nextMadeUp(): number {
+    return (this.sequence = (this.sequence + 1) | 0);
+  }
+
+  /** The picture id of a frame that comes from no source; -1 if the stream has none. */
+  makeUpPicture(): number {
+    if (this.pictureId >= 0) this.pictureId = (this.pictureId + 1) & PICTURE_ID_MASK;
+    return this.pictureId;
+  }
+
   /** Leaves out a packet that `isNewest`: those behind it close up. */
   drop(sequence: number): void {
     (this.#dropped ??= new Runs()).leaveOut(sequence, this.#sequenceOffset);

@@ -4,7 +4,8 @@
  * as before, or waits, and wants a key frame. Packets of the batch are forwarded by `forward`, which allocates nothing.
  */
 import { encodeUtf8 } from "@stoa/wire/text";
-import type { DownlinkSettings, SenderSpec } from "../engine/protocol.ts";
+import type { CodecSpec, DownlinkSettings, SenderSpec } from "../engine/protocol.ts";
+import type { BlankFrames } from "./blank-frames.ts";
 import type { CodecTable } from "./codec-table.ts";
 import { NOT_CARRIED } from "./codec-table.ts";
 import { Continuity, NO_REFERENCE, NO_SEQUENCE } from "./continuity.ts";
@@ -13,18 +14,20 @@ import type { ExtensionPlan } from "./extension-plan.ts";
 import { LayerSelection } from "./layer-selection.ts";
 import { LayerWish, NO_LAYER } from "./layer-wish.ts";
 import type { Layer } from "./layer.ts";
-import { NOT_RTX } from "./packet-writer.ts";
+import { fillChange } from "./outgoing-change.ts";
+import { MAX_PADDING } from "./packet-writer.ts";
 import type { PacketWriter, PayloadChange } from "./packet-writer.ts";
+import { ReceiverView } from "./receiver-view.ts";
+import { NOT_SENT, Repeater } from "./repeater.ts";
 import { ReportTimes } from "./report-times.ts";
-import { EMPTY, HAS_FRAME, HAS_PICTURE_ID, KEY_START, MARKER, NARROW_PICTURE_ID } from "./ring.ts";
+import { EMPTY, HAS_FRAME, HAS_PICTURE_ID, KEY_START } from "./ring.ts";
 import type { PacketRing } from "./ring.ts";
 import { selectSpatial, selectWithin } from "./select.ts";
-import { NO_MASK } from "./select-svc.ts";
-import { layerOf, noteSent, recallSent } from "./sent-change.ts";
-import { NO_RECORD, SentPackets } from "./sent-packets.ts";
 import { NO_TABLES } from "./shared-tables.ts";
 import { SourceSwitch } from "./source-switch.ts";
+import { MAX_SPATIAL } from "./stream-tracker.ts";
 import type { Subscriber } from "./subscriber.ts";
+import { isReady } from "./transport.ts";
 import type { BatchTime } from "./transport.ts";
 import type { Uplink } from "./uplink.ts";
 
@@ -35,13 +38,9 @@ import type { Uplink } from "./uplink.ts";
 const HELD_KEY_MS = 300;
 const MAX_HELD = 128;
 
-/** How many packets can be repeated; as many as the publisher's ring holds. */
-const VIDEO_SENT = 512;
-const AUDIO_SENT = 256;
-
 /** What the downlinks of a forwarder leave to be done at the end of a batch. */
 export interface DownlinkMarks {
-  /** Those that sent their first packet. */
+  /** Those that began, for the first time or with another source. */
   readonly begun: Downlink[];
   /** One of them found that it needs a key frame. */
   keyFrameWanted: boolean;
@@ -77,24 +76,31 @@ export class Downlink {
   readonly #source = new SourceSwitch();
   #plan: ExtensionPlan = NO_TABLES.plan;
   #codecs: CodecTable = NO_TABLES.codecs;
-  #sent: SentPackets | undefined;
-  /** What the records of `#sent` refer to. */
-  #sentFrom: Uplink | undefined;
+  readonly #repeater: Repeater;
 
   readonly track: string;
-  /** Set by the first packet ever sent. */
+  /** Set by the first packet ever sent, and by whoever told of it. */
   begun = false;
+  announced = false;
+  /** Packets flowed since it came to rest last (see `BlankSender`). */
+  restless = false;
+  /** The subscriber's codec in which the last packet went out. */
+  #lastSent: CodecSpec | undefined;
   readonly #marks: DownlinkMarks;
   /** When a key frame was asked for last. */
   requestedMs = -1e12;
   /** Share of packets lost by the last receiver report, in 1/256. */
   fractionLost = 0;
+  /** What the receiver's reports say. */
+  readonly reported = new ReceiverView();
+  /** Packets and key frames that the receiver asked for. */
+  nacks = 0;
+  keyFrameRequests = 0;
   /** SDES CNAME. */
   readonly cname: Uint8Array;
   readonly reportTimes = new ReportTimes();
   #spec: SenderSpec;
   readonly #wish = new LayerWish();
-  #rtxSequence: number;
 
   constructor(subscriber: Subscriber, spec: SenderSpec, random32: number, marks: DownlinkMarks) {
     this.subscriber = subscriber;
@@ -105,7 +111,7 @@ export class Downlink {
     this.cname = encodeUtf8(spec.cname);
     this.#spec = spec;
     this.continuity = new Continuity(random32 & 0x3fff);
-    this.#rtxSequence = (random32 >>> 16) & 0x3fff;
+    this.#repeater = new Repeater(this.isVideo, (random32 >>> 16) & 0x3fff);
   }
 
   get spec(): SenderSpec {
@@ -152,6 +158,16 @@ export class Downlink {
     return this.#source.last;
   }
 
+  /** Its packets say when they were sent, or carry transport-wide numbers. */
+  get stamped(): boolean {
+    return this.#plan.measures;
+  }
+
+  /** Forwarding is stopped for want of bandwidth. */
+  get paused(): boolean {
+    return this.wantedSpatial >= 0 && this.#wish.paused;
+  }
+
   /** A key frame is needed before anything (or the layer wanted) can be sent. */
   get wantsKeyFrame(): boolean {
     if (!this.isVideo || this.target === NO_LAYER) return false;
@@ -171,7 +187,8 @@ export class Downlink {
     if (JSON.stringify(spec) === JSON.stringify(this.#spec)) return;
     this.#spec = spec;
     // A packet that was sent under another payload type or with other extensions is not repeated.
-    if (this.#sent) this.#sent = this.#newSent();
+    this.#repeater.startOver();
+    this.#lastSent = spec.codecs.find((codec) => codec.mime === this.#lastSent?.mime);
     this.#bindCodecs();
   }
 
@@ -197,7 +214,7 @@ export class Downlink {
     if (serving && (!uplink || !serving.owner || serving.owner !== uplink.owner)) {
       this.pause();
     }
-    if (!this.#sentFrom?.owner) this.#sent = this.#sentFrom = undefined;
+    this.#repeater.letGo();
     this.#bindCodecs();
     this.retarget();
   }
@@ -331,11 +348,14 @@ export class Downlink {
     const outgoing = continuity.map(sequence, ring.timestamp[index]!, time.ticksMs);
     if (outgoing === NO_SEQUENCE) return;
     const timestamp = (ring.timestamp[index]! + continuity.timestampOffset) | 0;
-    const change = this.#changes(ring, index, flags, unwanted, outgoing, writer.change);
-    if (this.#sent !== undefined) {
-      const { decodeTarget } = this.#selection;
-      noteSent(this.#sent, outgoing, sequence, timestamp, this.current, flags, decodeTarget, change);
+    let change: PayloadChange | undefined;
+    const selection = this.#selection;
+    if (this.isVideo) {
+      const highest = outgoing === continuity.sequence;
+      const frames = this.#source.last!.frames;
+      change = fillChange(ring, index, unwanted, highest, continuity, selection, frames, writer.change);
     }
+    this.#repeater.note(outgoing, sequence, timestamp, this.current, flags, selection.decodeTarget, change);
     const octets = writer.write(
       this.subscriber,
       this.#plan,
@@ -348,53 +368,6 @@ export class Downlink {
       change,
     );
     this.#count(octets);
-  }
-
-  /** Fills in what of the packet goes out changed; undefined if nothing does. */
-  #changes(
-    ring: PacketRing,
-    index: number,
-    flags: number,
-    unwanted: boolean,
-    outgoing: number,
-    change: PayloadChange,
-  ): PayloadChange | undefined {
-    const { continuity } = this;
-    const primaryOnly = this.#codecs.primaryOnly[ring.codec[index]!] === 1;
-    let { pictureIdOffset, frameOffset } = continuity;
-    let changed = unwanted || primaryOnly;
-    let endsPicture = false;
-    let mask = NO_MASK;
-    if (unwanted) {
-      frameOffset = 0;
-    } else if ((flags & HAS_PICTURE_ID) !== 0) {
-      const narrow = (flags & NARROW_PICTURE_ID) !== 0;
-      pictureIdOffset = continuity.pictureOffsetOf(ring.frame[index]!);
-      if (outgoing === continuity.sequence) {
-        const { pictureId, tl0PicIdx, keyIdx } = ring;
-        continuity.notePictures(pictureId[index]!, pictureIdOffset, tl0PicIdx[index]!, keyIdx[index]!, !narrow);
-      }
-      changed ||= continuity.rewritesPictures || pictureIdOffset !== 0 || (narrow && continuity.widePictureId);
-    } else if (this.isVideo) {
-      endsPicture = (flags & MARKER) === 0 && this.#selection.endsPicture(ring, index);
-      if ((flags & HAS_FRAME) !== 0) {
-        continuity.noteFrame(ring.frame[index]!);
-        mask = this.#selection.mask(ring, index, this.#source.last?.frames);
-      }
-      changed ||= endsPicture || frameOffset !== 0 || mask !== NO_MASK;
-    }
-    if (!changed) return undefined;
-    change.original = NOT_RTX;
-    change.blank = unwanted;
-    change.primaryOnly = primaryOnly;
-    change.widePictureId = continuity.widePictureId;
-    change.pictureIdOffset = pictureIdOffset;
-    change.tl0Offset = continuity.tl0Offset;
-    change.keyIdxOffset = continuity.keyIdxOffset;
-    change.endsPicture = endsPicture;
-    change.frameOffset = frameOffset;
-    change.mask = mask;
-    return change;
   }
 
   #count(octets: number): void {
@@ -438,9 +411,10 @@ export class Downlink {
     this.#selection.begin();
     this.#serve(uplink);
     this.#codec = codec;
-    if (!this.begun) this.#marks.begun.push(this);
-    this.begun = true;
-    if (this.#codecs.nack) this.#sent ??= this.#newSent();
+    this.#marks.begun.push(this);
+    this.begun = this.restless = true;
+    this.#lastSent = codecs.chosen[codec];
+    this.#repeater.serve(uplink, this.#codecs.nack);
     return true;
   }
 
@@ -449,45 +423,68 @@ export class Downlink {
     if (uplink === this.#serving) return;
     this.#serving = uplink;
     this.#bindCodecs();
-    if (uplink === this.#sentFrom) return;
-    this.#sentFrom = uplink;
-    this.#sent = undefined;
+  }
+
+  /** Packets of the track are being forwarded. */
+  get flows(): boolean {
+    return this.current !== NO_LAYER;
+  }
+
+  /**
+   * Sends a frame that the server makes up, due at `ticksMs`, as the next one of a stream that does not flow; `stepMs`: how
+   * long it lasts. False if there is none of the stream's kind, or the stream has ended.
+   */
+  sendBlank(frames: BlankFrames, trailer: Uint8Array, stepMs: number, ticksMs: number, writer: PacketWriter): boolean {
+    const { continuity, subscriber } = this;
+    const codec = this.#lastSent;
+    if (!codec || continuity.ended) return false;
+    const count = frames.prepare(codec, continuity, trailer);
+    if (count === 0) return false;
+    continuity.makeUpFrame(stepMs, codec.clockRate, ticksMs);
+    for (let part = 0; part < count; part++) {
+      const { payloadType } = codec;
+      const sequence = continuity.nextMadeUp();
+      const { timestamp } = continuity;
+      this.#count(
+        writer.write(subscriber, this.#plan, frames.ring, part, payloadType, sequence, timestamp, this.ssrc, undefined),
+      );
+    }
+    return true;
   }
 
   /** The subscriber lost this packet (16 bits): sends it again if that may help. True if it was. */
   resend(lost: number, time: BatchTime, writer: PacketWriter): boolean {
-    const sent = this.#sent;
-    const uplink = this.#sentFrom;
-    if (!sent || !uplink || this.target === NO_LAYER) return false;
-    const record = sent.repeat(lost, this.subscriber.usualRttMs, time.ticksMs);
-    if (record === NO_RECORD) return false;
-    const layer = uplink.layers[layerOf(sent, record)];
-    const ring = layer?.ring;
-    const index = ring ? ring.find(sent.sourceSequence(record)) : -1;
-    if (!ring || index < 0) return false;
-    const { codecs, plan } = uplink.tables.find(uplink.codecs, this.#spec);
-    const codec = ring.codec[index]!;
-    const payloadType = codecs.payloadType[codec]!;
-    if (payloadType === NOT_CARRIED) return false;
-    const rtx = this.#spec.rtxSsrc !== 0 ? codecs.rtxPayloadType[codec]! : 0;
-    const { change } = writer;
-    change.original = rtx === 0 ? NOT_RTX : lost;
-    change.primaryOnly = codecs.primaryOnly[codec] === 1;
-    change.widePictureId = this.continuity.widePictureId;
-    recallSent(sent, record, ring.flags[index]!, layer?.frames, change);
-    const timestamp = sent.timestamp(record);
-    const { subscriber } = this;
-    if (rtx === 0) {
-      // The same number must never protect two different packets.
-      if (change.widePictureId && (ring.flags[index]! & NARROW_PICTURE_ID) !== 0) return false;
-      const octets = writer.write(subscriber, plan, ring, index, payloadType, lost, timestamp, this.ssrc, change);
-      this.#count(octets);
-      return octets >= 0;
+    if (this.target === NO_LAYER) return false;
+    // For want of bandwidth it shows a lower layer by now: the former one is not worth any.
+    const highest = this.current >= 0 && this.#wish.restrained ? this.current : MAX_SPATIAL;
+    const octets = this.#repeater.resend(this, lost, highest, time, writer);
+    this.#count(octets);
+    return octets !== NOT_SENT;
+  }
+
+  /** Sends about `bytes` of padding on the stream of retransmissions, to try the link. False if it has none, or has not begun. */
+  pad(bytes: number, writer: PacketWriter): boolean {
+    const payloadType = this.#codec < 0 ? 0 : (this.#codecs.rtxPayloadType[this.#codec] ?? 0);
+    const { subscriber, continuity } = this;
+    if (!this.begun || payloadType === 0 || this.#spec.rtxSsrc === 0 || !this.stamped) return false;
+    if (!isReady(subscriber.transport) || continuity.ended) return false;
+    for (let left = bytes; left > 0; left -= MAX_PADDING) {
+      const rtxSsrc = this.#spec.rtxSsrc | 0;
+      const size = Math.max(Math.min(left, MAX_PADDING), 1);
+      if (
+        !writer.writePadding(
+          subscriber,
+          this.#plan,
+          payloadType,
+          this.#repeater.rtxSequence,
+          continuity.timestamp,
+          rtxSsrc,
+          size,
+        )
+      )
+        break;
+      this.#repeater.rtxSequence = (this.#repeater.rtxSequence + 1) & 0xffff;
     }
-    const rtxSsrc = this.#spec.rtxSsrc | 0;
-    const octets = writer.write(subscriber, plan, ring, index, rtx, this.#rtxSequence, timestamp, rtxSsrc, change);
-    if (octets < 0) return false;
-    this.#rtxSequence = (this.#rtxSequence + 1) & 0xffff;
     return true;
   }
 
@@ -508,7 +505,7 @@ export class Downlink {
       keyIdx: continuity.keyIdx,
       frame: continuity.frame,
       widePictureId: continuity.widePictureId,
-      rtxSequence: this.#rtxSequence,
+      rtxSequence: this.#repeater.rtxSequence,
       packets: this.packets >>> 0,
       octets: this.octets >>> 0,
     };
@@ -518,20 +515,18 @@ export class Downlink {
   seed(state: ContinuityState | undefined, time: BatchTime): SeedResult {
     const result = this.continuity.seed(state, this.ssrc, state ? time.ticksAt(state.atMs) : 0);
     if (result === "applied" && state) {
-      this.#rtxSequence = state.rtxSequence;
+      this.#repeater.rtxSequence = state.rtxSequence;
       this.packets = state.packets | 0;
       this.octets = state.octets | 0;
     }
     return result;
   }
 
-  #newSent(): SentPackets {
-    return new SentPackets(this.isVideo ? VIDEO_SENT : AUDIO_SENT);
-  }
-
   #bindCodecs(): void {
     const uplink = this.#serving ?? this.#uplink;
-    const { codecs, plan } = uplink ? uplink.tables.find(uplink.codecs, this.#spec) : NO_TABLES;
+    // What was sent last can still be brought to rest.
+    if (!uplink) return;
+    const { codecs, plan } = uplink.tables.find(uplink.codecs, this.#spec);
     this.#codecs = codecs;
     this.#plan = plan;
   }

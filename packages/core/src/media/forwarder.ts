@@ -8,13 +8,13 @@
  *
  * Invariant: a slot that `handleRtp` kept is given back to the pool exactly once.
  */
+import { earlier } from "../clock.ts";
 import type { Random } from "../crypto.ts";
 import type {
   CongestionSpec,
   DownlinkSettings,
   MediaEvent,
   PeerId,
-  PeerStats,
   PlayoutDelaySpec,
   ReceiverSpec,
   SenderSpec,
@@ -22,7 +22,12 @@ import type {
 } from "../engine/protocol.ts";
 import type { PacketSink } from "../paths.ts";
 import type { PacketPool, Slab } from "../slab.ts";
+import { DEFAULT_AUDIO_LEVEL } from "./audio-level.ts";
+import type { AudioLevelOptions } from "./audio-level.ts";
+import { BlankSender } from "./blank-sender.ts";
+import { CongestionWatch } from "./congestion-watch.ts";
 import type { ContinuityState, SeedResult } from "./continuity.ts";
+import { DerivedUplinks } from "./derived-uplinks.ts";
 import { Downlink } from "./downlink.ts";
 import type { DownlinkMarks } from "./downlink.ts";
 import { MediaTimer } from "./media-timer.ts";
@@ -30,7 +35,8 @@ import { PacketWriter } from "./packet-writer.ts";
 import { FREE, KEPT, PeerMedia } from "./peer-media.ts";
 import { RtcpReader } from "./rtcp-reader.ts";
 import { RtcpWriter } from "./rtcp-writer.ts";
-import { BYTES_IN, BYTES_OUT, PACKETS_IN, PACKETS_OUT } from "./subscriber.ts";
+import { SpeakerWatch } from "./speakers.ts";
+import { StreamMeter } from "./stream-stats.ts";
 import { FanOut, Track } from "./track.ts";
 import { BatchTime } from "./transport.ts";
 import type { MediaTransport } from "./transport.ts";
@@ -41,12 +47,18 @@ export interface ForwarderDeps {
   readonly pool: PacketPool;
   readonly sink: PacketSink;
   readonly random: Random;
+  /** When a microphone counts as speaking; LiveKit's values if it is left out. */
+  readonly audioLevel?: AudioLevelOptions;
+  /** Subscribers that take RED get it, of publishers that send plain opus (`audio.active_red_encoding`). */
+  readonly activeRed?: boolean;
 }
 
 /** What is fixed for the life of a connection. */
 export interface PeerOptions {
   readonly congestion: CongestionSpec;
   readonly playoutDelay: PlayoutDelaySpec | undefined;
+  /** Room and participant that it belongs to. */
+  readonly owner?: { readonly room: string; readonly participant: string };
 }
 
 /** Nothing is managed. */
@@ -55,7 +67,10 @@ export const UNMANAGED: PeerOptions = { congestion: { enabled: false, allowPause
 /** More tracks than anybody subscribes to. */
 const MAX_SETTINGS = 4096;
 
-export type ForwarderEvent = Extract<MediaEvent, { type: "trackStarted" | "downlinkStarted" }>;
+export type ForwarderEvent = Extract<
+  MediaEvent,
+  { type: "trackStarted" | "downlinkStarted" | "speakers" | "streamState" }
+>;
 
 export class Forwarder {
   readonly #deps: ForwarderDeps;
@@ -65,7 +80,11 @@ export class Forwarder {
   readonly #writer: PacketWriter;
   readonly #rtcpWriter: RtcpWriter;
   readonly #rtcpReader: RtcpReader;
+  readonly #speakers: SpeakerWatch;
+  readonly #congestion: CongestionWatch;
+  readonly #blanks: BlankSender;
   readonly #timer: MediaTimer;
+  readonly #derived: DerivedUplinks;
   readonly #fanOut = new FanOut();
   readonly #dirty: Track[] = [];
   #dirtyCount = 0;
@@ -78,7 +97,15 @@ export class Forwarder {
     this.#deps = deps;
     this.#writer = new PacketWriter(deps.slab, deps.sink, this.#time);
     this.#rtcpWriter = new RtcpWriter(deps.slab, deps.sink);
-    this.#timer = new MediaTimer(this.#peers, this.#tracks, this.#rtcpWriter);
+    this.#derived = new DerivedUplinks(deps.pool, deps.activeRed ?? false);
+    this.#speakers = new SpeakerWatch(deps.audioLevel ?? DEFAULT_AUDIO_LEVEL, this.#tracks, this.#events);
+    this.#congestion = new CongestionWatch(this.#writer, this.#events);
+    this.#blanks = new BlankSender(deps.slab, this.#time, this.#writer);
+    this.#timer = new MediaTimer(this.#peers, this.#tracks, this.#rtcpWriter, {
+      speakers: this.#speakers,
+      congestion: this.#congestion,
+      blanks: this.#blanks,
+    });
     this.#rtcpReader = new RtcpReader(deps.slab.u8, this.#time, this.#writer, (downlink) =>
       this.#decoderStuck(downlink),
     );
@@ -96,6 +123,7 @@ export class Forwarder {
     if (!peer) return;
     this.setReceivers(id, []);
     this.setSenders(id, []);
+    this.#blanks.drop(peer.subscriber);
     peer.held.clear();
     this.#peers.delete(id);
     this.#fanOut.forget();
@@ -110,12 +138,17 @@ export class Forwarder {
       const known = peer.uplinks.find((uplink) => uplink.fits(spec));
       known?.update(spec);
       const uplink = known ?? new Uplink(id, spec, this.#deps.pool);
+      if (!known && !uplink.isVideo) uplink.level = this.#speakers.newLevel();
       kept.add(uplink);
       return uplink;
     });
     const former = peer.uplinks;
     peer.setUplinks(uplinks, specs, this.#time.nowMs);
-    for (const uplink of uplinks) this.#track(uplink.track).publish(peer, uplink);
+    for (const uplink of uplinks) {
+      const track = this.#track(uplink.track);
+      track.publish(peer, uplink);
+      this.#derived.follow(track);
+    }
     for (const uplink of former) if (!kept.has(uplink)) this.#unpublish(uplink);
     peer.held.replay((at, length, arrivalMs) => this.#receive(peer, at, length, false, arrivalMs) === KEPT);
     if (this.#dirtyCount > 0) this.#timer.wake();
@@ -136,21 +169,25 @@ export class Forwarder {
       }
       const track = this.#track(downlink.track);
       track.unsubscribe(downlink);
+      this.#derived.follow(track);
       this.#forget(track);
       peer.downlinks.delete(ssrc);
       peer.subscriber.touched.length = 0;
       if (!specs.some((other) => other.track === downlink.track)) peer.settings.delete(downlink.track);
-      const state = downlink.take(this.#time);
-      if (state) peer.remember(ssrc, state);
-      if (!spec && downlink.begun) this.#rtcpWriter.bye(peer.transport, ssrc);
+      if (!spec) peer.closing.set(ssrc, downlink);
+      this.#blanks.close(downlink, track.trailer, () => this.#retire(peer, downlink));
+      if (spec) this.#blanks.settle(downlink);
     }
     for (const spec of wanted.values()) this.#subscribe(peer, spec);
     this.#timer.wantKeyFrames();
+    if (this.#blanks.active) this.#timer.wake();
   }
 
   /** Facts about a track that the SDP does not say. */
   setTrack(sid: string, spec: TrackSpec): void {
-    this.#track(sid).spec = spec;
+    const track = this.#track(sid);
+    track.spec = spec;
+    this.#derived.follow(track);
     this.#timer.wantKeyFrames();
   }
 
@@ -158,6 +195,7 @@ export class Forwarder {
   removeTrack(sid: string): void {
     const track = this.#tracks.get(sid);
     if (!track) return;
+    this.#speakers.silence(track);
     track.spec = undefined;
     this.#forget(track);
   }
@@ -165,12 +203,19 @@ export class Forwarder {
   /** Holds a subscriber's bandwidth to `bps`; 0 lets go. */
   limitBandwidth(id: PeerId, bps: number): void {
     const peer = this.#peers.get(id);
-    if (peer) peer.limitBps = bps;
+    if (!peer) return;
+    peer.limitBps = bps;
+    peer.congestion?.controller.limit(bps);
   }
 
   /** Stops or resumes forwarding to everybody. */
   muteTrack(sid: string, muted: boolean): void {
-    if (muted || this.#tracks.has(sid)) this.#track(sid).setMuted(muted);
+    if (muted || this.#tracks.has(sid)) {
+      const track = this.#track(sid);
+      track.setMuted(muted);
+      if (muted) this.#speakers.silence(track);
+      for (const downlink of track.downlinks) this.#bringToRest(downlink, track);
+    }
     this.#timer.wantKeyFrames();
   }
 
@@ -179,7 +224,9 @@ export class Forwarder {
     const peer = this.#peers.get(id);
     if (!peer) return;
     if (peer.settings.has(track) || peer.settings.size < MAX_SETTINGS) peer.settings.set(track, settings);
-    this.#downlink(id, track)?.setSettings(settings);
+    const downlink = this.#downlink(id, track);
+    downlink?.setSettings(settings);
+    if (downlink) this.#bringToRest(downlink, this.#track(track));
     this.#timer.wantKeyFrames();
   }
 
@@ -218,34 +265,24 @@ export class Forwarder {
   }
 
   nextTimeoutMs(): number {
-    return this.#timer.nextTimeoutMs();
+    return earlier(this.#timer.nextTimeoutMs(), this.#congestion.nextTimeoutMs());
   }
 
   handleTimeout(nowMs: number): void {
     this.#time.set(nowMs);
     if (this.#dirtyCount > 0) this.endBatch(nowMs);
     this.#timer.handleTimeout(nowMs);
+    this.#congestion.handleTimeout(nowMs);
   }
 
   pollEvent(): ForwarderEvent | undefined {
     return this.#events.shift();
   }
 
-  stats(id: PeerId): PeerStats | undefined {
+  /** Measures the streams of a peer, from now on. */
+  meter(id: PeerId): StreamMeter | undefined {
     const peer = this.#peers.get(id);
-    if (!peer) return undefined;
-    const { counters, rttMs } = peer.subscriber;
-    return {
-      peer: id,
-      packetsIn: counters[PACKETS_IN]!,
-      packetsOut: counters[PACKETS_OUT]!,
-      bytesIn: counters[BYTES_IN]!,
-      bytesOut: counters[BYTES_OUT]!,
-      rttMs,
-      estimateBps: 0,
-      receivers: [],
-      senders: [],
-    };
+    return peer && new StreamMeter(peer);
   }
 
   /** Ends the stream of a track to a peer and gives its state, to go on from elsewhere; at most once. */
@@ -321,7 +358,8 @@ export class Forwarder {
   #announceDownlinks(nowMs: number): void {
     for (const downlink of this.#marks.begun) {
       const { id } = downlink.subscriber;
-      this.#events.push({ type: "downlinkStarted", track: downlink.track, peer: id });
+      if (!downlink.announced) this.#events.push({ type: "downlinkStarted", track: downlink.track, peer: id });
+      downlink.announced = true;
       const peer = this.#peers.get(id);
       if (peer) this.#timer.downlinkBegun(peer, nowMs);
     }
@@ -333,19 +371,43 @@ export class Forwarder {
     if (track) this.#timer.decoderStuck(track, downlink, this.#time.nowMs);
   }
 
+  /** If the stream has stopped, frames follow that bring its decoder to rest. */
+  #bringToRest(downlink: Downlink, track: Track): void {
+    this.#blanks.stopped(downlink, track.trailer, !downlink.uplink);
+    if (this.#blanks.active) this.#timer.wake();
+  }
+
+  /** A stream that was given up has come to rest. */
+  #retire(peer: PeerMedia, downlink: Downlink): void {
+    const { ssrc } = downlink;
+    const state = downlink.take(this.#time);
+    if (state) peer.remember(ssrc, state);
+    // Unless another stream took its SSRC over.
+    if (peer.closing.delete(ssrc) && downlink.begun) this.#rtcpWriter.bye(peer.transport, ssrc);
+  }
+
   #subscribe(peer: PeerMedia, spec: SenderSpec): void {
+    const former = peer.closing.get(spec.ssrc | 0);
+    peer.closing.delete(spec.ssrc | 0);
+    if (former) this.#blanks.settle(former);
     const downlink = new Downlink(peer.subscriber, spec, this.#deps.random.uint32(), this.#marks);
     downlink.seed(peer.ended.get(downlink.ssrc), this.#time);
     const settings = peer.settings.get(spec.track);
     if (settings) downlink.setSettings(settings);
     peer.downlinks.set(downlink.ssrc, downlink);
-    this.#track(spec.track).subscribe(downlink);
+    const track = this.#track(spec.track);
+    track.subscribe(downlink);
+    this.#derived.follow(track);
+    this.#congestion.follow(peer, downlink);
   }
 
   #unpublish(uplink: Uplink): void {
     const track = uplink.owner;
     if (track) {
+      this.#speakers.silence(track);
       track.withdraw(uplink);
+      this.#derived.follow(track);
+      for (const downlink of track.downlinks) this.#bringToRest(downlink, track);
       this.#forget(track);
     }
     uplink.close();

@@ -6,8 +6,8 @@ import type { Random } from "../crypto.ts";
 import type { CodecSpec, ReceiverSpec, SenderSpec } from "../engine/protocol.ts";
 import type { PacketSink } from "../paths.ts";
 import { PacketPool, SLOT_BYTES, Slab } from "../slab.ts";
-import { Forwarder } from "./forwarder.ts";
-import type { ForwarderEvent } from "./forwarder.ts";
+import { Forwarder, UNMANAGED } from "./forwarder.ts";
+import type { ForwarderDeps, ForwarderEvent, PeerOptions } from "./forwarder.ts";
 import type { MediaTransport } from "./transport.ts";
 
 /** Numbers that look random and are the same in every run. */
@@ -243,7 +243,7 @@ export class World {
   readonly #slot = this.slab.alloc(SLOT_BYTES);
   readonly transports = new Map<number, { path: number; connected: boolean }>();
 
-  constructor(seed = 1) {
+  constructor(seed = 1, deps: Partial<ForwarderDeps> = {}) {
     const random01 = seeded(seed);
     const random: Random = {
       bytes: (length) => new Uint8Array(length),
@@ -257,10 +257,15 @@ export class World {
       send: () => undefined,
       flush: () => undefined,
     };
-    this.forwarder = new Forwarder({ slab: this.slab, pool: this.pool, sink, random });
+    this.forwarder = new Forwarder({ slab: this.slab, pool: this.pool, sink, random, ...deps });
   }
 
-  addPeer(id: number, receivers: readonly ReceiverSpec[], senders: readonly SenderSpec[]): void {
+  addPeer(
+    id: number,
+    receivers: readonly ReceiverSpec[],
+    senders: readonly SenderSpec[],
+    options: PeerOptions = UNMANAGED,
+  ): void {
     const { u8 } = this.slab;
     const state = { path: id, connected: true };
     const transport: MediaTransport = {
@@ -277,7 +282,7 @@ export class World {
       protectRtcp: (_at, length) => length,
     };
     this.transports.set(id, state);
-    this.forwarder.addPeer(id, transport);
+    this.forwarder.addPeer(id, transport, options);
     this.forwarder.setReceivers(id, receivers);
     this.forwarder.setSenders(id, senders);
     this.forwarder.peerConnected(id, this.nowMs);

@@ -35,6 +35,16 @@ export class LayerWish {
     return maxSpatial >= QUALITY_OFF ? NO_LAYER : Math.min(maxSpatial, MAX_SPATIAL - 1);
   }
 
+  /** The bandwidth allows no layer at all. */
+  get paused(): boolean {
+    return this.#spatial < 0;
+  }
+
+  /** The bandwidth allows less than the client wants. */
+  get restrained(): boolean {
+    return this.#spatial < this.wantedSpatial(true);
+  }
+
   /** The highest layer to forward; `NO_LAYER` = none at all. */
   spatial(isVideo: boolean): number {
     return Math.min(this.wantedSpatial(isVideo), this.#spatial);

@@ -61,8 +61,9 @@ export class Layer {
   keyMs = NO_KEY;
   /** A first packet came and was told. */
   announced = false;
-  /** Octets and packets that came, retransmissions included. */
+  /** Packets that came, retransmissions included, and the octets of them modulo 2^30. */
   packets = 0;
+  octets = 0;
 
   /** `clock`: that of the layer from which the server makes this one. */
   constructor(pool: PacketPool, index: number, isVideo: boolean, clock = new SenderClock()) {
@@ -77,8 +78,13 @@ export class Layer {
     if (this.ssrc === ssrc) return;
     this.ssrc = ssrc;
     this.boundMs = nowMs;
-    this.#sequences.restart();
+    this.restart();
     this.#forget();
+  }
+
+  /** The next packet begins a new source; what is known of its clock stays. */
+  restart(): void {
+    this.#sequences.restart();
     this.#fresh = true;
   }
 

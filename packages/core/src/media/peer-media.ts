@@ -8,6 +8,7 @@ import { NEVER } from "../clock.ts";
 import type { DownlinkSettings, PeerId, ReceiverSpec } from "../engine/protocol.ts";
 import type { PacketPool } from "../slab.ts";
 import { Arrivals } from "./arrivals.ts";
+import type { CongestionShare } from "./congestion-share.ts";
 import type { ContinuityState } from "./continuity.ts";
 import type { Downlink } from "./downlink.ts";
 import type { PeerOptions } from "./forwarder.ts";
@@ -33,6 +34,8 @@ export class PeerMedia {
   /** Bandwidth that a test scenario allows, bits per second; 0 = no limit. */
   limitBps = 0;
   readonly subscriber: Subscriber;
+  /** How the bandwidth of what it is sent is managed; undefined without video, or where it is not. */
+  congestion: CongestionShare | undefined;
   readonly held: HeldPackets;
   readonly arrivals: Arrivals;
   /** Sender SSRC of our RTCP. */
@@ -41,6 +44,8 @@ export class PeerMedia {
   connected = false;
   /** By SSRC. */
   readonly downlinks = new Map<number, Downlink>();
+  /** Streams that were given up and are brought to rest, by SSRC. */
+  readonly closing = new Map<number, Downlink>();
   /**
    * How streams that ended left off, by SSRC: one that comes back under the same SSRC and keys must go on, for SRTP may
    * never protect two packets under one number. Bounded by `remember`.
@@ -51,6 +56,10 @@ export class PeerMedia {
   /** When the next receiver report and the next sender report are due. */
   receiverReportMs = NEVER;
   senderReportMs = NEVER;
+  /** The newest reference time of the receiver that waits for an answer (RFC 3611); `middle` 0 = none. */
+  readonly reference = { ssrc: 0, middle: 0, arrivalMs: 0.5 };
+  /** When the last sender reports went out. */
+  reportedMs = -1e12;
   /** Sender reports left that come at shorter intervals. */
   earlyReports = 0;
   /** Track of the packet that `receive` took last. */

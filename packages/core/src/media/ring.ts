@@ -5,6 +5,9 @@
  */
 import type { PacketPool } from "../slab.ts";
 
+/** Where slots go back to. */
+type SlotOwner = Pick<PacketPool, "give">;
+
 /** The entry holds a packet. */
 export const USED = 1;
 /** RTP marker bit. */
@@ -65,13 +68,13 @@ export class PacketRing {
   readonly tl0PicIdx: Uint8Array;
   readonly keyIdx: Uint8Array;
   readonly #arrivalMs: Float64Array;
-  readonly #pool: PacketPool;
+  readonly #pool: SlotOwner;
   #used = 0;
   #oldest = 0;
   #highest = 0;
 
   /** `capacity`: a power of two. */
-  constructor(pool: PacketPool, capacity: number) {
+  constructor(pool: SlotOwner, capacity: number) {
     this.#pool = pool;
     this.mask = capacity - 1;
     this.flags = new Uint16Array(capacity);

@@ -231,7 +231,7 @@ test("frame numbers go on when another stream takes over, and in what is repeate
     }
   };
   run(5, true);
-  rig.downlink.allocate(0, 3);
+  rig.downlink.setSettings({ disabled: false, maxSpatial: 0, fps: 0, priority: 0 });
   run(2);
   run(5, true);
   const packets = rig.take();

@@ -3,10 +3,10 @@
  * exists as soon as either names it. Forwarding is by subscriber, not by packet (decision 0001).
  *
  * A track has one uplink per codec (decision 0004). Every subscriber is attached to one of them: to the codec that the
- * publisher fell back to, if it can take that, or else to the first one, in the publisher's order, that it can take, or
- * else to the first derived one (`setDerivations`) that it can take. The choice is made anew whenever an uplink comes or goes.
+ * publisher fell back to, if it can take that, or to a derived one (`setDerivations`) that prefers it, or else to the
+ * first one, in the publisher's order, that it can take, or else to the first derived one. The choice is made anew whenever an uplink comes or goes.
  */
-import type { TrackSpec } from "../engine/protocol.ts";
+import type { SenderSpec, TrackSpec } from "../engine/protocol.ts";
 import type { Downlink } from "./downlink.ts";
 import type { PacketWriter } from "./packet-writer.ts";
 import type { PeerMedia } from "./peer-media.ts";
@@ -18,6 +18,7 @@ import type { Uplink } from "./uplink.ts";
 /** A key frame is asked for again after two round trips, within these bounds. */
 const MIN_REQUEST_MS = 200;
 const MAX_REQUEST_MS = 1000;
+const NO_TRAILER = new Uint8Array(0);
 
 /**
  * A codec that the server makes out of another one of the track (RED ↔ opus). `uplink` is one that no client feeds:
@@ -27,6 +28,8 @@ const MAX_REQUEST_MS = 1000;
 export interface Derivation {
   /** What the server makes; its `codecIndex` is that of the codec it is made from, its `publisher` too. */
   readonly uplink: Uplink;
+  /** Whether this subscriber gets it, if it can take it, even where a published codec would do as well. */
+  prefers(spec: SenderSpec): boolean;
   /** Makes packets out of what is pending in `source`. Called before each fan-out while somebody is attached to `uplink`. */
   derive(source: Uplink, nowMs: number): void;
 }
@@ -37,6 +40,7 @@ export class Track {
   /** It is in the list of tracks with pending packets. */
   dirty = false;
   #spec: TrackSpec | undefined;
+  #trailer: Uint8Array = NO_TRAILER;
   /** Published ones in the order of codecs, then derived ones. */
   #uplinks: readonly Uplink[] = [];
   #published: readonly Uplink[] = [];
@@ -55,7 +59,13 @@ export class Track {
 
   set spec(spec: TrackSpec | undefined) {
     this.#spec = spec;
+    if (spec) this.#trailer = spec.trailer;
     this.#attachAll();
+  }
+
+  /** What ends frames that the server makes up; known beyond the end of the track. */
+  get trailer(): Uint8Array {
+    return this.#trailer;
   }
 
   /** All its uplinks: published ones in the order of codecs, then derived ones. */
@@ -73,6 +83,10 @@ export class Track {
 
   get publisher(): PeerMedia | undefined {
     return this.#publisher;
+  }
+
+  get muted(): boolean {
+    return this.#muted;
   }
 
   /** Neither published nor subscribed to. */
@@ -101,7 +115,7 @@ export class Track {
 
   /**
    * Replaces the list of codecs that are made out of published ones, in the order of preference. Somebody is attached to
-   * a derived uplink when no published one carries a codec that its subscriber takes.
+   * a derived uplink when that prefers its subscriber, or no published one carries a codec that its subscriber takes.
    */
   setDerivations(derivations: readonly Derivation[]): void {
     for (const { uplink } of this.#derivations) uplink.owner = undefined;
@@ -189,6 +203,10 @@ export class Track {
   #choose(downlink: Downlink): Uplink | undefined {
     const regressed = this.uplinkOf(this.#spec?.regressedTo ?? -1);
     if (regressed && this.#carries(downlink, regressed)) return regressed;
+    for (const derivation of this.#derivations) {
+      const { uplink } = derivation;
+      if (derivation.prefers(downlink.spec) && this.#carries(downlink, uplink)) return uplink;
+    }
     return this.#uplinks.find((uplink) => this.#carries(downlink, uplink));
   }
 

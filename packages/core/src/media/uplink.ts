@@ -7,6 +7,7 @@ import { elementLength, elementOffset, findExtension } from "@stoa/wire/rtp/exte
 import type { RtpHeader } from "@stoa/wire/rtp/header";
 import type { CodecSpec, LayerMode, PeerId, ReceiverSpec } from "../engine/protocol.ts";
 import type { PacketPool } from "../slab.ts";
+import type { AudioLevel } from "./audio-level.ts";
 import { FrameTable, NO_FRAME } from "./frame-table.ts";
 import { DROPPED, Layer } from "./layer.ts";
 import { LayerRates, MAX_TEMPORAL } from "./layer-rates.ts";
@@ -17,6 +18,8 @@ import { MAX_SPATIAL, StreamTrackers } from "./stream-tracker.ts";
 import type { Track } from "./track.ts";
 
 const MAX_PENDING = 128;
+/** Keeps a counter a small integer. */
+const OCTETS_MASK = 0x3fffffff;
 /** So many packets are read again when a late one brings what was missing. */
 const MAX_REREAD = 64;
 const NO_CODEC = -1;
@@ -42,6 +45,8 @@ export class Uplink {
   readonly rates = new LayerRates();
   /** What was negotiated with its subscribers. */
   readonly tables = new SharedTables();
+  /** Hears how loud it is; undefined where nobody wants to know. */
+  level: AudioLevel | undefined;
   /** A layer came to life or died, or another codec came, since this was cleared. */
   layersChanged = false;
   /** Codec of the last packet, as an index in `codecs`; -1 = none came yet. */
@@ -158,6 +163,7 @@ export class Uplink {
     // Only the first is news at once: whoever changes it with every packet is looked at now and then.
     if (this.lastCodec === NO_CODEC) this.layersChanged = true;
     this.lastCodec = codec;
+    layer.octets = (layer.octets + header.payloadLength) & OCTETS_MASK;
     const ring: PacketRing = layer.ring;
     const empty = payloadLength === 0;
     let flags = empty ? EMPTY : 0;
@@ -270,8 +276,10 @@ export class Uplink {
     if (this.#audioLevelId !== 0) {
       const element = findExtension(this.#u8, at, length, this.#audioLevelId);
       if ((element & 255) === 0) return;
-      ring.audioLevel[index] = this.#u8[at + (element >> 8)]!;
+      const said = this.#u8[at + (element >> 8)]!;
+      ring.audioLevel[index] = said;
       ring.flags[index] = ring.flags[index]! | HAS_AUDIO_LEVEL;
+      this.level?.observe(said & 127, header.timestamp, layer.clockRate);
     }
   }
 }

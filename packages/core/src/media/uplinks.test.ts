@@ -210,6 +210,7 @@ test("what a subscriber cannot take is made for it out of what is published, onc
   track.setDerivations([
     {
       uplink: made,
+      prefers: () => false,
       derive: (from, nowMs) => {
         derived += from.pendingCount;
         feed(made, rtp({ payloadType: 0, sequence: derived, timestamp: Math.floor(nowMs) | 0, payload: [99] }));

@@ -21,6 +21,8 @@ export type ParticipantEventKind =
   | "mediaConnected"
   | "mediaDisconnected"
   | "mediaFailed"
+  /** Its media is to travel another way from now on (detail: "any", "tcp", "tls"). */
+  | "transportChosen"
   | "negotiationFailed"
   | "trackPublished"
   | "trackUnpublished"

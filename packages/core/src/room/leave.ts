@@ -9,6 +9,7 @@ import { closeLinks } from "./links.ts";
 import { removeMember } from "./members.ts";
 import type { Participant } from "./participant.ts";
 import { unpublishAll } from "./publish.ts";
+import { forgetSpeaker } from "./speakers.ts";
 import type { RoomState } from "./state.ts";
 import { dropSubscriptions } from "./subscriptions.ts";
 import type { TimerKind } from "./timers.ts";
@@ -24,6 +25,7 @@ const PARTICIPANT_TIMERS: readonly TimerKind[] = [
   "negotiate",
   "answerTimeout",
   "trackSettings",
+  "simulatedSpeaker",
 ];
 
 /**
@@ -48,6 +50,7 @@ export function removeParticipant(
   room.endSignal(participant);
 
   unpublishAll(room, participant);
+  forgetSpeaker(room, participant);
   dropSubscriptions(room, participant);
   closeLinks(room, participant);
   removeMember(room, participant);

@@ -13,13 +13,16 @@ import {
   type TrackSource,
   type UpdateTrackSettings,
 } from "@livekit/protocol";
+import type { DownlinkSettings } from "../engine/protocol.ts";
 import type { EnabledCodecs, PublishedMedia } from "../negotiation/types.ts";
 import { clientFeatures, type ClientFeatures } from "./client.ts";
 import type { SignalId } from "./effects.ts";
 import type { Claims, ConnectionOptions, Grants } from "./options.ts";
 import type { PeerLink, PublisherLink, SubscriberLink } from "./peer-link.ts";
+import { newQuality } from "./quality.ts";
 import type { ParticipantSid, TrackSid } from "./sid.ts";
 import type { PendingTrack, PublishedTrack } from "./track.ts";
+import { newWay } from "./way.ts";
 
 /** What a participant wants of one track of somebody else. */
 export interface Subscription {
@@ -29,6 +32,8 @@ export interface Subscription {
   settings: UpdateTrackSettings | undefined;
   /** The client was told that it has no codec for the track. */
   refused: boolean;
+  /** The settings that the worker has for it; undefined while the track is not sent. */
+  inForce: DownlinkSettings | undefined;
 }
 
 /** Everything that is fixed at the join. */
@@ -53,6 +58,8 @@ export class Participant {
   readonly options: ConnectionOptions;
   readonly region: string;
   readonly codecs: EnabledCodecs;
+  /** By which transports its media comes. */
+  readonly way = newWay();
   readonly joinedAtMs: number;
 
   /** The live signal connection; undefined between its loss and the resume. */
@@ -72,12 +79,21 @@ export class Participant {
   /** Bound to an m-line, to be published at their first packet. */
   readonly awaitingPacket = new Map<TrackSid, PublishedMedia>();
   readonly tracks = new Map<TrackSid, PublishedTrack>();
+  /** Facts of its tracks that the worker was told, as JSON. */
+  readonly toldTracks = new Map<TrackSid, string>();
   readonly subscriptions = new Map<TrackSid, Subscription>();
   /** Tracks that are sent to it, or about to be; the set that is negotiated, oldest first. */
   readonly activeTracks = new Set<TrackSid>();
   /** Tracks whose new settings wait for the end of the debounce. */
   readonly changedSettings = new Set<TrackSid>();
+  /** Who speaks, and how loud, as it was told last. */
+  toldSpeakers: ReadonlyMap<ParticipantSid, number> = new Map();
   lastNegotiationMs = Number.NEGATIVE_INFINITY;
+
+  readonly quality = newQuality();
+
+  /** A simulated accident: the signal connection of the next resume breaks, before or after it was answered. */
+  failResume: { readonly when: "before" | "after"; readonly untilMs: number } | undefined;
 
   /** Infos up to this revision reached it by a JoinResponse or a snapshot. */
   seenRevision = 0;

@@ -11,6 +11,7 @@ import { DisconnectReason, type ParticipantInfo, type Room as RoomInfo, type Sig
 import type { MediaEvent } from "../engine/protocol.ts";
 import { Answerer } from "../negotiation/answerer.ts";
 import { Offerer } from "../negotiation/offerer.ts";
+import { settleDynacast } from "./dynacast.ts";
 import { armEmptyTimer } from "./empty.ts";
 import type { Effect, SignalId } from "./effects.ts";
 import { join } from "./join.ts";
@@ -27,6 +28,7 @@ import { handleLeave } from "./requests/leave.ts";
 import { handleMute } from "./requests/mute.ts";
 import { handleOffer } from "./requests/offer.ts";
 import { handlePing, handlePingReq } from "./requests/ping.ts";
+import { handleSimulate } from "./requests/simulate.ts";
 import { handleSubscription } from "./requests/subscription.ts";
 import { handleSyncState } from "./requests/sync-state.ts";
 import { applyGatheredSettings, handleTrackSetting } from "./requests/track-setting.ts";
@@ -35,6 +37,7 @@ import { handleUpdateAudioTrack, handleUpdateVideoTrack } from "./requests/updat
 import { handleUpdateMetadata } from "./requests/update-metadata.ts";
 import type { ParticipantSid } from "./sid.ts";
 import { handleSignalClosed } from "./signal.ts";
+import { endSimulatedSpeaker } from "./speakers.ts";
 import { RoomState } from "./state.ts";
 import { giveUpTrack } from "./subscriptions.ts";
 import type { DueTimer } from "./timers.ts";
@@ -160,6 +163,8 @@ function dispatch(room: RoomState, from: Participant, { message }: SignalRequest
       return handleLeave(room, from, message.value);
     case "syncState":
       return handleSyncState(room, from, message.value);
+    case "simulate":
+      return handleSimulate(room, from, message.value);
     case "ping":
       return handlePing(room, from);
     case "pingReq":
@@ -183,6 +188,7 @@ function fire(room: RoomState, { kind, subject }: DueTimer): void {
   if (kind === "batchedUpdates") return flushBatchedUpdates(room);
   if (kind === "roomUpdate") return sendRoomUpdate(room);
   if (kind === "emptyRoom") return closeRoom(room, DisconnectReason.ROOM_CLOSED);
+  if (kind === "dynacast") return settleDynacast(room, subject);
   const blank = subject.indexOf(" ");
   const participant = room.participants.get(blank < 0 ? subject : subject.slice(0, blank));
   if (!participant) return;
@@ -203,6 +209,8 @@ function fire(room: RoomState, { kind, subject }: DueTimer): void {
       return fullReconnect(room, participant, "an offer was not answered within 15 s");
     case "trackSettings":
       return applyGatheredSettings(room, participant);
+    case "simulatedSpeaker":
+      return endSimulatedSpeaker(room, participant);
     case "trackNotFound":
       return giveUpTrack(room, participant, subject.slice(blank + 1));
     default:

@@ -20,6 +20,10 @@ export type TimerKind =
   | "trackSettings"
   /** A wished-for track still does not exist (participant|track). */
   | "trackNotFound"
+  /** A simulated speaker falls silent (participant). */
+  | "simulatedSpeaker"
+  /** A publisher is to stop what nobody wants any more (track). */
+  | "dynacast"
   /** Batched updates about subscriber-only participants go out (room). */
   | "batchedUpdates"
   /** The counters of the room go out (room). */

@@ -1,6 +1,6 @@
 /** Sections of LiveKit's configuration around the rooms: bus, webhooks, agents, selection of nodes, figures. */
 import { z } from "zod";
-import { decimal, duration, flag, mapping, port, section, text, textList, whole, word } from "./leaves.ts";
+import { decimal, duration, flag, mapping, pending, port, section, text, textList, whole, word } from "./leaves.ts";
 
 /** `redis`. */
 export const redis = () =>
@@ -39,7 +39,7 @@ export const audio = () =>
     update_interval: whole(0).default(400),
     smooth_intervals: whole(0).default(2),
     active_red_encoding: flag().default(false),
-    enable_loss_proxying: flag().default(false),
+    enable_loss_proxying: pending(flag().default(false)),
   });
 
 /** `webhook`. */

@@ -4,10 +4,12 @@ import { describe, test } from "node:test";
 import { DisconnectReason, LeaveRequest_Action, type SignalResponse } from "@livekit/protocol";
 import { until } from "@stoa/testkit/until";
 import type { MediaCommand } from "@stoa/core/engine/protocol";
+import { DEFAULT_MEDIA_POLICY } from "@stoa/core/room/options";
 import { Room } from "@stoa/core/room/room";
 import { createRandom } from "@stoa/io/random";
 import { handmadeToken, joinClaims, KEY, KEYS, recordingLog, SECRET, testConfig } from "../fixtures.test.ts";
 import { isRefused, verifyToken } from "../auth/verify.ts";
+import { transportPolicy } from "../config/transport-policy.ts";
 import type { MediaListener, MediaPort } from "../media/media-port.ts";
 import { readConnectRequest, type ConnectRequest } from "../signal/connect-request.ts";
 import type { HttpFailure } from "../signal/http-failure.ts";
@@ -79,8 +81,10 @@ function setUp(yaml = "") {
       nodeId: "ND_test",
       region: "",
       enabledCodecs: config.room.enabled_codecs.map(({ mime }) => ({ mime })),
+      transport: transportPolicy(config.rtc),
       iceServers: () => [],
       limits: { nameBytes: 0, metadataBytes: 0, attributesBytes: 0 },
+      media: DEFAULT_MEDIA_POLICY,
     },
     createRoom: (options) => new Room(options),
     media,

@@ -1,5 +1,6 @@
 /** SignalRequest.mute: the client muted or unmuted a track of its own. It is not told back what it said itself. */
 import { RequestResponse_Reason, type MuteTrackRequest, type TrackInfo } from "@livekit/protocol";
+import { unmuteDynacast } from "../dynacast.ts";
 import type { Participant } from "../participant.ts";
 import { updateTrack } from "../publish.ts";
 import type { RoomState } from "../state.ts";
@@ -20,6 +21,7 @@ export function handleMute(room: RoomState, participant: Participant, mute: Mute
   if (track && track.info.muted !== muted) {
     room.media({ type: "muteTrack", track: sid, muted });
     updateTrack(room, participant, track, withMuted(track.info, muted));
+    if (!muted) unmuteDynacast(room, track);
   }
   if (track || found) return;
   respond(room, participant, {
