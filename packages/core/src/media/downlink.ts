@@ -281,6 +281,7 @@ export class Downlink {
     if (serving !== undefined && serving !== uplink) this.#forwardPending(serving, NO_LAYER, time, writer);
     const begun = this.isVideo && this.current === NO_LAYER ? this.#beginHeld(uplink, time, writer) : NO_LAYER;
     this.#forwardPending(uplink, begun, time, writer);
+    if (!this.isVideo) return;
     if (this.#selection.stuck && !this.#stuck) this.#marks.keyFrameWanted = true;
     this.#stuck = this.#selection.stuck;
   }
@@ -362,15 +363,17 @@ export class Downlink {
     if (outgoing === NO_SEQUENCE) return;
     const timestamp = (ring.timestamp[index]! + continuity.timestampOffset) | 0;
     let change: PayloadChange | undefined;
-    const selection = this.#selection;
+    let decodeTarget = 0;
     if (this.isVideo) {
+      const selection = this.#selection;
       const highest = outgoing === continuity.sequence;
       const frames = this.#source.last!.frames;
       const delay = this.playoutDelay === undefined ? NO_DELAY : this.playoutDelay.take(outgoing, time.ticksMs);
       writer.change.playoutDelay = delay;
       change = fillChange(ring, index, unwanted, highest, continuity, selection, frames, writer.change);
+      ({ decodeTarget } = selection);
     }
-    this.#repeater.note(outgoing, sequence, timestamp, this.current, flags, selection.decodeTarget, change);
+    this.#repeater.note(outgoing, sequence, timestamp, this.current, flags, decodeTarget, change);
     const octets = writer.write(
       this.subscriber,
       this.#plan,
