@@ -63,13 +63,18 @@ export function offerTrack(room: RoomState, track: PublishedTrack): void {
 }
 
 /** A right has changed: the wish for the track comes true, or the track stops and the wish stays. */
-export function reconsider(room: RoomState, participant: Participant, track: PublishedTrack): void {
+function reconsider(room: RoomState, participant: Participant, track: PublishedTrack): void {
   if (!participant.subscriptions.get(track.info.sid)?.desired) return;
   activate(room, participant, track);
   if (!mayReceive(room, participant, track)) deactivate(room, participant, track);
 }
 
-/** After a resume: what the client was not told meanwhile. */
+/** What a publisher allows, or whether it is seen, has changed. */
+export function reconsiderEverybody(room: RoomState, track: PublishedTrack): void {
+  for (const participant of room.participants.values()) reconsider(room, participant, track);
+}
+
+/** What a participant may receive has changed, or it could not be told of a change while it was away. */
 export function reconsiderAll(room: RoomState, participant: Participant): void {
   for (const track of room.tracks.values()) reconsider(room, participant, track);
 }

@@ -9,7 +9,7 @@ import { removeParticipant } from "../leave.ts";
 import { Participant } from "../participant.ts";
 import { newSid, type ParticipantSid } from "../sid.ts";
 import type { RoomState } from "../state.ts";
-import { offerTrack, withdrawTrack } from "../subscriptions.ts";
+import { offerTrack, reconsiderEverybody, withdrawTrack } from "../subscriptions.ts";
 import { announce, roomChanged } from "../updates.ts";
 import { participantOf, Refusal, type Action } from "./action.ts";
 
@@ -102,6 +102,7 @@ function follow(room: RoomState, participant: Participant, { claims, info, track
   const sids = new Set(info.tracks.map(({ sid }) => sid));
   const before = participant.revision;
   participant.setClaims(shown(claims));
+  const permissionsChanged = participant.trackPermissions !== trackPermissions;
   participant.trackPermissions = trackPermissions;
   for (const track of participant.tracks.values()) {
     if (sids.has(track.info.sid)) continue;
@@ -117,6 +118,9 @@ function follow(room: RoomState, participant: Participant, { claims, info, track
   for (const track of added) {
     room.event("trackPublished", participant, "", track);
     offerTrack(room, room.tracks.get(track.sid)!);
+  }
+  if (permissionsChanged) {
+    for (const track of participant.tracks.values()) reconsiderEverybody(room, track);
   }
   roomChanged(room);
 }
