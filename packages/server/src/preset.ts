@@ -1,5 +1,6 @@
 /** The server put together from its configuration: the only place where parts meet. Nothing listens yet. */
 import { fileURLToPath } from "node:url";
+import type { MediaPolicy } from "@stoa/core/room/options";
 import { newSid } from "@stoa/core/room/sid";
 import { fingerprintOf, generateCertificate } from "@stoa/io/accel/certificate";
 import { parseAccelMode } from "@stoa/io/accel/probe";
@@ -9,6 +10,7 @@ import { createRandom } from "@stoa/io/random";
 import { listensOnLoopbackOnly } from "./config/address.ts";
 import type { LoadedConfig } from "./config/load.ts";
 import { planWorkers } from "./config/ports.ts";
+import { transportPolicy } from "./config/transport-policy.ts";
 import type { Config } from "./config/schema.ts";
 import { iceServersFor } from "./config/turn-servers.ts";
 import type { KeyPair } from "./auth/create.ts";
@@ -66,12 +68,14 @@ export function assemble(options: PresetOptions): ServerParts {
     nodeId: newSid(random, "ND_"),
     region: config.region,
     enabledCodecs: config.room.enabled_codecs.map(({ mime, fmtp_line: fmtp }) => (fmtp ? { mime, fmtp } : { mime })),
+    transport: transportPolicy(config.rtc),
     iceServers: (participant: string) => iceServersFor(config, participant, nowMs()),
     limits: {
       nameBytes: config.limit.max_participant_name_length,
       metadataBytes: config.limit.max_metadata_size,
       attributesBytes: config.limit.max_attributes_size,
     },
+    media: mediaPolicy(config),
   };
   const { createRoom, observers } = options;
   const registry = new RoomRegistry({
@@ -108,15 +112,33 @@ export function firstKey({ keys }: LoadedConfig): KeyPair {
   return { key, secret };
 }
 
+function mediaPolicy({ rtc, video }: Config): MediaPolicy {
+  const { enabled, allow_pause: allowPause } = rtc.congestion_control;
+  return {
+    congestion: { enabled, allowPause },
+    dynacastPauseDelayMs: video.dynacast_pause_delay,
+    codecRegressionThreshold: video.codec_regression_threshold,
+  };
+}
+
 function assembleMedia({ loaded: { config }, log, env, cores, workerEntry }: PresetOptions): MediaWorkers {
   const certificate = generateCertificate(nowMs());
   const accel = parseAccelMode(env["STOA_ACCEL"]);
   const announce = announceRules(config);
+  const { active_level, min_percentile, update_interval, smooth_intervals } = config.audio;
+  const audioLevel = {
+    activeLevel: active_level,
+    minPercentile: min_percentile,
+    updateIntervalMs: update_interval,
+    smoothIntervals: smooth_intervals,
+  };
   const inits = planWorkers(config, cores).map((ports, index): WorkerInit => ({
     index,
     certificate,
     accel,
     announce,
+    audioLevel,
+    activeRed: config.audio.active_red_encoding,
     ...ports,
   }));
   return new MediaWorkers({ entry: workerEntry, inits, fingerprint: fingerprintOf(certificate.certDer), log });

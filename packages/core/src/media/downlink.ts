@@ -1,30 +1,37 @@
 /**
  * One track on its way to one subscriber: which layer is forwarded, with which numbers, and what can be repeated.
- * A stream starts, and changes its layer, only on a packet where a decoder can start; until then it waits and wants a
- * key frame. Packets of the batch are forwarded by `forward`, which allocates nothing.
+ * A stream starts, and changes its layer or its codec, only on a packet where a decoder can start; until then it goes on
+ * as before, or waits, and wants a key frame. Packets of the batch are forwarded by `forward`, which allocates nothing.
  */
 import { encodeUtf8 } from "@stoa/wire/text";
-import type { DownlinkSettings, SenderSpec } from "../engine/protocol.ts";
+import type { CodecSpec, DownlinkSettings, SenderSpec } from "../engine/protocol.ts";
+import type { BlankFrames } from "./blank-frames.ts";
 import type { CodecTable } from "./codec-table.ts";
 import { NOT_CARRIED } from "./codec-table.ts";
 import { Continuity, MAY_WAIT, MUST_START, NO_REFERENCE, NO_SEQUENCE } from "./continuity.ts";
 import type { ContinuityState, ReferenceKind, SeedResult } from "./continuity.ts";
 import type { ExtensionPlan } from "./extension-plan.ts";
+import { MAX_TEMPORAL } from "./layer-rates.ts";
 import type { Layer } from "./layer.ts";
-import { NOT_RTX } from "./packet-writer.ts";
+import { MAX_PADDING, NOT_RTX } from "./packet-writer.ts";
 import type { PacketWriter, PayloadChange } from "./packet-writer.ts";
+import { ReceiverView } from "./receiver-view.ts";
 import { ReportTimes } from "./report-times.ts";
-import { EMPTY, HAS_PICTURE_ID, KEY_START, NARROW_PICTURE_ID } from "./ring.ts";
+import { EMPTY, FRAME_START, HAS_PICTURE_ID, KEY_START, NARROW_PICTURE_ID, SWITCH_UP } from "./ring.ts";
 import type { PacketRing } from "./ring.ts";
-import { QUALITY_OFF, selectLayer } from "./select.ts";
+import { QUALITY_OFF, selectSpatial } from "./select.ts";
 import { NO_RECORD, SentPackets } from "./sent-packets.ts";
 import { NO_TABLES } from "./shared-tables.ts";
+import { MAX_SPATIAL } from "./stream-tracker.ts";
 import type { Subscriber } from "./subscriber.ts";
+import { isReady } from "./transport.ts";
 import type { BatchTime } from "./transport.ts";
 import type { Uplink } from "./uplink.ts";
 
 /** No layer. */
 export const NO_LAYER = -1;
+/** In the records of what was sent, beside the layer: the number went out without payload. */
+const BLANK = 4;
 
 /** How many packets can be repeated; as many as the publisher's ring holds. */
 const VIDEO_SENT = 512;
@@ -36,37 +43,59 @@ export class Downlink {
   readonly continuity: Continuity;
   readonly ssrc: number;
   readonly isVideo: boolean;
-  /** Layer to forward; -1 = nothing. */
+  /** Stream of the uplink to forward (in simulcast, that is the spatial layer); -1 = nothing. */
   target = NO_LAYER;
-  /** Layer being forwarded; -1 = waiting for a start. */
+  /** Stream being forwarded; -1 = waiting for a start. */
   current = NO_LAYER;
+  /** Layers to forward at most. */
+  targetSpatial = NO_LAYER;
+  targetTemporal = NO_LAYER;
+  /** Highest temporal layer that is forwarded now. */
+  currentTemporal = NO_LAYER;
   /** Packets and octets of payload sent, for sender reports; wrap at 32 bits. */
   packets = 0;
   octets = 0;
   /** Something was sent since this was cleared: a sender report is due. */
   sentSinceReport = false;
+  /** Where packets are to come from. */
   #uplink: Uplink | undefined;
+  /** Where they come from now: another codec until the wanted one has a key frame. Undefined while nothing flows. */
+  #serving: Uplink | undefined;
   #epoch = -1;
   #codec = -1;
   #plan: ExtensionPlan = NO_TABLES.plan;
   #codecs: CodecTable = NO_TABLES.codecs;
   #sent: SentPackets | undefined;
+  /** What the records of `#sent` refer to. */
+  #sentFrom: Uplink | undefined;
 
   readonly track: string;
   /** Set by the first packet ever sent. */
   begun = false;
+  /** Packets flowed since it came to rest last (see `BlankSender`). */
+  restless = false;
+  /** The subscriber's codec in which the last packet went out. */
+  #lastSent: CodecSpec | undefined;
   /** Where it puts itself then. */
   readonly #begun: Downlink[];
   /** When a key frame was asked for last. */
   requestedMs = -1e12;
   /** Share of packets lost by the last receiver report, in 1/256. */
   fractionLost = 0;
+  /** What the receiver's reports say. */
+  readonly reported = new ReceiverView();
+  /** Packets and key frames that the receiver asked for. */
+  nacks = 0;
+  keyFrameRequests = 0;
   /** SDES CNAME. */
   readonly cname: Uint8Array;
   readonly reportTimes = new ReportTimes();
   #spec: SenderSpec;
   #settings: DownlinkSettings = { disabled: false, maxSpatial: 2, fps: 0, priority: 0 };
   #muted = false;
+  /** What the allocator grants. */
+  #allocatedSpatial = MAX_SPATIAL - 1;
+  #allocatedTemporal = MAX_TEMPORAL - 1;
   /** Where the packets mapped last came from. */
   #layer: Layer | undefined;
   #rtxSequence: number;
@@ -91,14 +120,53 @@ export class Downlink {
     return this.#uplink;
   }
 
+  get settings(): DownlinkSettings {
+    return this.#settings;
+  }
+
+  get isScreenShare(): boolean {
+    return this.#uplink?.isScreenShare ?? false;
+  }
+
+  /** The highest spatial layer that the client wants, whether it flows or not, whatever is granted; -1 = none at all. */
+  get wantedSpatial(): number {
+    const { disabled, maxSpatial } = this.#settings;
+    if (disabled || this.#muted || this.continuity.ended || !this.#uplink) return NO_LAYER;
+    if (!this.isVideo) return 0;
+    return maxSpatial >= QUALITY_OFF ? NO_LAYER : Math.min(maxSpatial, MAX_SPATIAL - 1);
+  }
+
+  /** The highest temporal layer that the client wants: the lowest one with the frame rate that is enough for it. */
+  get wantedTemporal(): number {
+    const spatial = this.targetSpatial >= 0 ? this.targetSpatial : this.wantedSpatial;
+    if (spatial < 0 || !this.#uplink) return NO_LAYER;
+    return this.#uplink.rates.temporalFor(spatial, this.#settings.fps);
+  }
+
+  /** Spatial layer that flows now; -1 while nothing does. */
+  get currentSpatial(): number {
+    return this.current;
+  }
+
   /** The layer whose clock the sent timestamps follow. */
   get source(): Layer | undefined {
     return this.#layer;
   }
 
+  /** Its packets say when they were sent, or carry transport-wide numbers. */
+  get stamped(): boolean {
+    return this.#plan.measures;
+  }
+
+  /** Forwarding is stopped for want of bandwidth. */
+  get paused(): boolean {
+    return this.wantedSpatial >= 0 && this.#allocatedSpatial < 0;
+  }
+
   /** A key frame is needed before anything (or the layer wanted) can be sent. */
   get wantsKeyFrame(): boolean {
-    return this.isVideo && this.target !== NO_LAYER && this.target !== this.current;
+    if (!this.isVideo || this.target === NO_LAYER) return false;
+    return this.target !== this.current || this.#serving !== this.#uplink;
   }
 
   /** Takes a renegotiated description of the same stream. */
@@ -107,17 +175,33 @@ export class Downlink {
     this.#spec = spec;
     // A packet that was sent under another payload type or with other extensions is not repeated.
     if (this.#sent) this.#sent = this.#newSent();
+    this.#lastSent = spec.codecs.find((codec) => codec.mime === this.#lastSent?.mime);
     this.#bindCodecs();
   }
 
-  /** The published track appeared, was replaced, was renegotiated, or went away. */
+  /** Whether the subscriber can take what comes on this uplink: by what came last, or else by its announced codec. */
+  carries(uplink: Uplink, mime: string): boolean {
+    const { payloadType } = uplink.tables.find(uplink.codecs, this.#spec).codecs;
+    if (uplink.lastCodec >= 0) return payloadType[uplink.lastCodec] !== NOT_CARRIED;
+    const known = uplink.codecs.some((codec) => codec.mime === mime);
+    return uplink.codecs.some((codec, index) => payloadType[index] !== NOT_CARRIED && (!known || codec.mime === mime));
+  }
+
+  /** The uplink to take packets from: it appeared, was replaced, was renegotiated, or went away. */
   attach(uplink: Uplink | undefined): void {
-    if (uplink !== this.#uplink) {
+    const former = this.#uplink;
+    if (uplink !== former) {
       this.#uplink = uplink;
-      this.#layer = undefined;
-      this.#sent = undefined;
+      if (former) former.attached--;
+      if (uplink) uplink.attached++;
+      // Streams of one publisher have one wall clock.
+      if (former?.publisher !== uplink?.publisher) this.#layer = undefined;
+    }
+    const serving = this.#serving;
+    if (serving && (!uplink || !serving.owner || serving.owner !== uplink.owner)) {
       this.pause();
     }
+    if (!this.#sentFrom?.owner) this.#sent = this.#sentFrom = undefined;
     this.#bindCodecs();
     this.retarget();
   }
@@ -132,41 +216,63 @@ export class Downlink {
     this.retarget();
   }
 
-  /** Works out the wanted layer anew: after a change of settings, or when a layer came or went. */
+  /**
+   * What the bandwidth allows, beside what the client wants; all, unless an allocator says otherwise. `spatial` -1 pauses the
+   * stream. Key frames that this makes necessary are asked for within 100 ms.
+   */
+  allocate(spatial: number, temporal: number): void {
+    if (spatial === this.#allocatedSpatial && temporal === this.#allocatedTemporal) return;
+    this.#allocatedSpatial = spatial;
+    this.#allocatedTemporal = temporal;
+    this.retarget();
+  }
+
+  /** Works out the target anew: after a change of settings or allocation, or when a layer came or went. */
   retarget(): void {
-    const { disabled, maxSpatial } = this.#settings;
-    const off = disabled || (this.isVideo && maxSpatial >= QUALITY_OFF) || this.#muted || this.continuity.ended;
-    if (off || !this.#uplink) {
-      this.target = NO_LAYER;
+    const uplink = this.#uplink;
+    const spatial = Math.min(this.wantedSpatial, this.#allocatedSpatial);
+    if (spatial < 0 || !uplink) {
+      this.target = this.targetSpatial = this.targetTemporal = NO_LAYER;
       this.pause();
       return;
     }
-    this.target = selectLayer(this.#uplink.layers, this.isVideo ? maxSpatial : 0, this.current);
+    this.targetSpatial = this.isVideo ? selectSpatial(uplink, spatial, this.current) : 0;
+    this.targetTemporal = Math.min(this.wantedTemporal, this.#allocatedTemporal);
+    this.target = uplink.isSimulcast ? this.targetSpatial : 0;
   }
 
   /** Stops; it goes on with the next packet where a decoder can start. */
   pause(): void {
-    this.current = NO_LAYER;
+    this.current = this.currentTemporal = NO_LAYER;
+    this.#serving = undefined;
   }
 
   /** Forwards what the track received in this batch. */
-  forward(uplink: Uplink, time: BatchTime, writer: PacketWriter): void {
-    if (uplink !== this.#uplink || this.target === NO_LAYER) return;
+  forward(time: BatchTime, writer: PacketWriter): void {
+    if (this.target === NO_LAYER) return;
+    const serving = this.#serving;
+    const uplink = this.#uplink!;
+    if (serving !== undefined && serving !== uplink) this.#forwardPending(serving, time, writer);
+    this.#forwardPending(uplink, time, writer);
+  }
+
+  #forwardPending(uplink: Uplink, time: BatchTime, writer: PacketWriter): void {
     let done = NO_LAYER;
     for (let i = 0; i < uplink.pendingCount; i++) {
       const layerIndex = uplink.pendingLayer[i]!;
-      if (layerIndex === done || (layerIndex !== this.current && !this.#mayBegin(layerIndex))) continue;
+      const flows = layerIndex === this.current && uplink === this.#serving;
+      if (layerIndex === done || (!flows && !this.#mayBegin(uplink, layerIndex))) continue;
       const layer = uplink.layers[layerIndex]!;
       const sequence = uplink.pendingSequence[i]!;
       const index = layer.ring.find(sequence);
       if (index < 0) continue;
       const continues =
-        layerIndex === this.current &&
+        flows &&
         layer.epoch === this.#epoch &&
         (!this.isVideo || layer.ring.codec[index] === this.#codec || (layer.ring.flags[index]! & EMPTY) !== 0);
       if (continues) {
         this.#forwardPacket(layer.ring, index, sequence, time, writer);
-      } else if (this.#begin(layer, index, sequence, time)) {
+      } else if (this.#begin(uplink, layer, index, sequence, time)) {
         this.#forwardFrom(layer.ring, sequence, time, writer);
         done = layerIndex;
       }
@@ -174,7 +280,8 @@ export class Downlink {
   }
 
   /** Whether to begin with this layer: the one wanted, or a lower one as long as there is none at all. */
-  #mayBegin(layerIndex: number): boolean {
+  #mayBegin(uplink: Uplink, layerIndex: number): boolean {
+    if (uplink !== this.#uplink) return false;
     return layerIndex === this.target || (this.current === NO_LAYER && layerIndex < this.target);
   }
 
@@ -195,26 +302,32 @@ export class Downlink {
     const codec = ring.codec[index]!;
     const payloadType = this.#codecs.payloadType[codec]!;
     const newest = continuity.isNewest(sequence);
-    if (payloadType === NOT_CARRIED || (newest && (flags & EMPTY) !== 0)) {
+    const unwanted = this.isVideo && !this.#wants(ring, index, flags, newest);
+    if (payloadType === NOT_CARRIED || (newest && (unwanted || (flags & EMPTY) !== 0))) {
       if (newest) continuity.drop(sequence);
       return;
     }
     const outgoing = continuity.map(sequence, ring.timestamp[index]!, time.ticksMs);
     if (outgoing === NO_SEQUENCE) return;
-    if (outgoing === continuity.sequence && (flags & HAS_PICTURE_ID) !== 0) {
-      const wide = (flags & NARROW_PICTURE_ID) === 0;
-      continuity.notePictures(ring.pictureId[index]!, ring.tl0PicIdx[index]!, ring.keyIdx[index]!, wide);
+    const { tl0Offset, keyIdxOffset } = continuity;
+    let { pictureIdOffset } = continuity;
+    if ((flags & HAS_PICTURE_ID) !== 0) {
+      pictureIdOffset = continuity.pictureOffsetOf(ring.frame[index]!);
+      if (outgoing === continuity.sequence && !unwanted) {
+        const wide = (flags & NARROW_PICTURE_ID) === 0;
+        const { pictureId, tl0PicIdx, keyIdx } = ring;
+        continuity.notePictures(pictureId[index]!, pictureIdOffset, tl0PicIdx[index]!, keyIdx[index]!, wide);
+      }
     }
     const timestamp = (ring.timestamp[index]! + continuity.timestampOffset) | 0;
-    const { pictureIdOffset, tl0Offset, keyIdxOffset } = continuity;
-    this.#sent?.note(outgoing, sequence, timestamp, this.current, pictureIdOffset, tl0Offset, keyIdxOffset);
-    const primaryOnly = this.#codecs.primaryOnly[codec] === 1;
+    const layer = unwanted ? this.current | BLANK : this.current;
+    this.#sent?.note(outgoing, sequence, timestamp, layer, pictureIdOffset, tl0Offset, keyIdxOffset);
     let change: PayloadChange | undefined;
     const widens = continuity.widePictureId && (flags & NARROW_PICTURE_ID) !== 0;
-    if (primaryOnly || continuity.rewritesPictures || widens) {
+    if (unwanted || continuity.rewritesPictures || widens) {
       change = writer.change;
       change.original = NOT_RTX;
-      change.primaryOnly = primaryOnly;
+      change.blank = unwanted;
       change.widePictureId = continuity.widePictureId;
       change.pictureIdOffset = pictureIdOffset;
       change.tl0Offset = tl0Offset;
@@ -234,6 +347,28 @@ export class Downlink {
     this.#count(octets);
   }
 
+  /**
+   * Whether a packet is of a layer that is forwarded; a picture is forwarded whole or not at all. What is not wanted but
+   * comes late has its number already, and goes out without payload.
+   */
+  #wants(ring: PacketRing, index: number, flags: number, newest: boolean): boolean {
+    const picture = ring.frame[index]!;
+    const { continuity } = this;
+    if (!newest) return (flags & HAS_PICTURE_ID) === 0 || !continuity.droppedPicture(picture);
+    const temporal = ring.temporal[index]!;
+    if ((flags & FRAME_START) !== 0) this.currentTemporal = this.#temporalAt(temporal, flags);
+    if (temporal <= this.currentTemporal) return true;
+    if ((flags & HAS_PICTURE_ID) !== 0) continuity.dropPicture(picture);
+    return false;
+  }
+
+  /** Temporal layers change between pictures: down at any, up where the picture says so, one at a time. */
+  #temporalAt(temporal: number, flags: number): number {
+    const { currentTemporal: current, targetTemporal: target } = this;
+    if (target <= current || (flags & KEY_START) !== 0) return target;
+    return temporal === current + 1 && (flags & SWITCH_UP) !== 0 ? temporal : current;
+  }
+
   #count(octets: number): void {
     if (octets < 0) return;
     this.packets = (this.packets + 1) | 0;
@@ -242,58 +377,103 @@ export class Downlink {
   }
 
   /** Starts on this packet if a decoder can; false if it must wait. */
-  #begin(layer: Layer, index: number, sequence: number, time: BatchTime): boolean {
+  #begin(uplink: Uplink, layer: Layer, index: number, sequence: number, time: BatchTime): boolean {
     const ring = layer.ring;
     const flags = ring.flags[index]!;
     const codec = ring.codec[index]!;
+    const { codecs } = uplink.tables.find(uplink.codecs, this.#spec);
     const startable = (flags & EMPTY) === 0 && (!this.isVideo || (flags & KEY_START) !== 0);
-    if (!this.#mayBegin(layer.index) || !startable || this.#codecs.payloadType[codec] === NOT_CARRIED) {
+    if (!this.#mayBegin(uplink, layer.index) || !startable || codecs.payloadType[codec] === NOT_CARRIED) {
       // What was forwarded does not go on: its source began anew or changed its codec.
-      if (layer.index === this.current) this.pause();
+      if (layer.index === this.current && uplink === this.#serving) this.pause();
       return false;
     }
     const continuity = this.continuity;
     const timestamp = ring.timestamp[index]!;
     const kind = this.#referenceKind(layer);
-    const reference = kind === NO_REFERENCE ? 0 : this.#reference(layer, timestamp, codec);
-    const clockRate = this.#codecs.clockRate[codec]!;
+    const clockRate = codecs.clockRate[codec]!;
+    const reference = kind === NO_REFERENCE ? 0 : this.#reference(layer, timestamp, clockRate);
     if (!continuity.begin(sequence, timestamp, kind, reference, clockRate, time.ticksMs)) return false;
     if ((flags & HAS_PICTURE_ID) !== 0) {
       continuity.beginPictures(ring.pictureId[index]!, ring.tl0PicIdx[index]!, ring.keyIdx[index]!);
     }
     this.current = layer.index;
+    this.currentTemporal = this.targetTemporal;
+    this.#serve(uplink);
     this.#layer = layer;
     this.#epoch = layer.epoch;
     this.#codec = codec;
     if (!this.begun) this.#begun.push(this);
-    this.begun = true;
+    this.begun = this.restless = true;
+    this.#lastSent = codecs.chosen[codec];
     if (this.#codecs.nack) this.#sent ??= this.#newSent();
     return true;
+  }
+
+  /** Packets come from this uplink from now on. */
+  #serve(uplink: Uplink): void {
+    if (uplink === this.#serving) return;
+    this.#serving = uplink;
+    this.#bindCodecs();
+    if (uplink === this.#sentFrom) return;
+    this.#sentFrom = uplink;
+    this.#sent = undefined;
   }
 
   #referenceKind(layer: Layer): ReferenceKind {
     const last = this.#layer;
     if (!last || last.epoch !== this.#epoch) return NO_REFERENCE;
     if (last === layer) return MUST_START;
-    if (!last.clock.known || !layer.clock.known) return NO_REFERENCE;
+    if (!last.clock.known || !layer.clock.known || last.clockRate !== layer.clockRate) return NO_REFERENCE;
     return this.current !== NO_LAYER && last.alive ? MAY_WAIT : MUST_START;
   }
 
   /** The timestamp that the packet has in the time of what was sent before. */
-  #reference(layer: Layer, timestamp: number, codec: number): number {
+  #reference(layer: Layer, timestamp: number, clockRate: number): number {
     const last = this.#layer!;
-    const apart = last === layer ? 0 : last.clock.offsetFrom(layer.clock, this.#codecs.clockRate[codec]!);
+    const apart = last === layer ? 0 : last.clock.offsetFrom(layer.clock, clockRate);
     return (timestamp + apart + this.continuity.timestampOffset) | 0;
+  }
+
+  /** Packets of the track are being forwarded. */
+  get flows(): boolean {
+    return this.current !== NO_LAYER;
+  }
+
+  /**
+   * Sends a frame that the server makes up, due at `ticksMs`, as the next one of a stream that does not flow; `stepMs`: how
+   * long it lasts. False if there is none of the stream's kind, or the stream has ended.
+   */
+  sendBlank(frames: BlankFrames, trailer: Uint8Array, stepMs: number, ticksMs: number, writer: PacketWriter): boolean {
+    const { continuity, subscriber } = this;
+    const codec = this.#lastSent;
+    if (!codec || continuity.ended) return false;
+    const count = frames.prepare(codec, continuity, trailer);
+    if (count === 0) return false;
+    continuity.makeUpFrame(stepMs, codec.clockRate, ticksMs);
+    for (let part = 0; part < count; part++) {
+      const { payloadType } = codec;
+      const sequence = continuity.nextMadeUp();
+      const { timestamp } = continuity;
+      this.#count(
+        writer.write(subscriber, this.#plan, frames.ring, part, payloadType, sequence, timestamp, this.ssrc, undefined),
+      );
+    }
+    return true;
   }
 
   /** The subscriber lost this packet (16 bits): sends it again if that may help. True if it was. */
   resend(lost: number, time: BatchTime, writer: PacketWriter): boolean {
     const sent = this.#sent;
-    const uplink = this.#uplink;
+    const uplink = this.#sentFrom;
     if (!sent || !uplink || this.target === NO_LAYER) return false;
     const record = sent.repeat(lost, this.subscriber.usualRttMs, time.ticksMs);
     if (record === NO_RECORD) return false;
-    const ring = uplink.layers[sent.layer(record)]?.ring;
+    // For want of bandwidth it shows a lower layer by now: the former one is not worth any.
+    const from = sent.layer(record) & ~BLANK;
+    if (from > this.current && this.current >= 0 && this.#allocatedSpatial < this.wantedSpatial) return false;
+    const blank = (sent.layer(record) & BLANK) !== 0;
+    const ring = uplink.layers[from]?.ring;
     const index = ring ? ring.find(sent.sourceSequence(record)) : -1;
     if (!ring || index < 0) return false;
     const codec = ring.codec[index]!;
@@ -302,7 +482,7 @@ export class Downlink {
     const rtx = this.#spec.rtxSsrc !== 0 ? this.#codecs.rtxPayloadType[codec]! : 0;
     const { change } = writer;
     change.original = rtx === 0 ? NOT_RTX : lost;
-    change.primaryOnly = this.#codecs.primaryOnly[codec] === 1;
+    change.blank = blank;
     change.widePictureId = this.continuity.widePictureId;
     change.pictureIdOffset = sent.pictureIdOffset(record);
     change.tl0Offset = sent.tl0Offset(record);
@@ -330,6 +510,32 @@ export class Downlink {
     );
     if (octets < 0) return false;
     this.#rtxSequence = (this.#rtxSequence + 1) & 0xffff;
+    return true;
+  }
+
+  /** Sends about `bytes` of padding on the stream of retransmissions, to try the link. False if it has none, or has not begun. */
+  pad(bytes: number, writer: PacketWriter): boolean {
+    const payloadType = this.#codec < 0 ? 0 : (this.#codecs.rtxPayloadType[this.#codec] ?? 0);
+    const { subscriber, continuity } = this;
+    if (!this.begun || payloadType === 0 || this.#spec.rtxSsrc === 0 || !this.stamped) return false;
+    if (!isReady(subscriber.transport) || continuity.ended) return false;
+    for (let left = bytes; left > 0; left -= MAX_PADDING) {
+      const rtxSsrc = this.#spec.rtxSsrc | 0;
+      const size = Math.max(Math.min(left, MAX_PADDING), 1);
+      if (
+        !writer.writePadding(
+          subscriber,
+          this.#plan,
+          payloadType,
+          this.#rtxSequence,
+          continuity.timestamp,
+          rtxSsrc,
+          size,
+        )
+      )
+        break;
+      this.#rtxSequence = (this.#rtxSequence + 1) & 0xffff;
+    }
     return true;
   }
 
@@ -371,7 +577,10 @@ export class Downlink {
   }
 
   #bindCodecs(): void {
-    const { codecs, plan } = this.#uplink ? this.#uplink.tables.find(this.#uplink.codecs, this.#spec) : NO_TABLES;
+    const uplink = this.#serving ?? this.#uplink;
+    // What was sent last can still be brought to rest.
+    if (!uplink) return;
+    const { codecs, plan } = uplink.tables.find(uplink.codecs, this.#spec);
     this.#codecs = codecs;
     this.#plan = plan;
   }

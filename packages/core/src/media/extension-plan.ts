@@ -61,6 +61,21 @@ export class ExtensionPlan {
     );
   }
 
+  /** Packets tell when they were sent, or carry a transport-wide number: the client's answers say something of the link. */
+  get measures(): boolean {
+    return this.#always;
+  }
+
+  /** Writes a block with only the time of sending and the transport-wide number; returns the offset behind it. */
+  writeTimes(u8: Uint8Array, block: number, sendTime: number, transportSequence: number): number {
+    return finishExtensions(
+      u8,
+      block,
+      this.#writeTimes(u8, block + 4, this.#wideIds, sendTime, transportSequence),
+      this.#wideIds,
+    );
+  }
+
   /** Writes the block at `block`; returns the offset behind it. */
   write(
     u8: Uint8Array,
@@ -72,18 +87,7 @@ export class ExtensionPlan {
   ): number {
     const descriptor = this.dependencyDescriptor === 0 ? 0 : ring.dependencyDescriptor[index]!;
     const wide = this.#wideIds || elementLength(descriptor) > ONE_BYTE_MAX_LENGTH;
-    let at = block + 4;
-    if (this.absSendTime !== 0) {
-      at += writeElementHead(u8, at, wide, this.absSendTime, ABS_SEND_TIME_BYTES);
-      u8[at++] = sendTime >> 16;
-      u8[at++] = sendTime >> 8;
-      u8[at++] = sendTime;
-    }
-    if (this.transportCc !== 0) {
-      at += writeElementHead(u8, at, wide, this.transportCc, 2);
-      u8[at++] = transportSequence >> 8;
-      u8[at++] = transportSequence;
-    }
+    let at = this.#writeTimes(u8, block + 4, wide, sendTime, transportSequence);
     if (this.audioLevel !== 0 && (ring.flags[index]! & HAS_AUDIO_LEVEL) !== 0) {
       at += writeElementHead(u8, at, wide, this.audioLevel, 1);
       u8[at++] = ring.audioLevel[index]!;
@@ -95,6 +99,22 @@ export class ExtensionPlan {
       at = passOn(u8, at, wide, this.dependencyDescriptor, ring.slot[index]!, descriptor);
     }
     return finishExtensions(u8, block, at, wide);
+  }
+
+  #writeTimes(u8: Uint8Array, from: number, wide: boolean, sendTime: number, transportSequence: number): number {
+    let at = from;
+    if (this.absSendTime !== 0) {
+      at += writeElementHead(u8, at, wide, this.absSendTime, ABS_SEND_TIME_BYTES);
+      u8[at++] = sendTime >> 16;
+      u8[at++] = sendTime >> 8;
+      u8[at++] = sendTime;
+    }
+    if (this.transportCc !== 0) {
+      at += writeElementHead(u8, at, wide, this.transportCc, 2);
+      u8[at++] = transportSequence >> 8;
+      u8[at++] = transportSequence;
+    }
+    return at;
   }
 }
 

@@ -44,10 +44,10 @@ test("audio starts with any packet, under the subscriber's SSRC and payload type
     { type: "trackStarted", track: "TR_a", peer: PUBLISHER, mime: "audio/opus", layer: 0 },
     { type: "downlinkStarted", track: "TR_a", peer: VIEWER },
   ]);
-  const stats = world.forwarder.stats(VIEWER)!;
+  const stats = world.forwarder.meter(VIEWER)!.take(world.nowMs);
   assert.equal(stats.packetsOut, 2);
   assert.equal(stats.bytesOut, 14 + 13);
-  assert.equal(world.forwarder.stats(PUBLISHER)!.packetsIn, 2);
+  assert.equal(world.forwarder.meter(PUBLISHER)!.take(world.nowMs).packetsIn, 2);
 });
 
 test("video waits for a key frame, and the publisher is asked for one, once for many", () => {

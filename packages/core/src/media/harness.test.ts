@@ -7,7 +7,7 @@ import type { CodecSpec, ReceiverSpec, SenderSpec } from "../engine/protocol.ts"
 import type { PacketSink } from "../paths.ts";
 import { PacketPool, SLOT_BYTES, Slab } from "../slab.ts";
 import { Forwarder } from "./forwarder.ts";
-import type { ForwarderEvent } from "./forwarder.ts";
+import type { ForwarderDeps, ForwarderEvent } from "./forwarder.ts";
 import type { MediaTransport } from "./transport.ts";
 
 /** Numbers that look random and are the same in every run. */
@@ -102,6 +102,8 @@ export interface Vp8Input {
   narrow?: boolean;
   tl0?: number;
   keyIdx?: number;
+  temporal?: number;
+  sync?: boolean;
   body?: readonly number[];
 }
 
@@ -115,7 +117,7 @@ export function vp8(input: Vp8Input): number[] {
     0xf0,
     ...idBytes,
     (input.tl0 ?? 0) & 255,
-    (input.keyIdx ?? 0) & 31,
+    ((input.temporal ?? 0) << 6) | (input.sync ? 0x20 : 0) | ((input.keyIdx ?? 0) & 31),
     ...(first ? [input.key ? 0 : 1] : []),
     ...(input.body ?? []),
   ];
@@ -128,6 +130,7 @@ export function readVp8(payload: readonly number[]) {
   return {
     pictureId: wide ? ((payload[2]! & 127) << 8) | payload[3]! : payload[2]!,
     tl0: payload[at]!,
+    temporal: payload[at + 1]! >> 6,
     keyIdx: payload[at + 1]! & 31,
     rest: payload.slice(at + 2),
   };
@@ -234,7 +237,7 @@ export class World {
   readonly #slot = this.slab.alloc(SLOT_BYTES);
   readonly transports = new Map<number, { path: number; connected: boolean }>();
 
-  constructor(seed = 1) {
+  constructor(seed = 1, deps: Partial<ForwarderDeps> = {}) {
     const random01 = seeded(seed);
     const random: Random = {
       bytes: (length) => new Uint8Array(length),
@@ -248,7 +251,7 @@ export class World {
       send: () => undefined,
       flush: () => undefined,
     };
-    this.forwarder = new Forwarder({ slab: this.slab, pool: this.pool, sink, random });
+    this.forwarder = new Forwarder({ slab: this.slab, pool: this.pool, sink, random, ...deps });
   }
 
   addPeer(id: number, receivers: readonly ReceiverSpec[], senders: readonly SenderSpec[]): void {

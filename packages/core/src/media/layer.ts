@@ -23,15 +23,13 @@ const VIDEO_RING = 512;
 const AUDIO_RING = 256;
 /** A longer gap is not worth asking for: the stream was interrupted. */
 const MAX_GAP = 200;
-/** A layer this far behind the newest packet of all layers is not alive; when none sends, the picture stands still. */
-const ALIVE_MS = 1500;
 
 export class Layer {
   readonly index: number;
   readonly ring: PacketRing;
   readonly losses = new LossTracker();
   readonly reception = new Reception();
-  readonly clock = new SenderClock();
+  readonly clock: SenderClock;
   readonly keyFrames: KeyFrameThrottle;
   readonly payload = new PayloadInfo();
   readonly #sequences = new SequenceExtender();
@@ -42,7 +40,7 @@ export class Layer {
   rtxSsrc = 0;
   /** Counts the sources that this layer had; subscribers start anew when it rises. */
   epoch = 0;
-  /** Packets are coming in. */
+  /** Packets are coming in, by the trackers of the uplink. */
   alive = false;
   /** Extended number of the packet accepted last. */
   sequence = 0;
@@ -54,11 +52,14 @@ export class Layer {
   boundMs = -1e12;
   /** A first packet came and was told. */
   announced = false;
-  /** Octets and packets that came, retransmissions included. */
+  /** Packets that came, retransmissions included, and the octets of them modulo 2^30. */
   packets = 0;
+  octets = 0;
 
-  constructor(pool: PacketPool, index: number, isVideo: boolean) {
+  /** `clock`: that of the layer from which the server makes this one. */
+  constructor(pool: PacketPool, index: number, isVideo: boolean, clock = new SenderClock()) {
     this.index = index;
+    this.clock = clock;
     this.ring = new PacketRing(pool, isVideo ? VIDEO_RING : AUDIO_RING);
     this.keyFrames = new KeyFrameThrottle(index);
   }
@@ -68,8 +69,13 @@ export class Layer {
     if (this.ssrc === ssrc) return;
     this.ssrc = ssrc;
     this.boundMs = nowMs;
-    this.#sequences.restart();
+    this.restart();
     this.#forget();
+  }
+
+  /** The next packet begins a new source; what is known of its clock stays. */
+  restart(): void {
+    this.#sequences.restart();
     this.#fresh = true;
   }
 
@@ -106,14 +112,6 @@ export class Layer {
     this.sequence = extended;
     this.#touch(nowMs);
     return ACCEPTED;
-  }
-
-  /** Keeps `alive` true to what came; `latestMs`: when the newest packet of any layer came. True if it changed. */
-  checkAlive(latestMs: number): boolean {
-    const alive = latestMs - this.lastPacketMs < ALIVE_MS && this.packets !== 0;
-    if (alive === this.alive) return false;
-    this.alive = alive;
-    return true;
   }
 
   /** Gives the slots back. */

@@ -5,6 +5,9 @@
  */
 import type { PacketPool } from "../slab.ts";
 
+/** Where slots go back to. */
+type SlotOwner = Pick<PacketPool, "give">;
+
 /** The entry holds a packet. */
 export const USED = 1;
 /** RTP marker bit. */
@@ -19,6 +22,14 @@ export const HAS_PICTURE_ID = 16;
 export const NARROW_PICTURE_ID = 32;
 /** `audioLevel` holds. */
 export const HAS_AUDIO_LEVEL = 64;
+/** First packet of a frame (of one spatial layer of a picture). */
+export const FRAME_START = 128;
+/** Last packet of a frame. */
+export const FRAME_END = 256;
+/** The frame is a place to begin with its temporal layer, for whoever gets all below. */
+export const SWITCH_UP = 512;
+/** The frame refers to no earlier picture. */
+export const INDEPENDENT = 1024;
 
 /** No such packet. */
 export const ABSENT = -1;
@@ -27,13 +38,18 @@ const NO_SLOT = -1;
 
 export class PacketRing {
   readonly mask: number;
-  readonly flags: Uint8Array;
+  readonly flags: Uint16Array;
   readonly sequence: Int32Array;
   /** Offset of the slot, -1 when empty. */
   readonly slot: Int32Array;
   readonly payloadAt: Int32Array;
   readonly payloadLength: Uint16Array;
   readonly timestamp: Int32Array;
+  /** Layers within the stream: of SVC and of temporal scalability; 0 where there are none. */
+  readonly spatial: Uint8Array;
+  readonly temporal: Uint8Array;
+  /** Extended number of the frame, where the codec counts them; rising like sequence numbers. */
+  readonly frame: Int32Array;
   /** Index in the publisher's list of codecs. */
   readonly codec: Uint8Array;
   /** The byte of RFC 6464: voice flag and level. */
@@ -46,21 +62,24 @@ export class PacketRing {
   readonly tl0PicIdx: Uint8Array;
   readonly keyIdx: Uint8Array;
   readonly #arrivalMs: Float64Array;
-  readonly #pool: PacketPool;
+  readonly #pool: SlotOwner;
   #used = 0;
   #oldest = 0;
   #highest = 0;
 
   /** `capacity`: a power of two. */
-  constructor(pool: PacketPool, capacity: number) {
+  constructor(pool: SlotOwner, capacity: number) {
     this.#pool = pool;
     this.mask = capacity - 1;
-    this.flags = new Uint8Array(capacity);
+    this.flags = new Uint16Array(capacity);
     this.sequence = new Int32Array(capacity);
     this.slot = new Int32Array(capacity).fill(NO_SLOT);
     this.payloadAt = new Int32Array(capacity);
     this.payloadLength = new Uint16Array(capacity);
     this.timestamp = new Int32Array(capacity);
+    this.spatial = new Uint8Array(capacity);
+    this.temporal = new Uint8Array(capacity);
+    this.frame = new Int32Array(capacity);
     this.codec = new Uint8Array(capacity);
     this.audioLevel = new Uint8Array(capacity);
     this.captureTime = new Int32Array(capacity);

@@ -12,6 +12,7 @@ import { applyPublications, publicationsOf, unpublish } from "./publish.ts";
 import type { TrackSid } from "./sid.ts";
 import type { RoomState } from "./state.ts";
 import { offerTrack, reconsiderAll, reconsiderEverybody } from "./subscriptions.ts";
+import { forgetTrack, setReceivers } from "./track-facts.ts";
 import { conceal, reveal, roomChanged, sendRoomUpdate } from "./updates.ts";
 
 /** The grants that a permission message stands for: it says all of them. */
@@ -68,6 +69,7 @@ function withdrawPublications(room: RoomState, participant: Participant): void {
     }
     participant.pending.delete(cid);
     participant.awaitingPacket.delete(sid);
+    forgetTrack(room, participant, sid);
     withdrawn.push(sid);
   }
   for (const track of participant.tracks.values()) {
@@ -79,7 +81,7 @@ function withdrawPublications(room: RoomState, participant: Participant): void {
   const link = participant.publisher;
   if (link?.opened) {
     const changes = link.machine.bindPublications(publicationsOf(participant));
-    room.media({ type: "setReceivers", peer: link.peer, receivers: link.machine.plan.receivers });
+    setReceivers(room, participant, link, link.machine.plan.receivers);
     applyPublications(room, participant, changes);
   }
   for (const sid of withdrawn) tellUnpublished(room, participant, sid);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { LeaveRequest_Action, ParticipantInfo_KindDetail, SubscriptionPermission } from "@livekit/protocol";
 import { World } from "../harness.test.ts";
-import { readForwardable, receiveForwarded, startForwarding, stopForwarding } from "./forward.ts";
+import { readForwardable, receiveForwarded, startForwarding, stopForwarding, wantForwarded } from "./forward.ts";
 import { moveAway, readAdmission, readMovable } from "./move.ts";
 import { muteTrack } from "./mute-track.ts";
 import { removeParticipant } from "./remove-participant.ts";
@@ -17,9 +17,15 @@ function twoRooms() {
   const attic = new World({}, { name: "attic", sid: "RM_attic" });
   let told = 0;
   let ended = 0;
+  let heard = 0;
   const carry = () => {
     const news = hall.effects.filter((effect) => effect.type === "forwarded");
     for (; told < news.length; told++) attic.act(receiveForwarded(news[told]!.forwarded));
+    for (const effect of attic.effects.slice(heard)) {
+      if (effect.type !== "forwardWanted") continue;
+      hall.act(wantForwarded(effect.source.participant, "attic", effect.track, effect.levels));
+    }
+    heard = attic.effects.length;
     const ends = attic.effects.filter((effect) => effect.type === "forwardEnded");
     for (; ended < ends.length; ended++) hall.act(stopForwarding(ends[ended]!.source.participant, "attic"));
   };
@@ -70,6 +76,26 @@ describe("forwarding", () => {
     const late = attic.connect("late");
     attic.advance(1000);
     assert.deepEqual(late.receives(), [mic.sid]);
+  });
+
+  test("the publisher is asked for what the viewers of the other room want", () => {
+    const { hall, attic, carry, forward } = twoRooms();
+    const ada = hall.connect("ada");
+    const cam = ada.publish("cam", "video");
+    hall.advance(60_000);
+    const enabled = () =>
+      ada.last("subscribedQualityUpdate")?.subscribedQualities.filter((quality) => quality.enabled).length;
+    assert.equal(enabled(), 0);
+    const viewer = attic.connect("viewer");
+    forward("ada");
+    attic.advance(1000);
+    carry();
+    assert.deepEqual(viewer.receives(), [cam.sid]);
+    assert.equal(enabled(), 3);
+    attic.act(removeParticipant("ada"));
+    carry();
+    hall.advance(60_000);
+    assert.equal(enabled(), 0);
   });
 
   test("it ends when the source leaves, and by RemoveParticipant in the other room", () => {

@@ -1,5 +1,6 @@
 /** SignalRequest.add_track: announces a track, before or after the offer that has its m-line (livekit.md 1.10). */
 import { RequestResponse_Reason, TrackType, type AddTrackRequest } from "@livekit/protocol";
+import { reapplySettings } from "../downlinks.ts";
 import { publishCodecs } from "../join-response.ts";
 import type { Participant } from "../participant.ts";
 import { bindPublications, sendTrackPublished, updateTrack } from "../publish.ts";
@@ -62,6 +63,7 @@ function addCodecs(room: RoomState, participant: Participant, request: AddTrackR
   if (!track) return false;
   const next = addBackupCodecs(track.info, request, trackContext(participant, request.sid));
   updateTrack(room, participant, track, next);
+  reapplySettings(room, track);
   sendTrackPublished(room, participant, request.cid, next);
   bindPublications(room, participant);
   return true;
