@@ -19,6 +19,8 @@ const COLOUR = {
   quiet: "#6a737d",
   grid: "#e6e9ed",
 };
+/** As the scenario tests allow. */
+const SETTLE_MS = 15_000;
 /** What no queue is to exceed for long, milliseconds. */
 const QUEUE_GOAL_MS = 150;
 
@@ -26,10 +28,41 @@ installDependencies();
 build();
 const { SCENARIOS } = await import(join(root, "test", "dist", "scenario", "congestion-scenarios.js"));
 const { run } = await import(join(root, "test", "dist", "scenario", "congestion-world.js"));
+console.log(
+  "| scenario | estimate | sent | waiting time, 95 of 100 | highest layer again after |\n| --- | --- | --- | --- | --- |",
+);
 for (const scenario of SCENARIOS) {
-  const file = `congestion-${scenario.name}.svg`;
-  writeFileSync(join(root, "docs", "3-reference", file), draw(scenario, run(scenario)));
-  console.log(file);
+  const samples = run(scenario);
+  writeFileSync(join(root, "docs", "3-reference", `congestion-${scenario.name}.svg`), draw(scenario, samples));
+  console.log(figures(scenario, samples));
+}
+
+/** One line of a table: means over the time when the link has been the same for 15 s, as shares of what it carries. */
+function figures({ name, link, source }, samples) {
+  const changes = [
+    ...link.capacity.map(([fromMs]) => fromMs),
+    ...(link.others ? [link.others.fromMs, link.others.toMs] : []),
+  ];
+  const settled = samples.filter((s) => !changes.some((fromMs) => s.atMs > fromMs && s.atMs <= fromMs + SETTLE_MS));
+  const free = ({ atMs, capacityBps }) => {
+    const { fromMs, toMs, bps } = link.others ?? { fromMs: 0, toMs: 0, bps: 0 };
+    return atMs > fromMs && atMs <= toMs ? capacityBps - bps : capacityBps;
+  };
+  const percent = (of) =>
+    `${Math.round((100 * settled.reduce((sum, s) => sum + of(s) / free(s), 0)) / settled.length)} %`;
+  const waits = settled.map((s) => s.queueMs).toSorted((a, b) => a - b);
+  const wait = `${Math.round(waits[Math.floor(waits.length * 0.95)])} ms`;
+  const liftedMs = link.capacity.at(-1)[0];
+  const back = samples.find((s) => s.atMs > liftedMs && s.grantedBps >= 0.9 * source.at(-1));
+  const layers = source.length > 1;
+  const cells = [
+    `congestion-${name}`,
+    layers ? "–" : percent((s) => s.estimateBps),
+    layers ? "–" : percent((s) => s.sentBps),
+    wait,
+    liftedMs > 0 && back ? `${((back.atMs - liftedMs) / 1000).toFixed(1)} s` : "–",
+  ];
+  return `| ${cells.join(" | ")} |`;
 }
 
 function draw({ title, durationMs }, samples) {

@@ -107,16 +107,6 @@ test("a page forced to two peer connections calls one with a single one", async 
   await close(a, b);
 });
 
-for (const codec of ["vp8", "h264", "vp9", "av1"]) {
-  test(`video in ${codec} moves at the other side`, async () => {
-    const [a, b] = (await pages(["ada", "bob"], `codec-${codec}`)) as [CallPage, CallPage];
-    await a.publishCamera({ width: 320, height: 180, options: { videoCodec: codec, backupCodec: false } });
-    await b.sees("ada", { steps: 15 });
-    assert.equal((await b.call<string>("codecOf", "ada")).toLowerCase(), `video/${codec}`);
-    await close(a, b);
-  });
-}
-
 test("three people in one room, each sees and hears the two others", async () => {
   const names = ["ada", "bob", "cleo"];
   const all = await pages(names, "three");

@@ -2,8 +2,10 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import { launchChromium } from "@stoa/testkit/browser";
+import type { CallPage } from "@stoa/testkit/call-page";
 import { startServer } from "@stoa/testkit/server-process";
 import { Stage } from "@stoa/testkit/stage";
+import { until } from "@stoa/testkit/until";
 
 const HD = { width: 1280, height: 720 };
 const SWITCHES = [
@@ -72,6 +74,29 @@ test("eight late joiners on each other's heels see a picture within 2 s each and
   assert.equal((await first.seen("ada"))?.backwards, 0);
 });
 
-async function keyFrames(page: Awaited<ReturnType<Stage["enter"]>>): Promise<number[]> {
+test("a viewer who asks for few frames gets few, of the same picture, and all of them again", async (t) => {
+  const [a, b, c] = await Promise.all(["ada", "bob", "cleo"].map((name) => stage.enter("rate", name)));
+  await a!.publishCamera();
+  await Promise.all([b!.shows("ada", 640, { timeoutMs: 20_000 }), c!.shows("ada", 640, { timeoutMs: 20_000 })]);
+  await b!.wish("ada", "setVideoFPS", 4);
+  await until(async () => (await framesPerSecond(b!)) < 9, 6000, "fewer frames");
+  await b!.forget("ada");
+  const [slow, full] = await Promise.all([framesPerSecond(b!), framesPerSecond(c!)]);
+  await b!.wish("ada", "setVideoFPS", 30);
+  await until(async () => (await framesPerSecond(b!)) > 12, 6000, "all frames again");
+  t.diagnostic(`${slow} frames a second of ${full}`);
+  assert.ok(slow >= 3 && full > 12, `${slow} frames a second of ${full}`);
+  const { backwards, widths, longestGapMs } = (await b!.seen("ada"))!;
+  assert.deepEqual({ backwards, widths }, { backwards: 0, widths: [640] });
+  assert.ok(longestGapMs < 500, `a gap of ${longestGapMs} ms`);
+});
+
+async function framesPerSecond(page: CallPage): Promise<number> {
+  const before = (await page.inbound("ada")).framesDecoded!;
+  await new Promise((resolve) => setTimeout(resolve, 2000));
+  return ((await page.inbound("ada")).framesDecoded! - before) / 2;
+}
+
+async function keyFrames(page: CallPage): Promise<number[]> {
   return (await page.outbound()).map((layer) => layer.keyFramesEncoded ?? 0);
 }

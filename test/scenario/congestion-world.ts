@@ -127,7 +127,7 @@ export class CongestionWorld {
   }
 
   #allocate(): void {
-    const budgetBps = this.controller.estimateBps;
+    const { budgetBps, holdBps } = this.controller;
     if (this.#scenario.source.length === 1) {
       const desiredBps = this.#scenario.source[0]!;
       this.#grantedBps = budgetBps === 0 ? desiredBps : Math.min(budgetBps, desiredBps);
@@ -137,7 +137,7 @@ export class CongestionWorld {
     }
     const shared: Shared = { allocatedBps: 0, desiredBps: 0, nextStepBps: 0, fell: false };
     const mayRaise = this.nowMs - this.#fellMs >= SETTLE_MS;
-    allocate([this.share], { budgetBps, allowPause: false, mayRaise }, shared);
+    allocate([this.share], { budgetBps, holdBps, allowPause: false, mayRaise }, shared);
     if (shared.fell) this.#fellMs = this.nowMs;
     this.#grantedBps = shared.allocatedBps;
     this.controller.setDemand(shared, this.nowMs);

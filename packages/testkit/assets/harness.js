@@ -9,6 +9,7 @@
   const peers = [];
   const gains = new Map();
   let room;
+  let audioCodec = "";
 
   const NativePeer = window.RTCPeerConnection;
   window.RTCPeerConnection = class extends NativePeer {
@@ -16,7 +17,21 @@
       super(...args);
       peers.push(this);
     }
+
+    addTransceiver(...args) {
+      const transceiver = super.addTransceiver(...args);
+      if (audioCodec) preferAudio(transceiver);
+      return transceiver;
+    }
   };
+
+  /** Puts the codec that a test wants before all others: no option of the client does so for sound. */
+  function preferAudio(transceiver) {
+    if (transceiver.sender.track?.kind !== "audio") return;
+    const { codecs } = RTCRtpSender.getCapabilities("audio");
+    const rank = ({ mimeType }) => (mimeType === audioCodec ? 0 : 1);
+    transceiver.setCodecPreferences(codecs.sort((x, y) => rank(x) - rank(y)));
+  }
 
   const sockets = [];
   const NativeSocket = window.WebSocket;
@@ -184,6 +199,10 @@
     connect,
     publishCamera,
     publishTone,
+    /** Codec of the sounds published from now on, such as "audio/PCMU". */
+    useAudioCodec: (mimeType) => {
+      audioCodec = mimeType;
+    },
     publishFakeMicrophone,
     heard: meters.heard,
     seen: meters.seen,
@@ -210,6 +229,8 @@
       await publicationOf(identity, source)[method](...args);
     },
     trackInfo: (identity, source) => publicationOf(identity, source)?.trackInfo?.toJson(),
+    /** What the server has said in SDP, one text per peer connection. */
+    remoteSdp: () => peers.map(({ remoteDescription }) => remoteDescription?.sdp ?? ""),
     qualities: () =>
       [room.localParticipant, ...room.remoteParticipants.values()].map((p) => [p.identity, p.connectionQuality]),
     simulate: (...scenario) => room.simulateScenario(...scenario),

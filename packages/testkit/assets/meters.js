@@ -39,9 +39,14 @@
   function listen(key, track) {
     listeners.get(key)?.close();
     const audio = new AudioContext();
-    const analyser = new AnalyserNode(audio, { fftSize: 8192, smoothingTimeConstant: 0 });
-    audio.createMediaStreamSource(new MediaStream([track])).connect(analyser);
-    listeners.set(key, { analyser, close: () => audio.close() });
+    const ears = new ChannelSplitterNode(audio, { numberOfOutputs: 2 });
+    audio.createMediaStreamSource(new MediaStream([track])).connect(ears);
+    const analysers = [0, 1].map((ear) => {
+      const analyser = new AnalyserNode(audio, { fftSize: 8192, smoothingTimeConstant: 0 });
+      ears.connect(analyser, ear);
+      return analyser;
+    });
+    listeners.set(key, { analysers, close: () => audio.close() });
   }
 
   function look(key, element) {
@@ -86,11 +91,10 @@
     listeners.delete(key);
   }
 
-  /** Loudest frequency that is heard of someone, and how loud (dB). */
-  function heard(identity, source = "microphone") {
-    const listener = listeners.get(keyOf(identity, source));
-    if (!listener) return { hz: 0, db: -200 };
-    const { analyser } = listener;
+  /** Loudest frequency that is heard of someone in the left (0) or right (1) ear, and how loud (dB). */
+  function heard(identity, source = "microphone", ear = 0) {
+    const analyser = listeners.get(keyOf(identity, source))?.analysers[ear];
+    if (!analyser) return { hz: 0, db: -200 };
     const bins = new Float32Array(analyser.frequencyBinCount);
     analyser.getFloatFrequencyData(bins);
     let best = 2;

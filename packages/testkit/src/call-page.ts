@@ -117,12 +117,12 @@ export class CallPage {
     );
   }
 
-  /** Waits until the tone is heard of somebody. */
-  hears(identity: string, hz: number, { source = "microphone", timeoutMs = 15_000 } = {}): Promise<number> {
+  /** Waits until the tone is heard of somebody, in the left (0) or right (1) ear. */
+  hears(identity: string, hz: number, { source = "microphone", ear = 0, timeoutMs = 15_000 } = {}): Promise<number> {
     let last = { hz: 0, db: 0 };
     return until(
       async () => {
-        last = await this.call<{ hz: number; db: number }>("heard", identity, source);
+        last = await this.call<{ hz: number; db: number }>("heard", identity, source, ear);
         return Math.abs(last.hz - hz) < 12 && last.db > -60;
       },
       timeoutMs,

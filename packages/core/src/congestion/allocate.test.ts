@@ -19,7 +19,7 @@ function at(share: TrackShare, spatial: number, temporal = 0): TrackShare {
 }
 
 function share(tracks: readonly TrackShare[], kbps: number, more: Partial<AllocateOptions> = {}): Shared {
-  const options = { budgetBps: kbps * 1000, allowPause: false, mayRaise: true, ...more };
+  const options = { budgetBps: kbps * 1000, holdBps: kbps * 1000, allowPause: false, mayRaise: true, ...more };
   return allocate(tracks, options, { allocatedBps: 0, desiredBps: 0, nextStepBps: 0, fell: false });
 }
 
@@ -121,6 +121,14 @@ describe("steadiness", () => {
     share(one, 500);
     assert.deepEqual(spatials(one), [1], "what it stands on just fits");
   });
+});
+
+test("what flows may go on above the budget while nothing says that it is too much", () => {
+  const tracks = [at(track(SIMULCAST), 1), at(track(SIMULCAST), 0)];
+  share(tracks, 600, { holdBps: 0 });
+  assert.deepEqual(spatials(tracks), [1, 0], "650 flow, and nothing is raised");
+  share(tracks, 600, { holdBps: 640_000 });
+  assert.deepEqual(spatials(tracks), [0, 0]);
 });
 
 describe("whatever the table says", () => {

@@ -69,6 +69,8 @@ export function layerAt(spatial: number, temporal: number): number {
 export interface AllocateOptions {
   /** Bits per second for video; 0 = no limit is known. */
   readonly budgetBps: number;
+  /** The same for what flows already: more than the budget, while nothing says that it is too much; 0 = no limit. */
+  readonly holdBps: number;
   readonly allowPause: boolean;
   /** Enough time has passed since the last fall. */
   readonly mayRaise: boolean;
@@ -107,20 +109,20 @@ export function allocate(tracks: readonly TrackShare[], options: AllocateOptions
   return into;
 }
 
-function giveLowest({ budgetBps, allowPause, mayRaise }: AllocateOptions, into: Shared): void {
+function giveLowest(options: AllocateOptions, into: Shared): void {
   for (let i = 0; i < order.length; i++) {
     const track = order[i]!;
     if (track.unmanaged) continue;
     const lowest = nextPlace(track, -1);
     if (lowest < 0) continue;
     const cost = track.bps[lowest]!;
-    if (allowPause && !fits(cost, formerPlaces[i]! < 0, budgetBps - into.allocatedBps, mayRaise)) continue;
+    if (options.allowPause && !fits(cost, formerPlaces[i]! < 0, options, into)) continue;
     places[i] = lowest;
     into.allocatedBps += cost;
   }
 }
 
-function raiseRound({ budgetBps, mayRaise }: AllocateOptions, into: Shared): boolean {
+function raiseRound(options: AllocateOptions, into: Shared): boolean {
   let raised = false;
   for (let i = 0; i < order.length; i++) {
     const track = order[i]!;
@@ -128,7 +130,7 @@ function raiseRound({ budgetBps, mayRaise }: AllocateOptions, into: Shared): boo
     const next = place < 0 ? -1 : nextPlace(track, place);
     if (next < 0) continue;
     const cost = track.bps[next]! - track.bps[place]!;
-    if (!fits(cost, next > formerPlaces[i]!, budgetBps - into.allocatedBps, mayRaise)) continue;
+    if (!fits(cost, next > formerPlaces[i]!, options, into)) continue;
     places[i] = next;
     into.allocatedBps += cost;
     raised = true;
@@ -136,9 +138,10 @@ function raiseRound({ budgetBps, mayRaise }: AllocateOptions, into: Shared): boo
   return raised;
 }
 
-function fits(costBps: number, isRaise: boolean, roomBps: number, mayRaise: boolean): boolean {
-  if (!isRaise) return costBps <= roomBps;
-  return mayRaise && costBps * RAISE_ROOM <= roomBps;
+function fits(costBps: number, isRaise: boolean, options: AllocateOptions, { allocatedBps }: Shared): boolean {
+  const { budgetBps, holdBps, mayRaise } = options;
+  if (isRaise) return mayRaise && costBps * RAISE_ROOM <= budgetBps - allocatedBps;
+  return holdBps === 0 || costBps <= holdBps - allocatedBps;
 }
 
 /** The next layer up that flows and costs more, within what is wanted; -1 = there is none. From -1: the lowest. */

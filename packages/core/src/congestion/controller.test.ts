@@ -106,6 +106,14 @@ describe("the way up", () => {
   });
 });
 
+test("an estimate is no limit before the link was full", () => {
+  const subscriber = new Subscriber();
+  subscriber.controller.setDemand({ allocatedBps: 800_000, nextStepBps: 0, desiredBps: 800_000 }, 0);
+  subscriber.run(3000);
+  assert.ok(subscriber.controller.estimateBps > 0);
+  assert.equal(subscriber.controller.budgetBps, 0);
+});
+
 describe("hostile feedback", () => {
   test("about packets that were never sent, or told of before, changes nothing", () => {
     const subscriber = new Subscriber();

@@ -25,8 +25,8 @@ const REMB_PROBE: ProbeShape = { clusterMs: 1000, settleMs: 400, boldFactor: 1.4
 const TICK_MS = 100;
 /** Nothing was sent for so long: nothing is to be done. */
 const IDLE_MS = 3000;
-/** Nothing could be sent for so long, for want of bandwidth: what was known is forgotten. */
-const STARVED_MS = 5000;
+/** For want of bandwidth nothing was sent for so long, not even a probe: what was known is forgotten. */
+const STARVED_MS = 15_000;
 /** A probe is given up when the queue is longer. */
 const PROBE_QUEUE_MS = 80;
 /** The queue that a probe made needs this long to go. */
@@ -54,6 +54,8 @@ export class CongestionController {
   readonly #rembRate = new RateControl();
   #rembDrainMs = -1;
   #probe = new ProbeControl(REMB_PROBE);
+  /** The link was full, and has not been found wide enough for everything since. */
+  #bounded = false;
   #demand: Demand = { allocatedBps: 0, nextStepBps: 0, desiredBps: 0 };
   #limitBps = 0;
   #rttMs = INITIAL_RTT_MS;
@@ -72,6 +74,16 @@ export class CongestionController {
     const known = this.#knownBps;
     if (this.#limitBps === 0) return known;
     return known === 0 ? this.#limitBps : Math.min(known, this.#limitBps);
+  }
+
+  /** Bits per second that may be granted; 0 = no limit: an estimate alone is none, for it is never more than what was tried. */
+  get budgetBps(): number {
+    return this.#bounded ? this.estimateBps : this.#limitBps;
+  }
+
+  /** The same for what flows already: after the link was found wider than ever seen full, only congestion ends it. */
+  get holdBps(): number {
+    return this.#rate.capacityBps === 0 ? this.#limitBps : this.budgetBps;
   }
 
   /** How long packets wait in queues, milliseconds; known by transport-wide feedback only. */
@@ -119,7 +131,7 @@ export class CongestionController {
       this.#probe.stop(this.#rttMs, nowMs);
     }
     const probing = this.#probe.active || nowMs < this.#echoUntilMs;
-    if (sendSide.update(probing, this.#sent.bps, this.#rttMs, nowMs)) this.#probe.congested(nowMs);
+    if (sendSide.update(probing, this.#sent.bps, this.#rttMs, nowMs)) this.#congested(nowMs);
   }
 
   /** The client's own estimate. */
@@ -149,6 +161,10 @@ export class CongestionController {
   /** What is granted and wanted now. */
   setDemand(demand: Demand, nowMs: number): void {
     this.#demand = demand;
+    const { rateBps, capacityBps } = this.#rate;
+    if (capacityBps === 0 && rateBps >= demand.desiredBps && demand.allocatedBps >= demand.desiredBps) {
+      this.#bounded = false;
+    }
     if (this.#tickMs === NEVER && demand.desiredBps > 0) this.#tickMs = nowMs;
   }
 
@@ -173,8 +189,17 @@ export class CongestionController {
     this.#stepProbe(nowMs);
   }
 
+  get #rate(): RateControl {
+    return this.#hasFeedback && this.#sendSide ? this.#sendSide.rate : this.#rembRate;
+  }
+
   get #knownBps(): number {
-    return this.#hasFeedback ? (this.#sendSide?.rate.rateBps ?? 0) : this.#rembRate.rateBps;
+    return this.#rate.rateBps;
+  }
+
+  #congested(nowMs: number): void {
+    this.#bounded = true;
+    this.#probe.congested(nowMs);
   }
 
   /** The client cut its estimate: that is a fixed share of what it gets. */
@@ -184,7 +209,7 @@ export class CongestionController {
     this.#rembRate.overuse(carriedBps, REMB_QUEUE_MS, this.#rttMs, nowMs);
     this.#rembDrainMs = nowMs + REMB_DRAIN_MS;
     this.#endCluster();
-    this.#probe.congested(nowMs);
+    this.#congested(nowMs);
   }
 
   #tick(nowMs: number): void {
@@ -198,7 +223,7 @@ export class CongestionController {
     this.#tickMs = quietMs > IDLE_MS + STARVED_MS ? NEVER : nowMs + TICK_MS;
     if (this.#hasFeedback) {
       if (quietMs > TICK_MS) this.#sendSide?.excuseSilence(nowMs);
-      else if (this.#sendSide?.checkSilence(nowMs)) this.#probe.congested(nowMs);
+      else if (this.#sendSide?.checkSilence(nowMs)) this.#congested(nowMs);
       return;
     }
     this.#rembTick(nowMs);
@@ -212,7 +237,7 @@ export class CongestionController {
     rate.calm(arrivedBps, nowMs < this.#rembDrainMs ? REMB_QUEUE_MS : 0, sentBps, nowMs);
     const before = rate.rateBps;
     rate.set(this.#rembLoss.update(before, arrivedBps, nowMs));
-    if (rate.rateBps < before) this.#probe.congested(nowMs);
+    if (rate.rateBps < before) this.#congested(nowMs);
   }
 
   #stepProbe(nowMs: number): void {
@@ -243,6 +268,7 @@ export class CongestionController {
       const before = rate.rateBps;
       const measured = found.conclude(this.#clusterBytes);
       if (measured) rate.probed(found.bps, found.full);
+      if (measured && found.full) this.#bounded = true;
       this.#echoUntilMs = measured && !found.full ? -1 : nowMs + PROBE_ECHO_MS;
       probe.finish(measured && !found.full && rate.rateBps > before, nowMs);
       return;
@@ -257,5 +283,6 @@ export class CongestionController {
   #forget(): void {
     this.#sendSide?.rate.reset();
     this.#rembRate.reset();
+    this.#bounded = false;
   }
 }

@@ -61,7 +61,8 @@ export class BlankFrames {
   prepare(codec: CodecSpec, continuity: Continuity, trailer: Uint8Array): number {
     const payloads = FRAMES.get(codec.mime);
     if (!payloads) return 0;
-    for (const [part, payload] of payloads.entries()) {
+    for (let part = 0; part < payloads.length; part++) {
+      const payload = payloads[part]!;
       const isLast = part === payloads.length - 1;
       const from = this.#at + part * PART_BYTES;
       let at = from + this.#writeHead(codec, continuity, from);

@@ -34,7 +34,7 @@ export class CongestionShare {
   readonly #wanted: TrackShare[] = [];
   readonly #shared: Shared = { allocatedBps: 0, desiredBps: 0, nextStepBps: 0, fell: false };
   #allocatedMs = -1e12;
-  #estimateBps = 0;
+  #budgetBps = 0;
   #fellMs = -1e12;
   #audioOctets = 0;
   #audioSinceMs = 0;
@@ -61,9 +61,7 @@ export class CongestionShare {
   handleTimeout(nowMs: number, onState: (downlink: Downlink, paused: boolean) => void): void {
     const { controller } = this;
     if (nowMs >= controller.nextTimeoutMs()) controller.handleTimeout(nowMs);
-    const { estimateBps } = controller;
-    if (estimateBps !== this.#estimateBps || nowMs - this.#allocatedMs >= ALLOCATE_MS)
-      this.#allocate(estimateBps, nowMs);
+    if (controller.budgetBps !== this.#budgetBps || nowMs - this.#allocatedMs >= ALLOCATE_MS) this.#allocate(nowMs);
     for (const managed of this.#managed.values()) {
       const { downlink } = managed;
       const paused = managed.share.spatial === PAUSED && downlink.wantedSpatial >= 0;
@@ -81,16 +79,19 @@ export class CongestionShare {
     for (const { downlink } of this.#managed.values()) if (downlink.pad(bytes, writer)) return;
   }
 
-  #allocate(estimateBps: number, nowMs: number): void {
+  #allocate(nowMs: number): void {
     this.#allocatedMs = nowMs;
-    this.#estimateBps = estimateBps;
+    this.#budgetBps = this.controller.budgetBps;
     this.#measureAudio(nowMs);
     this.#follow();
     const shared = this.#shared;
-    // No limit is known, or hardly anything is left beside audio.
-    const budgetBps = estimateBps === 0 ? 0 : Math.max(estimateBps - this.#audioBps, 1);
-    const mayRaise = nowMs - this.#fellMs >= SETTLE_MS;
-    allocate(this.#wanted, { budgetBps, allowPause: this.#allowPause, mayRaise }, shared);
+    const options = {
+      budgetBps: this.#besideAudio(this.#budgetBps),
+      holdBps: this.#besideAudio(this.controller.holdBps),
+      allowPause: this.#allowPause,
+      mayRaise: nowMs - this.#fellMs >= SETTLE_MS,
+    };
+    allocate(this.#wanted, options, shared);
     if (shared.fell) this.#fellMs = nowMs;
     for (const { downlink, share } of this.#managed.values()) downlink.allocate(share.spatial, share.temporal);
     this.controller.setDemand(
@@ -118,6 +119,11 @@ export class CongestionShare {
       describe(downlink, managed.share);
       this.#wanted.push(managed.share);
     }
+  }
+
+  /** What is left for video; 0 = no limit is known. */
+  #besideAudio(bps: number): number {
+    return bps === 0 ? 0 : Math.max(bps - this.#audioBps, 1);
   }
 
   /** What the audio of the subscriber takes out of the same estimate. */

@@ -15,6 +15,7 @@ const seedState: ContinuityState = {
   tl0PicIdx: 255,
   keyIdx: 31,
   widePictureId: true,
+  frame: -1,
   rtxSequence: 9,
   packets: 10,
   octets: 1000,

@@ -25,6 +25,8 @@ export interface ContinuityState {
   readonly pictureId: number;
   readonly tl0PicIdx: number;
   readonly keyIdx: number;
+  /** Last frame number of dependency descriptors, 16 bits, -1 if there were none. */
+  readonly frame: number;
   /** Picture ids had 15 bits. */
   readonly widePictureId: boolean;
   /** Next sequence number of the RTX stream. */
@@ -38,8 +40,9 @@ export type SeedResult = "applied" | "alreadyStarted" | "otherSsrc" | "empty";
 
 /** A new source this far behind must wait: its pictures are older than what was shown (LiveKit: 50 ms). */
 const MAX_BEHIND_MS = 50;
-/** Outside of these the reference is not believed, the wall clock is. */
+/** Outside of these the reference is not believed, the wall clock is (LiveKit: 2 s, 200 ms). */
 const MAX_LAG_MS = 2000;
+const MAX_MUTE_LAG_MS = 200;
 const MAX_LEAD_MS = 10_000;
 const PICTURE_ID_MASK = 0x7fff;
 
@@ -49,7 +52,9 @@ export const NO_REFERENCE = 0;
 export const MAY_WAIT = 1;
 /** There is nothing else to send: start now. */
 export const MUST_START = 2;
-export type ReferenceKind = 0 | 1 | 2;
+/** The same, of a source that was muted: its clock may have stood still meanwhile. */
+export const AFTER_MUTE = 3;
+export type ReferenceKind = 0 | 1 | 2 | 3;
 
 export class Continuity {
   // What each packet reads and writes stands first, side by side: two cache lines of each subscriber.
@@ -73,6 +78,9 @@ export class Continuity {
   pictureId = -1;
   tl0PicIdx = -1;
   keyIdx = -1;
+  /** Last frame number that went out in a dependency descriptor (extended, by no fixed origin), and the same for its source. */
+  frame = -1;
+  frameOffset = 0;
   /** Picture ids of 15 bits went out: those of 7 bits no longer do. */
   widePictureId = false;
 
@@ -123,7 +131,8 @@ export class Continuity {
     const expected = (this.timestamp + Math.max(1, Math.round(elapsedMs * ticksPerMs))) | 0;
     if (kind === NO_REFERENCE) return expected;
     const lead = (reference - expected) | 0;
-    if (lead < -MAX_LAG_MS * ticksPerMs || lead > MAX_LEAD_MS * ticksPerMs) return expected;
+    const maxLagMs = kind === AFTER_MUTE ? MAX_MUTE_LAG_MS : MAX_LAG_MS;
+    if (lead < -maxLagMs * ticksPerMs || lead > MAX_LEAD_MS * ticksPerMs) return expected;
     const ahead = (reference - this.timestamp) | 0;
     if (ahead > 0) return reference;
     if (-ahead <= MAX_BEHIND_MS * ticksPerMs) return (this.timestamp + 1) | 0;
@@ -136,6 +145,18 @@ export class Continuity {
     this.pictureIdOffset = (this.pictureId + 1 - pictureId) & PICTURE_ID_MASK;
     this.tl0Offset = (this.tl0PicIdx + 1 - tl0PicIdx) & 255;
     this.keyIdxOffset = (this.keyIdx + 1 - keyIdx) & 31;
+  }
+
+  /** The new source's frame numbers follow the last one; call after `begin`. */
+  beginFrames(frame: number): void {
+    if (this.frame >= 0) this.frameOffset = (this.frame + 1 - frame) & 0xffff;
+    this.frame = (frame + this.frameOffset) & 0xffff;
+  }
+
+  /** Notes the frame number (of the source) of a packet that goes out. */
+  noteFrame(frame: number): void {
+    const sent = (frame + this.frameOffset) & 0xffff;
+    if (((sent - this.frame) << 16) >> 16 > 0) this.frame = sent;
   }
 
   /** Whether picture numbers go out changed. */
@@ -244,6 +265,7 @@ export class Continuity {
     this.pictureId = state.pictureId;
     this.tl0PicIdx = state.tl0PicIdx;
     this.keyIdx = state.keyIdx;
+    this.frame = state.frame;
     this.widePictureId = state.widePictureId;
     return "applied";
   }

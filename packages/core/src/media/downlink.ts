@@ -8,34 +8,47 @@ import type { CodecSpec, DownlinkSettings, SenderSpec } from "../engine/protocol
 import type { BlankFrames } from "./blank-frames.ts";
 import type { CodecTable } from "./codec-table.ts";
 import { NOT_CARRIED } from "./codec-table.ts";
-import { Continuity, MAY_WAIT, MUST_START, NO_REFERENCE, NO_SEQUENCE } from "./continuity.ts";
-import type { ContinuityState, ReferenceKind, SeedResult } from "./continuity.ts";
+import { Continuity, NO_REFERENCE, NO_SEQUENCE } from "./continuity.ts";
+import type { ContinuityState, SeedResult } from "./continuity.ts";
 import type { ExtensionPlan } from "./extension-plan.ts";
-import { MAX_TEMPORAL } from "./layer-rates.ts";
+import { LayerSelection } from "./layer-selection.ts";
+import { LayerWish, NO_LAYER } from "./layer-wish.ts";
 import type { Layer } from "./layer.ts";
 import { MAX_PADDING, NOT_RTX } from "./packet-writer.ts";
 import type { PacketWriter, PayloadChange } from "./packet-writer.ts";
 import { ReceiverView } from "./receiver-view.ts";
 import { ReportTimes } from "./report-times.ts";
-import { EMPTY, FRAME_START, HAS_PICTURE_ID, KEY_START, NARROW_PICTURE_ID, SWITCH_UP } from "./ring.ts";
+import { EMPTY, HAS_FRAME, HAS_PICTURE_ID, KEY_START, NARROW_PICTURE_ID } from "./ring.ts";
 import type { PacketRing } from "./ring.ts";
-import { QUALITY_OFF, selectSpatial } from "./select.ts";
+import { selectSpatial, selectWithin } from "./select.ts";
+import { NO_MASK } from "./select-svc.ts";
+import { layerOf, noteSent, recallSent } from "./sent-change.ts";
 import { NO_RECORD, SentPackets } from "./sent-packets.ts";
 import { NO_TABLES } from "./shared-tables.ts";
-import { MAX_SPATIAL } from "./stream-tracker.ts";
+import { SourceSwitch } from "./source-switch.ts";
 import type { Subscriber } from "./subscriber.ts";
 import { isReady } from "./transport.ts";
 import type { BatchTime } from "./transport.ts";
 import type { Uplink } from "./uplink.ts";
 
-/** No layer. */
-export const NO_LAYER = -1;
-/** In the records of what was sent, beside the layer: the number went out without payload. */
-const BLANK = 4;
+/**
+ * How old a key frame may be to begin with, in time and in packets behind it. What lies in between is sent in one burst, and
+ * a player that gets it shows the first pictures late.
+ */
+const HELD_KEY_MS = 300;
+const MAX_HELD = 128;
 
 /** How many packets can be repeated; as many as the publisher's ring holds. */
 const VIDEO_SENT = 512;
 const AUDIO_SENT = 256;
+
+/** What the downlinks of a forwarder leave to be done at the end of a batch. */
+export interface DownlinkMarks {
+  /** Those that sent their first packet. */
+  readonly begun: Downlink[];
+  /** One of them found that it needs a key frame. */
+  keyFrameWanted: boolean;
+}
 
 export class Downlink {
   // What each packet reads and writes stands first, side by side: with 1,000 subscribers every cache line more is a wait.
@@ -47,11 +60,13 @@ export class Downlink {
   target = NO_LAYER;
   /** Stream being forwarded; -1 = waiting for a start. */
   current = NO_LAYER;
-  /** Layers to forward at most. */
+  /** Layers to forward at most, of those that flow. */
   targetSpatial = NO_LAYER;
   targetTemporal = NO_LAYER;
-  /** Highest temporal layer that is forwarded now. */
-  currentTemporal = NO_LAYER;
+  /** `LayerSelection.stuck` as it was told. */
+  #stuck = false;
+  /** Which packets of the stream. */
+  readonly #selection = new LayerSelection();
   /** Packets and octets of payload sent, for sender reports; wrap at 32 bits. */
   packets = 0;
   octets = 0;
@@ -61,8 +76,8 @@ export class Downlink {
   #uplink: Uplink | undefined;
   /** Where they come from now: another codec until the wanted one has a key frame. Undefined while nothing flows. */
   #serving: Uplink | undefined;
-  #epoch = -1;
   #codec = -1;
+  readonly #source = new SourceSwitch();
   #plan: ExtensionPlan = NO_TABLES.plan;
   #codecs: CodecTable = NO_TABLES.codecs;
   #sent: SentPackets | undefined;
@@ -76,8 +91,7 @@ export class Downlink {
   restless = false;
   /** The subscriber's codec in which the last packet went out. */
   #lastSent: CodecSpec | undefined;
-  /** Where it puts itself then. */
-  readonly #begun: Downlink[];
+  readonly #marks: DownlinkMarks;
   /** When a key frame was asked for last. */
   requestedMs = -1e12;
   /** Share of packets lost by the last receiver report, in 1/256. */
@@ -91,20 +105,14 @@ export class Downlink {
   readonly cname: Uint8Array;
   readonly reportTimes = new ReportTimes();
   #spec: SenderSpec;
-  #settings: DownlinkSettings = { disabled: false, maxSpatial: 2, fps: 0, priority: 0 };
-  #muted = false;
-  /** What the allocator grants. */
-  #allocatedSpatial = MAX_SPATIAL - 1;
-  #allocatedTemporal = MAX_TEMPORAL - 1;
-  /** Where the packets mapped last came from. */
-  #layer: Layer | undefined;
+  readonly #wish = new LayerWish();
   #rtxSequence: number;
 
-  constructor(subscriber: Subscriber, spec: SenderSpec, random32: number, begun: Downlink[]) {
+  constructor(subscriber: Subscriber, spec: SenderSpec, random32: number, marks: DownlinkMarks) {
     this.subscriber = subscriber;
     this.track = spec.track;
     this.isVideo = spec.kind === "video";
-    this.#begun = begun;
+    this.#marks = marks;
     this.ssrc = spec.ssrc | 0;
     this.cname = encodeUtf8(spec.cname);
     this.#spec = spec;
@@ -121,7 +129,7 @@ export class Downlink {
   }
 
   get settings(): DownlinkSettings {
-    return this.#settings;
+    return this.#wish.settings;
   }
 
   get isScreenShare(): boolean {
@@ -130,27 +138,30 @@ export class Downlink {
 
   /** The highest spatial layer that the client wants, whether it flows or not, whatever is granted; -1 = none at all. */
   get wantedSpatial(): number {
-    const { disabled, maxSpatial } = this.#settings;
-    if (disabled || this.#muted || this.continuity.ended || !this.#uplink) return NO_LAYER;
-    if (!this.isVideo) return 0;
-    return maxSpatial >= QUALITY_OFF ? NO_LAYER : Math.min(maxSpatial, MAX_SPATIAL - 1);
+    return this.continuity.ended || !this.#uplink ? NO_LAYER : this.#wish.wantedSpatial(this.isVideo);
   }
 
   /** The highest temporal layer that the client wants: the lowest one with the frame rate that is enough for it. */
   get wantedTemporal(): number {
     const spatial = this.targetSpatial >= 0 ? this.targetSpatial : this.wantedSpatial;
     if (spatial < 0 || !this.#uplink) return NO_LAYER;
-    return this.#uplink.rates.temporalFor(spatial, this.#settings.fps);
+    return this.#uplink.rates.temporalFor(spatial, this.settings.fps);
   }
 
   /** Spatial layer that flows now; -1 while nothing does. */
   get currentSpatial(): number {
-    return this.current;
+    if (this.current === NO_LAYER || this.#serving?.isSimulcast) return this.current;
+    return this.#selection.spatial(this.targetSpatial);
+  }
+
+  /** Highest temporal layer that flows now; -1 while nothing does. */
+  get currentTemporal(): number {
+    return this.#selection.temporal;
   }
 
   /** The layer whose clock the sent timestamps follow. */
   get source(): Layer | undefined {
-    return this.#layer;
+    return this.#source.last;
   }
 
   /** Its packets say when they were sent, or carry transport-wide numbers. */
@@ -160,13 +171,21 @@ export class Downlink {
 
   /** Forwarding is stopped for want of bandwidth. */
   get paused(): boolean {
-    return this.wantedSpatial >= 0 && this.#allocatedSpatial < 0;
+    return this.wantedSpatial >= 0 && this.#wish.paused;
   }
 
   /** A key frame is needed before anything (or the layer wanted) can be sent. */
   get wantsKeyFrame(): boolean {
     if (!this.isVideo || this.target === NO_LAYER) return false;
-    return this.target !== this.current || this.#serving !== this.#uplink;
+    if (this.target !== this.current || this.#serving !== this.#uplink) return true;
+    // Within a stream: what flows already is not waited for.
+    return this.#selection.stuck || this.currentSpatial < this.targetSpatial;
+  }
+
+  /** A key frame would be of no use yet: the clocks of the senders are not known. */
+  waitsForReports(nowMs: number): boolean {
+    const layer = this.#uplink?.layers[this.target];
+    return this.current !== NO_LAYER && layer !== undefined && this.#source.waits(this.#uplink!, layer, nowMs);
   }
 
   /** Takes a renegotiated description of the same stream. */
@@ -195,7 +214,7 @@ export class Downlink {
       if (former) former.attached--;
       if (uplink) uplink.attached++;
       // Streams of one publisher have one wall clock.
-      if (former?.publisher !== uplink?.publisher) this.#layer = undefined;
+      if (former?.publisher !== uplink?.publisher) this.#source.last = undefined;
     }
     const serving = this.#serving;
     if (serving && (!uplink || !serving.owner || serving.owner !== uplink.owner)) {
@@ -207,12 +226,13 @@ export class Downlink {
   }
 
   setMuted(muted: boolean): void {
-    this.#muted = muted;
+    this.#wish.muted = muted;
+    if (muted) this.#source.muted = true;
     this.retarget();
   }
 
   setSettings(settings: DownlinkSettings): void {
-    this.#settings = settings;
+    this.#wish.settings = settings;
     this.retarget();
   }
 
@@ -221,30 +241,29 @@ export class Downlink {
    * stream. Key frames that this makes necessary are asked for within 100 ms.
    */
   allocate(spatial: number, temporal: number): void {
-    if (spatial === this.#allocatedSpatial && temporal === this.#allocatedTemporal) return;
-    this.#allocatedSpatial = spatial;
-    this.#allocatedTemporal = temporal;
-    this.retarget();
+    if (this.#wish.allocate(spatial, temporal)) this.retarget();
   }
 
   /** Works out the target anew: after a change of settings or allocation, or when a layer came or went. */
   retarget(): void {
     const uplink = this.#uplink;
-    const spatial = Math.min(this.wantedSpatial, this.#allocatedSpatial);
-    if (spatial < 0 || !uplink) {
+    const spatial = this.#wish.spatial(this.isVideo);
+    if (spatial < 0 || !uplink || this.continuity.ended) {
       this.target = this.targetSpatial = this.targetTemporal = NO_LAYER;
       this.pause();
       return;
     }
     this.targetSpatial = this.isVideo ? selectSpatial(uplink, spatial, this.current) : 0;
-    this.targetTemporal = Math.min(this.wantedTemporal, this.#allocatedTemporal);
+    this.targetTemporal = this.#wish.temporal(this.wantedTemporal);
+    this.#selection.retarget(selectWithin(uplink, spatial), this.targetTemporal, this.#source.last?.frames);
     this.target = uplink.isSimulcast ? this.targetSpatial : 0;
   }
 
   /** Stops; it goes on with the next packet where a decoder can start. */
   pause(): void {
-    this.current = this.currentTemporal = NO_LAYER;
+    this.current = NO_LAYER;
     this.#serving = undefined;
+    this.#selection.stop();
   }
 
   /** Forwards what the track received in this batch. */
@@ -252,12 +271,15 @@ export class Downlink {
     if (this.target === NO_LAYER) return;
     const serving = this.#serving;
     const uplink = this.#uplink!;
-    if (serving !== undefined && serving !== uplink) this.#forwardPending(serving, time, writer);
-    this.#forwardPending(uplink, time, writer);
+    if (serving !== undefined && serving !== uplink) this.#forwardPending(serving, NO_LAYER, time, writer);
+    const begun = this.isVideo && this.current === NO_LAYER ? this.#beginHeld(uplink, time, writer) : NO_LAYER;
+    this.#forwardPending(uplink, begun, time, writer);
+    if (this.#selection.stuck && !this.#stuck) this.#marks.keyFrameWanted = true;
+    this.#stuck = this.#selection.stuck;
   }
 
-  #forwardPending(uplink: Uplink, time: BatchTime, writer: PacketWriter): void {
-    let done = NO_LAYER;
+  /** Forwards what came on one uplink, save of the layer `done`. */
+  #forwardPending(uplink: Uplink, done: number, time: BatchTime, writer: PacketWriter): void {
     for (let i = 0; i < uplink.pendingCount; i++) {
       const layerIndex = uplink.pendingLayer[i]!;
       const flows = layerIndex === this.current && uplink === this.#serving;
@@ -268,7 +290,7 @@ export class Downlink {
       if (index < 0) continue;
       const continues =
         flows &&
-        layer.epoch === this.#epoch &&
+        this.#source.continues(layer) &&
         (!this.isVideo || layer.ring.codec[index] === this.#codec || (layer.ring.flags[index]! & EMPTY) !== 0);
       if (continues) {
         this.#forwardPacket(layer.ring, index, sequence, time, writer);
@@ -283,6 +305,28 @@ export class Downlink {
   #mayBegin(uplink: Uplink, layerIndex: number): boolean {
     if (uplink !== this.#uplink) return false;
     return layerIndex === this.target || (this.current === NO_LAYER && layerIndex < this.target);
+  }
+
+  /**
+   * Begins with a key frame that came a moment ago, if all since is held: many that join within a moment cost the publisher
+   * one key frame. Returns the layer, or `NO_LAYER`.
+   */
+  #beginHeld(uplink: Uplink, time: BatchTime, writer: PacketWriter): number {
+    for (let i = this.target; i >= 0; i--) {
+      const layer = uplink.layers[i]!;
+      const key = layer.keySequence;
+      if (time.nowMs - layer.keyMs > HELD_KEY_MS || !this.#isNew(layer, time)) continue;
+      if (!layer.ring.holdsFrom(key, MAX_HELD) || !this.#begin(uplink, layer, layer.ring.find(key), key, time))
+        continue;
+      this.#forwardFrom(layer.ring, key, time, writer);
+      return i;
+    }
+    return NO_LAYER;
+  }
+
+  /** Whether the newest key frame of a layer came after all that was sent. */
+  #isNew(layer: Layer, time: BatchTime): boolean {
+    return !this.continuity.started || time.ticksAt(layer.keyMs) - this.continuity.sentTicksMs > 0;
   }
 
   /**
@@ -302,36 +346,18 @@ export class Downlink {
     const codec = ring.codec[index]!;
     const payloadType = this.#codecs.payloadType[codec]!;
     const newest = continuity.isNewest(sequence);
-    const unwanted = this.isVideo && !this.#wants(ring, index, flags, newest);
+    const unwanted = this.isVideo && !this.#selection.wants(ring, index, newest, this.#source.last!.frames, continuity);
     if (payloadType === NOT_CARRIED || (newest && (unwanted || (flags & EMPTY) !== 0))) {
       if (newest) continuity.drop(sequence);
       return;
     }
     const outgoing = continuity.map(sequence, ring.timestamp[index]!, time.ticksMs);
     if (outgoing === NO_SEQUENCE) return;
-    const { tl0Offset, keyIdxOffset } = continuity;
-    let { pictureIdOffset } = continuity;
-    if ((flags & HAS_PICTURE_ID) !== 0) {
-      pictureIdOffset = continuity.pictureOffsetOf(ring.frame[index]!);
-      if (outgoing === continuity.sequence && !unwanted) {
-        const wide = (flags & NARROW_PICTURE_ID) === 0;
-        const { pictureId, tl0PicIdx, keyIdx } = ring;
-        continuity.notePictures(pictureId[index]!, pictureIdOffset, tl0PicIdx[index]!, keyIdx[index]!, wide);
-      }
-    }
     const timestamp = (ring.timestamp[index]! + continuity.timestampOffset) | 0;
-    const layer = unwanted ? this.current | BLANK : this.current;
-    this.#sent?.note(outgoing, sequence, timestamp, layer, pictureIdOffset, tl0Offset, keyIdxOffset);
-    let change: PayloadChange | undefined;
-    const widens = continuity.widePictureId && (flags & NARROW_PICTURE_ID) !== 0;
-    if (unwanted || continuity.rewritesPictures || widens) {
-      change = writer.change;
-      change.original = NOT_RTX;
-      change.blank = unwanted;
-      change.widePictureId = continuity.widePictureId;
-      change.pictureIdOffset = pictureIdOffset;
-      change.tl0Offset = tl0Offset;
-      change.keyIdxOffset = keyIdxOffset;
+    const change = this.#changes(ring, index, flags, unwanted, outgoing, writer.change) ? writer.change : undefined;
+    if (this.#sent !== undefined) {
+      const { decodeTarget } = this.#selection;
+      noteSent(this.#sent, outgoing, sequence, timestamp, this.current, flags, decodeTarget, writer.change);
     }
     const octets = writer.write(
       this.subscriber,
@@ -347,26 +373,45 @@ export class Downlink {
     this.#count(octets);
   }
 
-  /**
-   * Whether a packet is of a layer that is forwarded; a picture is forwarded whole or not at all. What is not wanted but
-   * comes late has its number already, and goes out without payload.
-   */
-  #wants(ring: PacketRing, index: number, flags: number, newest: boolean): boolean {
-    const picture = ring.frame[index]!;
+  /** Fills in what of the packet goes out changed. True if anything does. */
+  #changes(
+    ring: PacketRing,
+    index: number,
+    flags: number,
+    unwanted: boolean,
+    outgoing: number,
+    change: PayloadChange,
+  ): boolean {
     const { continuity } = this;
-    if (!newest) return (flags & HAS_PICTURE_ID) === 0 || !continuity.droppedPicture(picture);
-    const temporal = ring.temporal[index]!;
-    if ((flags & FRAME_START) !== 0) this.currentTemporal = this.#temporalAt(temporal, flags);
-    if (temporal <= this.currentTemporal) return true;
-    if ((flags & HAS_PICTURE_ID) !== 0) continuity.dropPicture(picture);
-    return false;
+    change.original = NOT_RTX;
+    change.blank = unwanted;
+    change.widePictureId = continuity.widePictureId;
+    change.pictureIdOffset = continuity.pictureIdOffset;
+    change.tl0Offset = continuity.tl0Offset;
+    change.keyIdxOffset = continuity.keyIdxOffset;
+    change.frameOffset = continuity.frameOffset;
+    change.mask = NO_MASK;
+    change.endsPicture = false;
+    if (unwanted) return true;
+    if ((flags & HAS_PICTURE_ID) !== 0) return this.#changesPicture(ring, index, flags, outgoing, change);
+    if (this.isVideo) change.endsPicture = this.#selection.endsPicture(ring, index);
+    if ((flags & HAS_FRAME) !== 0) {
+      continuity.noteFrame(ring.frame[index]!);
+      change.mask = this.#selection.mask(ring, index, this.#source.last?.frames);
+    }
+    return change.endsPicture || change.mask !== NO_MASK || change.frameOffset !== 0;
   }
 
-  /** Temporal layers change between pictures: down at any, up where the picture says so, one at a time. */
-  #temporalAt(temporal: number, flags: number): number {
-    const { currentTemporal: current, targetTemporal: target } = this;
-    if (target <= current || (flags & KEY_START) !== 0) return target;
-    return temporal === current + 1 && (flags & SWITCH_UP) !== 0 ? temporal : current;
+  #changesPicture(ring: PacketRing, index: number, flags: number, outgoing: number, change: PayloadChange): boolean {
+    const { continuity } = this;
+    const offset = continuity.pictureOffsetOf(ring.frame[index]!);
+    const narrow = (flags & NARROW_PICTURE_ID) !== 0;
+    change.pictureIdOffset = offset;
+    if (outgoing === continuity.sequence) {
+      const { pictureId, tl0PicIdx, keyIdx } = ring;
+      continuity.notePictures(pictureId[index]!, offset, tl0PicIdx[index]!, keyIdx[index]!, !narrow);
+    }
+    return continuity.rewritesPictures || offset !== 0 || (narrow && continuity.widePictureId);
   }
 
   #count(octets: number): void {
@@ -388,22 +433,29 @@ export class Downlink {
       if (layer.index === this.current && uplink === this.#serving) this.pause();
       return false;
     }
-    const continuity = this.continuity;
+    const { continuity } = this;
+    const source = this.#source;
+    const runs = this.current !== NO_LAYER;
+    if (runs && source.waits(uplink, layer, time.nowMs)) return false;
     const timestamp = ring.timestamp[index]!;
-    const kind = this.#referenceKind(layer);
     const clockRate = codecs.clockRate[codec]!;
-    const reference = kind === NO_REFERENCE ? 0 : this.#reference(layer, timestamp, clockRate);
-    if (!continuity.begin(sequence, timestamp, kind, reference, clockRate, time.ticksMs)) return false;
+    const kind = source.kind(layer, runs);
+    const apart = kind === NO_REFERENCE ? 0 : source.apart(layer, clockRate);
+    const reference = (timestamp + apart + continuity.timestampOffset) | 0;
+    if (!continuity.begin(sequence, timestamp, kind, reference, clockRate, time.ticksMs)) {
+      source.refused();
+      return false;
+    }
     if ((flags & HAS_PICTURE_ID) !== 0) {
       continuity.beginPictures(ring.pictureId[index]!, ring.tl0PicIdx[index]!, ring.keyIdx[index]!);
     }
+    if ((flags & HAS_FRAME) !== 0) continuity.beginFrames(ring.frame[index]!);
+    source.switched(layer, runs, time.nowMs);
     this.current = layer.index;
-    this.currentTemporal = this.targetTemporal;
+    this.#selection.begin();
     this.#serve(uplink);
-    this.#layer = layer;
-    this.#epoch = layer.epoch;
     this.#codec = codec;
-    if (!this.begun) this.#begun.push(this);
+    if (!this.begun) this.#marks.begun.push(this);
     this.begun = this.restless = true;
     this.#lastSent = codecs.chosen[codec];
     if (this.#codecs.nack) this.#sent ??= this.#newSent();
@@ -418,21 +470,6 @@ export class Downlink {
     if (uplink === this.#sentFrom) return;
     this.#sentFrom = uplink;
     this.#sent = undefined;
-  }
-
-  #referenceKind(layer: Layer): ReferenceKind {
-    const last = this.#layer;
-    if (!last || last.epoch !== this.#epoch) return NO_REFERENCE;
-    if (last === layer) return MUST_START;
-    if (!last.clock.known || !layer.clock.known || last.clockRate !== layer.clockRate) return NO_REFERENCE;
-    return this.current !== NO_LAYER && last.alive ? MAY_WAIT : MUST_START;
-  }
-
-  /** The timestamp that the packet has in the time of what was sent before. */
-  #reference(layer: Layer, timestamp: number, clockRate: number): number {
-    const last = this.#layer!;
-    const apart = last === layer ? 0 : last.clock.offsetFrom(layer.clock, clockRate);
-    return (timestamp + apart + this.continuity.timestampOffset) | 0;
   }
 
   /** Packets of the track are being forwarded. */
@@ -470,44 +507,32 @@ export class Downlink {
     const record = sent.repeat(lost, this.subscriber.usualRttMs, time.ticksMs);
     if (record === NO_RECORD) return false;
     // For want of bandwidth it shows a lower layer by now: the former one is not worth any.
-    const from = sent.layer(record) & ~BLANK;
-    if (from > this.current && this.current >= 0 && this.#allocatedSpatial < this.wantedSpatial) return false;
-    const blank = (sent.layer(record) & BLANK) !== 0;
-    const ring = uplink.layers[from]?.ring;
+    const from = layerOf(sent, record);
+    if (from > this.current && this.current >= 0 && this.#wish.restrained) return false;
+    const layer = uplink.layers[from];
+    const ring = layer?.ring;
     const index = ring ? ring.find(sent.sourceSequence(record)) : -1;
     if (!ring || index < 0) return false;
+    const { codecs, plan } = uplink.tables.find(uplink.codecs, this.#spec);
     const codec = ring.codec[index]!;
-    const payloadType = this.#codecs.payloadType[codec]!;
+    const payloadType = codecs.payloadType[codec]!;
     if (payloadType === NOT_CARRIED) return false;
-    const rtx = this.#spec.rtxSsrc !== 0 ? this.#codecs.rtxPayloadType[codec]! : 0;
+    const rtx = this.#spec.rtxSsrc !== 0 ? codecs.rtxPayloadType[codec]! : 0;
     const { change } = writer;
     change.original = rtx === 0 ? NOT_RTX : lost;
-    change.blank = blank;
     change.widePictureId = this.continuity.widePictureId;
-    change.pictureIdOffset = sent.pictureIdOffset(record);
-    change.tl0Offset = sent.tl0Offset(record);
-    change.keyIdxOffset = sent.keyIdxOffset(record);
+    recallSent(sent, record, ring.flags[index]!, layer?.frames, change);
     const timestamp = sent.timestamp(record);
     const { subscriber } = this;
     if (rtx === 0) {
       // The same number must never protect two different packets.
       if (change.widePictureId && (ring.flags[index]! & NARROW_PICTURE_ID) !== 0) return false;
-      const octets = writer.write(subscriber, this.#plan, ring, index, payloadType, lost, timestamp, this.ssrc, change);
+      const octets = writer.write(subscriber, plan, ring, index, payloadType, lost, timestamp, this.ssrc, change);
       this.#count(octets);
       return octets >= 0;
     }
     const rtxSsrc = this.#spec.rtxSsrc | 0;
-    const octets = writer.write(
-      subscriber,
-      this.#plan,
-      ring,
-      index,
-      rtx,
-      this.#rtxSequence,
-      timestamp,
-      rtxSsrc,
-      change,
-    );
+    const octets = writer.write(subscriber, plan, ring, index, rtx, this.#rtxSequence, timestamp, rtxSsrc, change);
     if (octets < 0) return false;
     this.#rtxSequence = (this.#rtxSequence + 1) & 0xffff;
     return true;
@@ -554,6 +579,7 @@ export class Downlink {
       pictureId: continuity.pictureId,
       tl0PicIdx: continuity.tl0PicIdx,
       keyIdx: continuity.keyIdx,
+      frame: continuity.frame,
       widePictureId: continuity.widePictureId,
       rtxSequence: this.#rtxSequence,
       packets: this.packets >>> 0,

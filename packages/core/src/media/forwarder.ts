@@ -29,6 +29,7 @@ import { CongestionWatch } from "./congestion-watch.ts";
 import type { ContinuityState, SeedResult } from "./continuity.ts";
 import { DerivedUplinks } from "./derived-uplinks.ts";
 import { Downlink } from "./downlink.ts";
+import type { DownlinkMarks } from "./downlink.ts";
 import { MediaTimer } from "./media-timer.ts";
 import { PacketWriter } from "./packet-writer.ts";
 import { FREE, KEPT, PeerMedia } from "./peer-media.ts";
@@ -89,8 +90,7 @@ export class Forwarder {
   #dirtyCount = 0;
   /** A packet came since the last batch ended. */
   #active = false;
-  /** Downlinks that began in this batch. */
-  readonly #begun: Downlink[] = [];
+  readonly #marks: DownlinkMarks = { begun: [], keyFrameWanted: false };
   readonly #events: ForwarderEvent[] = [];
 
   constructor(deps: ForwarderDeps) {
@@ -335,7 +335,10 @@ export class Forwarder {
       track.clearPending();
       this.#timer.requestLosses(track, nowMs);
     }
-    if (this.#begun.length > 0) this.#announceDownlinks(nowMs);
+    if (this.#marks.begun.length > 0) this.#announceDownlinks(nowMs);
+    if (!this.#marks.keyFrameWanted) return;
+    this.#marks.keyFrameWanted = false;
+    this.#timer.wantKeyFrames();
   }
 
   #followLayers(track: Track): void {
@@ -353,13 +356,13 @@ export class Forwarder {
   }
 
   #announceDownlinks(nowMs: number): void {
-    for (const downlink of this.#begun) {
+    for (const downlink of this.#marks.begun) {
       const { id } = downlink.subscriber;
       this.#events.push({ type: "downlinkStarted", track: downlink.track, peer: id });
       const peer = this.#peers.get(id);
       if (peer) this.#timer.downlinkBegun(peer, nowMs);
     }
-    this.#begun.length = 0;
+    this.#marks.begun.length = 0;
   }
 
   #decoderStuck(downlink: Downlink): void {
@@ -386,7 +389,7 @@ export class Forwarder {
     const former = peer.closing.get(spec.ssrc | 0);
     peer.closing.delete(spec.ssrc | 0);
     if (former) this.#blanks.settle(former);
-    const downlink = new Downlink(peer.subscriber, spec, this.#deps.random.uint32(), this.#begun);
+    const downlink = new Downlink(peer.subscriber, spec, this.#deps.random.uint32(), this.#marks);
     downlink.seed(peer.ended.get(downlink.ssrc), this.#time);
     const settings = peer.settings.get(spec.track);
     if (settings) downlink.setSettings(settings);

@@ -6,8 +6,8 @@ import type { Random } from "../crypto.ts";
 import type { CodecSpec, ReceiverSpec, SenderSpec } from "../engine/protocol.ts";
 import type { PacketSink } from "../paths.ts";
 import { PacketPool, SLOT_BYTES, Slab } from "../slab.ts";
-import { Forwarder } from "./forwarder.ts";
-import type { ForwarderDeps, ForwarderEvent } from "./forwarder.ts";
+import { Forwarder, UNMANAGED } from "./forwarder.ts";
+import type { ForwarderDeps, ForwarderEvent, PeerOptions } from "./forwarder.ts";
 import type { MediaTransport } from "./transport.ts";
 
 /** Numbers that look random and are the same in every run. */
@@ -44,11 +44,15 @@ const int32 = (value: number) => [(value >>> 24) & 255, (value >>> 16) & 255, (v
 /** The bytes of a packet. */
 export function rtp(input: RtpInput): Uint8Array {
   const block: number[] = [];
-  for (const [id, bytes] of Object.entries(input.extensions ?? {})) {
-    block.push((Number(id) << 4) | (bytes.length - 1), ...bytes);
+  const elements = Object.entries(input.extensions ?? {});
+  const wide = elements.some(([, bytes]) => bytes.length > 16);
+  for (const [id, bytes] of elements) {
+    if (wide) block.push(Number(id), bytes.length, ...bytes);
+    else block.push((Number(id) << 4) | (bytes.length - 1), ...bytes);
   }
   while (block.length & 3) block.push(0);
-  const extension = block.length > 0 ? [0xbe, 0xde, ...int16(block.length / 4), ...block] : [];
+  const profile = wide ? [0x10, 0] : [0xbe, 0xde];
+  const extension = block.length > 0 ? [...profile, ...int16(block.length / 4), ...block] : [];
   const padding = input.padding ? [...Array<number>(input.padding - 1).fill(0), input.padding] : [];
   return new Uint8Array([
     0x80 | (padding.length > 0 ? 0x20 : 0) | (block.length > 0 ? 0x10 : 0),
@@ -155,6 +159,8 @@ export const VP8: CodecSpec = {
   rtxPayloadType: 97,
   nack: true,
 };
+export const VP9: CodecSpec = { ...VP8, payloadType: 98, mime: "video/vp9", fmtp: "profile-id=0", rtxPayloadType: 99 };
+export const AV1: CodecSpec = { ...VP8, payloadType: 35, mime: "video/av1", rtxPayloadType: 36 };
 export const H264: CodecSpec = {
   ...VP8,
   payloadType: 108,
@@ -254,7 +260,12 @@ export class World {
     this.forwarder = new Forwarder({ slab: this.slab, pool: this.pool, sink, random, ...deps });
   }
 
-  addPeer(id: number, receivers: readonly ReceiverSpec[], senders: readonly SenderSpec[]): void {
+  addPeer(
+    id: number,
+    receivers: readonly ReceiverSpec[],
+    senders: readonly SenderSpec[],
+    options: PeerOptions = UNMANAGED,
+  ): void {
     const { u8 } = this.slab;
     const state = { path: id, connected: true };
     const transport: MediaTransport = {
@@ -271,7 +282,7 @@ export class World {
       protectRtcp: (_at, length) => length,
     };
     this.transports.set(id, state);
-    this.forwarder.addPeer(id, transport);
+    this.forwarder.addPeer(id, transport, options);
     this.forwarder.setReceivers(id, receivers);
     this.forwarder.setSenders(id, senders);
     this.forwarder.peerConnected(id, this.nowMs);

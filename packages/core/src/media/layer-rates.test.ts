@@ -8,7 +8,10 @@ function feed(rates: LayerRates, fromMs: number, seconds: number, above: boolean
   for (let second = 0; second < seconds; second++) {
     for (const [spatial, temporals] of frames.entries()) {
       for (const [temporal, count] of temporals.entries()) {
-        for (let i = 0; i < count; i++) rates.add(spatial, temporal, above, 1000, true);
+        for (let i = 0; i < count; i++) {
+          rates.add(spatial, temporal, above, 1000);
+          rates.addFrame(spatial, temporal);
+        }
       }
     }
     rates.update(share, fromMs + (second + 1) * 1000);
@@ -66,7 +69,7 @@ test("a layer that stops costs nothing a second later; a screen share is average
 test("a pause of the server's timer is not taken for a slow stream", () => {
   const rates = new LayerRates();
   feed(rates, FROM_MS, 2, false, [[10]]);
-  rates.add(0, 0, false, 1000, true);
+  rates.add(0, 0, false, 1000);
   rates.update(false, FROM_MS + 60_000);
   assert.equal(rates.bps(0, 0), 80_000);
 });

@@ -61,12 +61,11 @@ export class LayerRates {
   }
 
   /** A packet of this layer came. `above`: it also goes to the subscribers of higher spatial layers. */
-  add(spatial: number, temporal: number, above: boolean, bytes: number, startsFrame: boolean): void {
+  add(spatial: number, temporal: number, above: boolean, bytes: number): void {
     const top = above ? MAX_SPATIAL - 1 : spatial;
     for (let s = spatial; s <= top; s++) {
       for (let t = temporal; t < MAX_TEMPORAL; t++) this.#bytes[cell(s, t)]! += bytes;
     }
-    if (startsFrame) this.#frames[cell(spatial, temporal)]!++;
   }
 
   /** A packet came that goes to the subscribers of this layer, whatever layer it is of. */
@@ -74,7 +73,7 @@ export class LayerRates {
     this.#bytes[cell(spatial, temporal)]! += bytes;
   }
 
-  /** A picture of just this layer began. */
+  /** A picture of just this layer came. */
   addFrame(spatial: number, temporal: number): void {
     this.#frames[cell(spatial, temporal)]!++;
   }

@@ -5,6 +5,7 @@
  */
 import type { RtpHeader } from "@stoa/wire/rtp/header";
 import type { PacketPool } from "../slab.ts";
+import type { FrameTable } from "./frame-table.ts";
 import { KeyFrameThrottle } from "./key-frame-throttle.ts";
 import { LossTracker } from "./loss-tracker.ts";
 import { PayloadInfo } from "./payload-info.ts";
@@ -21,6 +22,8 @@ export const ACCEPTED = 1;
 /** Rings of packets, about one second of a busy stream (LiveKit: 500 and 200). */
 const VIDEO_RING = 512;
 const AUDIO_RING = 256;
+/** `keyMs`: long ago. */
+const NO_KEY = -1e12;
 /** A longer gap is not worth asking for: the stream was interrupted. */
 const MAX_GAP = 200;
 
@@ -32,6 +35,8 @@ export class Layer {
   readonly clock: SenderClock;
   readonly keyFrames: KeyFrameThrottle;
   readonly payload = new PayloadInfo();
+  /** Made for the first dependency descriptor. */
+  frames: FrameTable | undefined;
   readonly #sequences = new SequenceExtender();
   /** Bound to a new SSRC, and no packet of it came yet. */
   #fresh = false;
@@ -48,8 +53,12 @@ export class Layer {
   /** Codec of the last packet, as an index in the publisher's list. */
   lastCodec = 0;
   lastPacketMs = -1e12;
-  /** When the SSRC was bound last. */
+  /** When the SSRC was bound last, and when its first packet came. */
   boundMs = -1e12;
+  startedMs = -1e12;
+  /** The first packet of the newest key frame, and when it came; `NO_KEY` if there was none of this source. */
+  keySequence = 0;
+  keyMs = NO_KEY;
   /** A first packet came and was told. */
   announced = false;
   /** Packets that came, retransmissions included, and the octets of them modulo 2^30. */
@@ -91,7 +100,10 @@ export class Layer {
     if (verdict === REJECTED) return DROPPED;
     const extended = sequences.value;
     this.sequence = extended;
-    if (verdict === RESTARTED) this.#restart(extended);
+    if (verdict === RESTARTED) {
+      this.#restart(extended);
+      this.startedMs = nowMs;
+    }
     if (verdict === LATE) {
       if (this.ring.tooOld(extended) || this.ring.find(extended) >= 0) return DROPPED;
       this.losses.arrived(extended, false, nowMs);
@@ -112,6 +124,14 @@ export class Layer {
     this.sequence = extended;
     this.#touch(nowMs);
     return ACCEPTED;
+  }
+
+  /** The packet accepted last begins a key frame. */
+  noteKeyFrame(nowMs: number): void {
+    this.keyFrames.fulfilled();
+    if (this.keyMs > 0 && ((this.sequence - this.keySequence) | 0) < 0) return;
+    this.keySequence = this.sequence;
+    this.keyMs = nowMs;
   }
 
   /** Gives the slots back. */
@@ -138,6 +158,7 @@ export class Layer {
 
   #restart(extended: number): void {
     this.epoch++;
+    this.keyMs = NO_KEY;
     // A report on a new SSRC may have come before its first packet.
     if (!this.#fresh) this.#forget();
     this.#fresh = false;
@@ -148,6 +169,7 @@ export class Layer {
     this.losses.clear();
     this.clock.clear();
     this.payload.clear();
+    this.frames?.clear();
     this.reception.forgetReport();
   }
 }

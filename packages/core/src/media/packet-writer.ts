@@ -11,6 +11,7 @@ import type { ExtensionPlan } from "./extension-plan.ts";
 import { copyVp8 } from "./rewrite-vp8.ts";
 import { HAS_PICTURE_ID, MARKER, NARROW_PICTURE_ID } from "./ring.ts";
 import type { PacketRing } from "./ring.ts";
+import { NO_MASK } from "./select-svc.ts";
 import type { Subscriber } from "./subscriber.ts";
 import type { BatchTime } from "./transport.ts";
 
@@ -23,7 +24,7 @@ export const MAX_PADDING = 255;
 /** The padding bit of an RTP header. */
 const PADDED = 0x20;
 
-/** What of the payload is to change; a reusable value. */
+/** What of a packet is to change; a reusable value. */
 export interface PayloadChange {
   /** Number of the packet that is repeated, put in front of the payload (RFC 4588), or `NOT_RTX`. */
   original: number;
@@ -33,6 +34,11 @@ export interface PayloadChange {
   pictureIdOffset: number;
   tl0Offset: number;
   keyIdxOffset: number;
+  /** The marker is set: what follows in the picture is left out. */
+  endsPicture: boolean;
+  /** For the dependency descriptor: what is added to the frame number, and the active decode targets or `NO_MASK`. */
+  frameOffset: number;
+  mask: number;
 }
 
 function noChange(): PayloadChange {
@@ -43,6 +49,9 @@ function noChange(): PayloadChange {
     pictureIdOffset: 0,
     tl0Offset: 0,
     keyIdxOffset: 0,
+    endsPicture: false,
+    frameOffset: 0,
+    mask: NO_MASK,
   };
 }
 
@@ -78,10 +87,17 @@ export class PacketWriter {
   ): number {
     const at = this.#sink.reserve();
     const extended = plan.applies(ring, index);
-    const marker = (ring.flags[index]! & MARKER) !== 0 && !change?.blank;
+    let marker = (ring.flags[index]! & MARKER) !== 0;
+    let frameOffset = 0;
+    let mask = NO_MASK;
+    if (change !== undefined) {
+      ({ frameOffset, mask } = change);
+      marker = !change.blank && (marker || change.endsPicture);
+    }
     writeRtpHeader(this.#view, at, extended, marker, payloadType, sequence, timestamp, ssrc);
     let end = at + RTP_HEADER_BYTES;
-    if (extended) end = plan.write(this.#u8, end, ring, index, this.#time.absSendTime, to.transportSequence);
+    const { absSendTime } = this.#time;
+    if (extended) end = plan.write(this.#u8, end, ring, index, absSendTime, to.transportSequence, frameOffset, mask);
     this.#from = ring.payloadAt[index]!;
     this.#length = ring.payloadLength[index]!;
     if (end - at + this.#length + GROWTH_BYTES > SLOT_BYTES) return -1;

@@ -15,6 +15,7 @@ import {
   KEY_START,
   MARKER,
   NARROW_PICTURE_ID,
+  SWITCH_ALL,
   SWITCH_UP,
 } from "./ring.ts";
 import type { PacketRing } from "./ring.ts";
@@ -62,7 +63,7 @@ export class PayloadInfo {
     let flags = ring.flags[index]!;
     if (vp8.startsFrame) flags |= FRAME_START;
     if (vp8.startsKeyFrame) flags |= KEY_START | INDEPENDENT;
-    if (vp8.layerSync || vp8.startsKeyFrame) flags |= SWITCH_UP;
+    if (vp8.layerSync) flags |= SWITCH_UP;
     ring.temporal[index] = vp8.temporalLayer;
     if (vp8.pictureIdOffset !== 0) {
       flags |= HAS_PICTURE_ID;
@@ -81,7 +82,7 @@ export class PayloadInfo {
     let flags = ring.flags[index]! & ~FRAME_END;
     if (vp9.startsFrame) flags |= FRAME_START;
     if (vp9.endsFrame) flags |= FRAME_END;
-    if (vp9.switchingUp) flags |= SWITCH_UP;
+    if (vp9.switchingUp) flags |= SWITCH_UP | SWITCH_ALL;
     if (!vp9.interPredicted) flags |= INDEPENDENT;
     ring.flags[index] = flags;
     ring.spatial[index] = vp9.spatialLayer;

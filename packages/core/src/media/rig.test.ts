@@ -42,7 +42,10 @@ export class Rig {
     this.#writer = new PacketWriter(this.slab, sink, this.time);
     this.time.set(this.nowMs);
     this.uplink = new Uplink(1, videoReceiver(receiver), this.pool);
-    this.downlink = new Downlink(new Subscriber(2, transport), videoSender(sender), 7, []);
+    this.downlink = new Downlink(new Subscriber(2, transport), videoSender(sender), 7, {
+      begun: [],
+      keyFrameWanted: false,
+    });
     this.track.spec = spec;
     this.track.publish({ connected: true } as never, this.uplink);
     this.track.subscribe(this.downlink);

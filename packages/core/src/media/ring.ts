@@ -28,8 +28,12 @@ export const FRAME_START = 128;
 export const FRAME_END = 256;
 /** The frame is a place to begin with its temporal layer, for whoever gets all below. */
 export const SWITCH_UP = 512;
+/** From the frame on, all temporal layers can be begun with, for whoever gets the frame. */
+export const SWITCH_ALL = 4096;
 /** The frame refers to no earlier picture. */
 export const INDEPENDENT = 1024;
+/** The frame is described in the layer's `FrameTable`. */
+export const HAS_FRAME = 2048;
 
 /** No such packet. */
 export const ABSENT = -1;
@@ -57,6 +61,8 @@ export class PacketRing {
   /** Elements of `findExtension`, relative to `slot`; 0 = none. */
   readonly captureTime: Int32Array;
   readonly dependencyDescriptor: Int32Array;
+  /** What `FrameTable` says of that element. */
+  readonly descriptorMask: Int32Array;
   /** VP8, always as 15 bits. */
   readonly pictureId: Uint16Array;
   readonly tl0PicIdx: Uint8Array;
@@ -84,6 +90,7 @@ export class PacketRing {
     this.audioLevel = new Uint8Array(capacity);
     this.captureTime = new Int32Array(capacity);
     this.dependencyDescriptor = new Int32Array(capacity);
+    this.descriptorMask = new Int32Array(capacity);
     this.pictureId = new Uint16Array(capacity);
     this.tl0PicIdx = new Uint8Array(capacity);
     this.keyIdx = new Uint8Array(capacity);
@@ -104,6 +111,14 @@ export class PacketRing {
   find(sequence: number): number {
     const index = sequence & this.mask;
     return this.flags[index] !== 0 && this.sequence[index] === sequence ? index : ABSENT;
+  }
+
+  /** Whether this packet and all behind it are held, and are not more than `most`. */
+  holdsFrom(sequence: number, most: number): boolean {
+    const count = (this.#highest - sequence) | 0;
+    if (count < 0 || count >= most) return false;
+    for (let behind = 0; behind <= count; behind++) if (this.find((sequence + behind) | 0) < 0) return false;
+    return true;
   }
 
   /** Whether a packet is older than everything the ring could still hold. */

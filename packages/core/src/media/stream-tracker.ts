@@ -33,6 +33,11 @@ export class StreamTrackers {
     return (this.alive & (1 << spatial)) !== 0;
   }
 
+  /** Whether a layer flows, or was never seen and may begin at any time. */
+  mayFlow(spatial: number): boolean {
+    return ((this.alive | ~this.#known) & (1 << spatial)) !== 0;
+  }
+
   /** A packet came; `start`: it begins a key frame. True if the layer came to life. */
   note(spatial: number, start: boolean, nowMs: number): boolean {
     const bit = 1 << spatial;

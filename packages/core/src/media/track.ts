@@ -182,7 +182,7 @@ export class Track {
     for (const downlink of this.downlinks) {
       if (!downlink.wantsKeyFrame || !isReady(downlink.subscriber.transport)) continue;
       const waitMs = Math.min(Math.max(2 * downlink.subscriber.usualRttMs, MIN_REQUEST_MS), MAX_REQUEST_MS);
-      if (nowMs - downlink.requestedMs < waitMs) continue;
+      if (nowMs - downlink.requestedMs < waitMs || downlink.waitsForReports(nowMs)) continue;
       const layer = downlink.uplink?.layers[downlink.target];
       // Whoever has sent nothing yet will begin with a key frame.
       if (!layer || layer.packets === 0) continue;

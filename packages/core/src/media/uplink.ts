@@ -3,14 +3,15 @@
  * `receive` sees every packet of the track once; subscribers only see what it noted in the rings and in the list of
  * pending packets, which is bounded (`full`: fan out before the next packet).
  */
-import { findExtension } from "@stoa/wire/rtp/extension";
+import { elementLength, elementOffset, findExtension } from "@stoa/wire/rtp/extension";
 import type { RtpHeader } from "@stoa/wire/rtp/header";
-import type { CodecSpec, PeerId, ReceiverSpec } from "../engine/protocol.ts";
+import type { CodecSpec, LayerMode, PeerId, ReceiverSpec } from "../engine/protocol.ts";
 import type { PacketPool } from "../slab.ts";
 import type { AudioLevel } from "./audio-level.ts";
+import { FrameTable, NO_FRAME } from "./frame-table.ts";
 import { DROPPED, Layer } from "./layer.ts";
 import { LayerRates, MAX_TEMPORAL } from "./layer-rates.ts";
-import { EMPTY, FRAME_END, HAS_AUDIO_LEVEL, INDEPENDENT, KEY_START, MARKER } from "./ring.ts";
+import { EMPTY, FRAME_END, HAS_AUDIO_LEVEL, HAS_FRAME, INDEPENDENT, KEY_START, MARKER } from "./ring.ts";
 import type { PacketRing } from "./ring.ts";
 import { SharedTables } from "./shared-tables.ts";
 import { MAX_SPATIAL, StreamTrackers } from "./stream-tracker.ts";
@@ -81,6 +82,10 @@ export class Uplink {
   /** Each spatial layer has its own stream. */
   get isSimulcast(): boolean {
     return this.layers.length > 1;
+  }
+
+  get layerMode(): LayerMode | undefined {
+    return this.owner?.spec?.codecs[this.codecIndex]?.layerMode;
   }
 
   get isScreenShare(): boolean {
@@ -169,11 +174,33 @@ export class Uplink {
     ring.spatial[index] = ring.temporal[index] = 0;
     this.#noteExtensions(layer, index, header, at, empty);
     if (!empty) layer.payload.inspect(spec.mime, this.#u8, ring, index);
-    if (ring.flags[index]! & KEY_START) layer.keyFrames.fulfilled();
+    if (ring.dependencyDescriptor[index] !== 0) this.#noteFrame(layer, spec.mime, index);
+    if (ring.flags[index]! & KEY_START) layer.noteKeyFrame(nowMs);
     this.#measure(layer, index, header.headerLength + header.payloadLength, nowMs);
     this.pendingLayer[this.pendingCount] = layer.index;
     this.pendingSequence[this.pendingCount++] = layer.sequence;
     return !empty;
+  }
+
+  /** Reads the dependency descriptor of a packet. */
+  #noteFrame(layer: Layer, mime: string, index: number): void {
+    const { ring } = layer;
+    if (mime !== "video/av1" && mime !== "video/vp9") {
+      // Frames of other codecs say all in their payload, and it is those numbers that are kept continuous.
+      ring.dependencyDescriptor[index] = 0;
+      return;
+    }
+    const frames = (layer.frames ??= new FrameTable());
+    const element = ring.dependencyDescriptor[index]!;
+    const from = ring.slot[index]! + elementOffset(element);
+    if (!frames.note(this.#u8, from, elementLength(element), ring, index)) return;
+    // The structure may have come after packets that need it.
+    for (let s = (layer.sequence + 1) | 0; ((ring.newest - s) | 0) >= 0; s = (s + 1) | 0) {
+      const later = ring.find(s);
+      const held = later < 0 ? 0 : ring.dependencyDescriptor[later]!;
+      if (held === 0 || (ring.flags[later]! & HAS_FRAME) !== 0) continue;
+      frames.note(this.#u8, ring.slot[later]! + elementOffset(held), elementLength(held), ring, later);
+    }
   }
 
   /** Notes what layer a packet is of and what it costs. */
@@ -184,9 +211,24 @@ export class Uplink {
     const spatial = isSimulcast ? layer.index : Math.min(ring.spatial[index]!, MAX_SPATIAL - 1);
     if ((flags & EMPTY) === 0) {
       const temporal = Math.min(ring.temporal[index]!, MAX_TEMPORAL - 1);
-      this.rates.add(spatial, temporal, !isSimulcast, bytes, (flags & FRAME_END) !== 0);
+      if ((flags & FRAME_END) !== 0) this.rates.addFrame(spatial, temporal);
+      if ((flags & HAS_FRAME) !== 0) this.#measureTargets(layer, index, bytes);
+      else this.rates.add(spatial, temporal, !isSimulcast, bytes);
     }
     if (this.trackers.note(spatial, (flags & (KEY_START | INDEPENDENT)) !== 0, nowMs)) this.#followTrackers();
+  }
+
+  /** A packet goes to the subscribers of those decode targets to which its frame belongs. */
+  #measureTargets(layer: Layer, index: number, bytes: number): void {
+    const frames = layer.frames!;
+    const at = frames.find(layer.ring.frame[index]!);
+    const { structure } = frames;
+    if (at === NO_FRAME || !structure || frames.epochOf(at) !== frames.epoch) return;
+    for (let target = 0; target < structure.targetCount; target++) {
+      if (frames.indication(at, target) === 0) continue;
+      const spatial = this.isSimulcast ? layer.index : Math.min(structure.targetSpatial[target]!, MAX_SPATIAL - 1);
+      this.rates.addTo(spatial, Math.min(structure.targetTemporal[target]!, MAX_TEMPORAL - 1), bytes);
+    }
   }
 
   #followTrackers(): void {

@@ -218,9 +218,10 @@ test("what a subscriber cannot take is made for it out of what is published, onc
     },
   ]);
   track.publish({ connected: true } as never, source);
+  const marks = { begun: [], keyFrameWanted: false };
   const subscribe = (codec: typeof OPUS) => {
     const subscriber = new Subscriber(2, transport);
-    track.subscribe(new Downlink(subscriber, audioSender({ codecs: [codec] }), 1, []));
+    track.subscribe(new Downlink(subscriber, audioSender({ codecs: [codec] }), 1, marks));
   };
   const writer = new PacketWriter(slab, sink, time);
   const round = (sequence: number) => {

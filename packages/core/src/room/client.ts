@@ -13,6 +13,9 @@ export interface ClientFeatures {
   readonly trackUnpublished: boolean;
   /** Takes changes of who speaks (≥ 3). */
   readonly speakersChanged: boolean;
+  /** Wants to hear how well participants are connected (≥ 5), and knows the word LOST (≥ 11). */
+  readonly connectionQuality: boolean;
+  readonly lostQuality: boolean;
   /** Wants the existing tracks in the first offer (≥ 8). */
   readonly fastStart: boolean;
   /** Wants to hear after a resume who left meanwhile (≥ 9). */
@@ -43,6 +46,8 @@ export function clientFeatures(info: ClientInfo): ClientFeatures {
     subscriberPrimary: version >= 3,
     trackUnpublished: version >= 7,
     speakersChanged: version >= 3,
+    connectionQuality: version >= 5,
+    lostQuality: version >= 11,
     fastStart: version >= 8,
     disconnectedUpdates: version >= 9,
     identityReconnection: version >= 12,

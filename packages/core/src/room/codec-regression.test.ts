@@ -117,3 +117,18 @@ test("no codec of the track at all: SE_CODEC_UNSUPPORTED, and nothing is asked o
   );
   assert.deepEqual(alice.all("subscribedQualityUpdate"), []);
 });
+
+for (const peerConnections of ["single", "dual"] as const) {
+  test(`${peerConnections}: a backup codec that is announced later reaches those who need it`, () => {
+    const world = new World();
+    const alice = world.connect("alice", { videoCodecs: ["VP9", "VP8"] });
+    const carol = world.connect("carol", { videoCodecs: ["VP8"], peerConnections });
+    const { sid } = alice.publish("cam", "video", { simulcastCodecs: [new SimulcastCodec({ codec: "vp9" })] });
+    world.advance(1000);
+    assert.deepEqual(carol.receives(), []);
+    publishBackup(alice, sid);
+    world.advance(1000);
+    assert.deepEqual(carol.receives(), [sid]);
+    assert.equal(wanted(alice), "vp8");
+  });
+}

@@ -20,6 +20,7 @@ import { unwish, wish } from "./dynacast.ts";
 import { setSenders } from "./links.ts";
 import type { Participant } from "./participant.ts";
 import type { PeerLink } from "./peer-link.ts";
+import { tellQualities } from "./quality.ts";
 import type { TrackSid } from "./sid.ts";
 import { tellSpeakers } from "./speakers.ts";
 import type { RoomState } from "./state.ts";
@@ -47,20 +48,46 @@ export function downTracks(room: RoomState, participant: Participant): DownTrack
   return list;
 }
 
-/** Hands the worker the senders of an answered negotiation, then the settings of those that are new. */
+/** Hands the worker the senders of an answered negotiation, then the settings of those that are new or have other codecs. */
 export function bindSenders(
   room: RoomState,
   participant: Participant,
   link: PeerLink,
   senders: readonly SenderSpec[],
 ): void {
-  const before = new Set(link.senders.map((sender) => sender.track));
+  const before = new Map(link.senders.map((sender) => [sender.track, sender]));
   setSenders(room, link, senders);
-  for (const { track } of senders) {
-    if (!before.delete(track)) applySettings(room, participant, track);
+  const known = publishersOf(room, before.keys());
+  for (const sender of senders) {
+    const former = before.get(sender.track);
+    before.delete(sender.track);
+    if (!former || !sameCodecs(former, sender)) applySettings(room, participant, sender.track);
   }
-  for (const track of before) forgetSettings(room, participant, track);
+  for (const track of before.keys()) forgetSettings(room, participant, track);
+  const publishers = publishersOf(
+    room,
+    senders.map(({ track }) => track),
+  );
+  tellQualities(
+    room,
+    participant,
+    [...publishers].filter((publisher) => !known.has(publisher)),
+  );
   tellSubscribed(room, participant, link);
+}
+
+function sameCodecs(a: SenderSpec, b: SenderSpec): boolean {
+  return a.codecs.length === b.codecs.length && a.codecs.every(({ mime }, i) => mime === b.codecs[i]!.mime);
+}
+
+function publishersOf(room: RoomState, tracks: Iterable<TrackSid>): Set<Participant> {
+  const publishers = new Set<Participant>();
+  for (const sid of tracks) {
+    const track = room.tracks.get(sid);
+    const publisher = track && room.participants.get(track.publisher);
+    if (publisher) publishers.add(publisher);
+  }
+  return publishers;
 }
 
 /** Tells publishers, once per track, that somebody receives it now (livekit.md 1.9, case 23). */

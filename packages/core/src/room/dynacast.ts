@@ -66,6 +66,8 @@ export function wish(
 ): void {
   if (disabled) return unwish(room, track, subscriber);
   const level = isVideo(track) ? 1 + qualityOfSpatial(track.info, codecIndex, maxSpatial) : 1;
+  const before = track.demand.wishes.get(subscriber);
+  if (before?.codecIndex === codecIndex && before.level === level) return;
   track.demand.wishes.set(subscriber, { codecIndex, level });
   follow(room, track);
 }
@@ -113,6 +115,11 @@ export function repeatDynacast(room: RoomState, publisher: Participant): void {
   for (const track of publisher.tracks.values()) {
     if (track.demand.told) tell(room, track, wanted(track));
   }
+}
+
+/** The publisher was told that nobody wants anything of it. */
+export function isUnwanted({ demand }: PublishedTrack): boolean {
+  return demand.told?.every((level) => level <= OFF) ?? false;
 }
 
 /** Compares what is wanted with what the publisher was told. */

@@ -19,6 +19,7 @@ import type { Participant } from "./participant.ts";
 import type { PeerLink } from "./peer-link.ts";
 import { publishStarted } from "./publish.ts";
 import { handleRpcReply } from "./rpc.ts";
+import { handleStats } from "./quality.ts";
 import type { TrackSid } from "./sid.ts";
 import { dropSignal } from "./signal.ts";
 import { handleSpeakers } from "./speakers.ts";
@@ -56,7 +57,9 @@ export function handleMediaEvent(room: RoomState, event: MediaEvent): void {
     }
     case "stats": {
       const peer = room.peers.get(event.peer);
-      if (peer && isUdpUnstable(room, peer.participant, peer.link, event.stats)) askToResume(room, peer.participant);
+      if (!peer) return;
+      handleStats(room, peer.participant, event.stats);
+      if (isUdpUnstable(room, peer.participant, peer.link, event.stats)) askToResume(room, peer.participant);
       return;
     }
     case "speakers":

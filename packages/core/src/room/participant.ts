@@ -19,6 +19,7 @@ import { clientFeatures, type ClientFeatures } from "./client.ts";
 import type { SignalId } from "./effects.ts";
 import type { Claims, ConnectionOptions, Grants } from "./options.ts";
 import type { PeerLink, PublisherLink, SubscriberLink } from "./peer-link.ts";
+import { newQuality } from "./quality.ts";
 import type { ParticipantSid, TrackSid } from "./sid.ts";
 import type { TrackPermissions } from "./permissions.ts";
 import type { PendingTrack, PublishedTrack } from "./track.ts";
@@ -103,6 +104,8 @@ export class Participant {
   /** Who speaks, and how loud, as it was told last. */
   toldSpeakers: ReadonlyMap<ParticipantSid, number> = new Map();
   lastNegotiationMs = Number.NEGATIVE_INFINITY;
+
+  readonly quality = newQuality();
 
   /** A simulated accident: the signal connection of the next resume breaks, before or after it was answered. */
   failResume: { readonly when: "before" | "after"; readonly untilMs: number } | undefined;

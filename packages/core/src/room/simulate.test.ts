@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { DisconnectReason, LeaveRequest_Action, SimulateScenario } from "@livekit/protocol";
+import { CandidateProtocol, DisconnectReason, LeaveRequest_Action, SimulateScenario } from "@livekit/protocol";
 import { World, type Client } from "./harness.test.ts";
 
 function simulate(client: Client, scenario: SimulateScenario["scenario"]): void {
@@ -76,6 +76,14 @@ for (const peerConnections of ["single", "dual"] as const) {
     );
   });
 }
+
+test("switch_candidate_protocol: TCP alone is offered, and TCP alone is answered", () => {
+  const { world, bob } = call("dual");
+  simulate(bob, { case: "switchCandidateProtocol", value: CandidateProtocol.TCP });
+  assert.equal(world.commands("restartIce").at(-1)?.tcpOnly, true);
+  const candidates = bob.last("offer")!.sdp.match(/^a=candidate:.*$/gm) ?? [];
+  assert.ok(candidates.length > 0 && candidates.every((line) => line.includes(" tcp ")), candidates.join());
+});
 
 test("disconnect_signal_on_resume: the next resume is answered and breaks, the one after it stands", () => {
   const { bob, sid } = call();

@@ -64,7 +64,7 @@ export function usableIceServers(servers: ICEServer[], way: Way): ICEServer[] {
   if (way.transports !== "tls") return servers;
   return servers.flatMap((server) => {
     const urls = server.urls.filter(isTls);
-    return urls.length > 0 ? [new ICEServer({ ...server, urls })] : [];
+    return urls.length > 0 ? [new ICEServer({ urls, username: server.username, credential: server.credential })] : [];
   });
 }
 

@@ -3,6 +3,7 @@
  * Invariant: only the client that asks is hurt.
  */
 import { DisconnectReason, type SimulateScenario } from "@livekit/protocol";
+import { switchCandidateProtocol } from "../fallback.ts";
 import { fullReconnect, removeParticipant } from "../leave.ts";
 import type { Participant } from "../participant.ts";
 import { dropSignal } from "../signal.ts";
@@ -31,6 +32,8 @@ export function handleSimulate(room: RoomState, participant: Participant, { scen
       const detail = "simulated shutdown of the server";
       return removeParticipant(room, participant, DisconnectReason.SERVER_SHUTDOWN, "disconnect", detail);
     }
+    case "switchCandidateProtocol":
+      return switchCandidateProtocol(room, participant, scenario.value);
     case "subscriberBandwidth":
       return limitBandwidth(room, participant, scenario.value);
     case "disconnectSignalOnResume":
