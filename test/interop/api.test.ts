@@ -29,6 +29,7 @@ function permission(change: Partial<ParticipantPermission> = {}): Partial<Partic
 
 interface PageRoom {
   readonly state: string;
+  registerRpcMethod(method: string, handler: (call: { payload: string; callerIdentity: string }) => string): void;
   readonly localParticipant: {
     readonly attributes: Record<string, string>;
     setAttributes(attributes: Record<string, string>): Promise<void>;
@@ -240,3 +241,32 @@ test("RoomService on a call: rooms, muting, subscriptions, data, metadata, and m
   await fails(api.updateParticipant("office", "ada", { name: "x".repeat(257) }), "invalid_argument", /name length/);
   await fails(api.createRoom({ name: "x".repeat(257) }), "invalid_argument", /room name length/);
 });
+
+test("the server calls a method of a client: its answer, its error, and what the codes become", async () => {
+  const ada = await stage.enter("calls", "ada");
+  await inRoom(ada, (room) => {
+    room.registerRpcMethod("echo", ({ payload, callerIdentity }) => `${payload} ${callerIdentity.length > 0}`);
+    room.registerRpcMethod("fail", () => {
+      throw new Error("no");
+    });
+  });
+  const call = (method: string, more: object = {}) => performRpc({ destination_identity: "ada", method, ...more });
+  assert.deepEqual(await call("echo", { payload: "ü€😀" }), [200, { payload: "ü€😀 true" }]);
+  const codeOf = async (result: Promise<[number, Record<string, unknown>]>) => (await result)[1]["code"];
+  assert.equal(await codeOf(call("fail")), "internal");
+  assert.equal(await codeOf(call("nothing")), "invalid_argument");
+  assert.equal(await codeOf(call("echo", { payload: "x".repeat(15_361) })), "malformed");
+  assert.equal(await codeOf(performRpc({ method: "echo" })), "invalid_argument");
+});
+
+/** livekit-server-sdk has no method for it. */
+async function performRpc(request: object): Promise<[number, Record<string, unknown>]> {
+  const { http } = stage.server;
+  const token = stage.server.token("caller", "calls", { roomAdmin: true });
+  const response = await fetch(`${http}/twirp/livekit.RoomService/PerformRpc`, {
+    method: "POST",
+    headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
+    body: JSON.stringify({ room: "calls", ...request }),
+  });
+  return [response.status, (await response.json()) as Record<string, unknown>];
+}
