@@ -21,6 +21,8 @@ const MAX_HEADER_BYTES = 1 << 20;
 const HEARTBEAT_MS = 2000;
 /** How long clients may take to close their signal connections. */
 const LEAVE_WITHIN_MS = 2000;
+/** How long receivers of webhooks may take for the last events. */
+const TELL_WITHIN_MS = 1500;
 const MEDIA_WORKER = new URL("./media/worker.js", import.meta.url);
 
 /** What a server is made from. */
@@ -109,14 +111,14 @@ export class StoaServer {
   }
 
   async #close(): Promise<void> {
-    const { registry, signal, media } = this.#parts;
+    const { registry, signal, media, webhooks } = this.#parts;
     clearInterval(this.#heartbeat);
     const closed = closeAll(this.#listeners);
     registry.closeAll(DisconnectReason.SERVER_SHUTDOWN);
     await signal.drained(LEAVE_WITHIN_MS);
     signal.close();
     for (const { server } of this.#listeners) server.closeAllConnections();
-    await Promise.all([closed, media.close()]);
+    await Promise.all([closed, media.close(), webhooks.close(TELL_WITHIN_MS)]);
     this.#options.log.info("server ended");
   }
 

@@ -22,6 +22,8 @@ import { RoomRegistry } from "./rooms/registry.ts";
 import { readPresets } from "./rooms/room-config.ts";
 import { SignalServer } from "./signal/upgrade.ts";
 import { LIVEKIT_VERSION } from "./version.ts";
+import { readWebhookSettings } from "./webhook/settings.ts";
+import { Webhooks } from "./webhook/webhooks.ts";
 
 /** What may be put in the place of a standard part. */
 export interface PresetOptions {
@@ -42,6 +44,7 @@ export interface ServerParts {
   readonly signal: SignalServer;
   readonly registry: RoomRegistry;
   readonly media: MediaWorkers;
+  readonly webhooks: Webhooks;
   /** Set every two seconds: the health check looks at it. */
   readonly health: { updatedAtMs: number };
 }
@@ -72,7 +75,15 @@ export function assemble(options: PresetOptions): ServerParts {
       attributesBytes: config.limit.max_attributes_size,
     },
   };
-  const { createRoom, observers } = options;
+  const webhooks = new Webhooks({
+    settings: readWebhookSettings(config, keys),
+    random,
+    nowMs,
+    log,
+    figures: undefined,
+  });
+  const { createRoom } = options;
+  const observers = [webhooks.observer, ...options.observers];
   const registry = new RoomRegistry({
     config,
     presets,
@@ -97,7 +108,7 @@ export function assemble(options: PresetOptions): ServerParts {
     log,
     nowMs,
   });
-  return { app, signal, registry, media, health };
+  return { app, signal, registry, media, webhooks, health };
 }
 
 /** The key that signs what the server itself hands out: the first of the configuration. */

@@ -3,7 +3,14 @@
  * input and performs it in order. Invariant: effects name an instance (participant SID and signal connection), so that
  * a late one misses the successor of the same identity.
  */
-import type { DisconnectReason, ParticipantInfo, Room as RoomInfo, SignalResponse, TrackInfo } from "@livekit/protocol";
+import type {
+  DisconnectReason,
+  ParticipantInfo,
+  Room as RoomInfo,
+  RoomConfiguration,
+  SignalResponse,
+  TrackInfo,
+} from "@livekit/protocol";
 import type { MediaCommand } from "../engine/protocol.ts";
 import type { Claims } from "./options.ts";
 import type { ParticipantSid } from "./sid.ts";
@@ -27,6 +34,8 @@ export type ParticipantEventKind =
   | "left";
 
 export type Effect =
+  /** The first effect of a room; `config` is what it was made with (agents to dispatch, tags). */
+  | { readonly type: "roomCreated"; readonly room: RoomInfo; readonly config: RoomConfiguration }
   /**
    * Send on that signal connection. The same `message` object goes to many recipients in a broadcast:
    * encode it once and remember the bytes by object identity.

@@ -58,6 +58,7 @@ export class Room {
     this.#state = new RoomState(options);
     this.#negotiation = negotiation;
     armEmptyTimer(this.#state);
+    this.#state.emit({ type: "roomCreated", room: this.#state.info(), config: options.config });
   }
 
   get closed(): boolean {

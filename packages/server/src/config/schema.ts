@@ -51,7 +51,7 @@ const room = () =>
     sync_streams: flag().default(false),
     create_room_timeout: pending(duration().default(10_000)),
     create_room_attempts: pending(whole(0).default(3)),
-    enable_full_room_in_webhooks: pending(flag().default(false)),
+    enable_full_room_in_webhooks: flag().default(false),
     update_batch_target_size: pending(whole(0).default(128 * 1024)),
     /** The three moved to `limit`; here they still win. */
     max_metadata_size: whole(0).default(0),
@@ -128,7 +128,7 @@ export const configSchema = z.strictObject({
   webtransport: pending(webtransport()),
   ingress: pending(ingress()),
   sip: pending(section({})),
-  webhook: pending(webhook()),
+  webhook: webhook(),
   node_selector: pending(nodeSelector()),
   signal_relay: pending(signalRelay()),
   psrpc: pending(psrpc()),

@@ -16,6 +16,7 @@ type EffectOf<T extends Effect["type"]> = Extract<Effect, { type: T }>;
 
 /** Who wants to hear of the life of rooms: stores, webhooks, figures. */
 export interface RoomObserver {
+  onRoomCreated?(event: EffectOf<"roomCreated">): void;
   onParticipant?(room: string, event: EffectOf<"participantEvent">): void;
   onRoomUpdated?(event: EffectOf<"roomUpdated">): void;
   onRoomClosed?(event: EffectOf<"roomClosed">): void;
@@ -77,6 +78,9 @@ export class EffectPerformer {
         for (const observer of observers) observer.onParticipant?.(runner.name, effect);
         break;
       }
+      case "roomCreated":
+        for (const observer of observers) observer.onRoomCreated?.(effect);
+        break;
       case "roomUpdated":
         for (const observer of observers) observer.onRoomUpdated?.(effect);
         break;
