@@ -12,6 +12,7 @@ import { nowMs } from "@stoa/io/clock";
 import type { Log } from "@stoa/io/log";
 import type { LoadedConfig } from "./config/load.ts";
 import { closeAll, listenAll, type Listener } from "./listen.ts";
+import { createMetricsServer } from "./metrics/endpoint.ts";
 import { assemble, type ServerParts } from "./preset.ts";
 import type { RoomObserver } from "./rooms/effects.ts";
 import type { RoomFactory } from "./rooms/machine.ts";
@@ -54,6 +55,7 @@ export class StoaServer {
   readonly #options: ServerOptions;
   readonly #parts: ServerParts;
   #listeners: Listener[] = [];
+  #metrics: Listener[] = [];
   #heartbeat: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
 
@@ -80,9 +82,11 @@ export class StoaServer {
     await media.start();
     try {
       const addresses = config.bind_addresses?.length ? config.bind_addresses : [undefined];
-      const { listeners, skipped } = await listenAll(() => this.#createHttpServer(), addresses, config.port);
+      const wish = { port: config.port, what: "HTTP", key: "port" };
+      const { listeners, skipped } = await listenAll(() => this.#createHttpServer(), addresses, wish);
       this.#listeners = listeners;
       for (const address of skipped) log.warn(`not listening on ${address}: this system has no such address`);
+      await this.#listenForMetrics(addresses);
     } catch (error) {
       await this.close();
       throw error;
@@ -111,15 +115,27 @@ export class StoaServer {
   }
 
   async #close(): Promise<void> {
-    const { registry, signal, media, webhooks } = this.#parts;
+    const { registry, signal, media, outside } = this.#parts;
     clearInterval(this.#heartbeat);
-    const closed = closeAll(this.#listeners);
+    const closed = closeAll([...this.#listeners, ...this.#metrics]);
     registry.closeAll(DisconnectReason.SERVER_SHUTDOWN);
     await signal.drained(LEAVE_WITHIN_MS);
     signal.close();
-    for (const { server } of this.#listeners) server.closeAllConnections();
-    await Promise.all([closed, media.close(), webhooks.close(TELL_WITHIN_MS)]);
+    for (const { server } of [...this.#listeners, ...this.#metrics]) server.closeAllConnections();
+    await Promise.all([closed, media.close(), outside.webhooks.close(TELL_WITHIN_MS)]);
     this.#options.log.info("server ended");
+  }
+
+  async #listenForMetrics(addresses: readonly (string | undefined)[]): Promise<void> {
+    const { metrics } = this.#parts.outside;
+    if (!metrics) return;
+    const { instruments, settings } = metrics;
+    const { log } = this.#options;
+    const create = () => createMetricsServer(instruments.registry, settings, log);
+    const wish = { port: settings.port, what: "metrics", key: "prometheus.port" };
+    this.#metrics = (await listenAll(create, addresses, wish)).listeners;
+    const open = settings.password === undefined;
+    log.info("metrics are served", { port: settings.port, ...(open && { note: "to everybody who reaches the port" }) });
   }
 
   #createHttpServer(): Server {

@@ -16,14 +16,13 @@ import { operatorError } from "./errors.ts";
 import { createApp, type HttpApp } from "./http/app.ts";
 import { MediaWorkers } from "./media/media-workers.ts";
 import type { WorkerInit } from "./media/worker-init.ts";
+import { assembleOutside, type Outside } from "./outside.ts";
 import type { RoomFactory } from "./rooms/machine.ts";
 import type { RoomObserver } from "./rooms/effects.ts";
 import { RoomRegistry } from "./rooms/registry.ts";
 import { readPresets } from "./rooms/room-config.ts";
 import { SignalServer } from "./signal/upgrade.ts";
 import { LIVEKIT_VERSION } from "./version.ts";
-import { readWebhookSettings } from "./webhook/settings.ts";
-import { Webhooks } from "./webhook/webhooks.ts";
 
 /** What may be put in the place of a standard part. */
 export interface PresetOptions {
@@ -44,7 +43,7 @@ export interface ServerParts {
   readonly signal: SignalServer;
   readonly registry: RoomRegistry;
   readonly media: MediaWorkers;
-  readonly webhooks: Webhooks;
+  readonly outside: Outside;
   /** Set every two seconds: the health check looks at it. */
   readonly health: { updatedAtMs: number };
 }
@@ -58,14 +57,16 @@ export function assemble(options: PresetOptions): ServerParts {
   const { config, keys } = loaded;
   const random = createRandom();
   const signer = firstKey(loaded);
-  const media = assembleMedia(options);
+  const nodeId = newSid(random, "ND_");
+  const outside = assembleOutside(loaded, nodeId, random, log);
+  const media = assembleMedia(options, outside);
   const presets = readPresets(config);
   if ("mistake" in presets) {
     throw operatorError("bad_config", `"room.room_configurations.${presets.mistake}" is not a room configuration.`);
   }
   const facts = {
     version: LIVEKIT_VERSION,
-    nodeId: newSid(random, "ND_"),
+    nodeId,
     region: config.region,
     enabledCodecs: config.room.enabled_codecs.map(({ mime, fmtp_line: fmtp }) => (fmtp ? { mime, fmtp } : { mime })),
     iceServers: (participant: string) => iceServersFor(config, participant, nowMs()),
@@ -75,20 +76,12 @@ export function assemble(options: PresetOptions): ServerParts {
       attributesBytes: config.limit.max_attributes_size,
     },
   };
-  const webhooks = new Webhooks({
-    settings: readWebhookSettings(config, keys),
-    random,
-    nowMs,
-    log,
-    figures: undefined,
-  });
-  const { createRoom } = options;
-  const observers = [webhooks.observer, ...options.observers];
+  const observers = [...outside.observers, ...options.observers];
   const registry = new RoomRegistry({
     config,
     presets,
     facts,
-    createRoom,
+    createRoom: options.createRoom,
     media,
     signer,
     observers,
@@ -97,18 +90,20 @@ export function assemble(options: PresetOptions): ServerParts {
     nowMs,
   });
   const maxMessageBytes = config.limit.signal_message_size_limit;
-  const signal = new SignalServer({ keys, door: registry, maxMessageBytes, log, nowMs });
+  const { onRefused, watchApi } = outside;
+  const signal = new SignalServer({ keys, door: registry, maxMessageBytes, onRefused, log, nowMs });
   const health = { updatedAtMs: nowMs() };
   const app = createApp({
     keys,
     door: registry,
     health,
     maxBodyBytes: config.limit.max_api_request_body_size,
+    watchApi,
     demo: { root: DEMO_ROOT, signer: config.development ? signer : undefined },
     log,
     nowMs,
   });
-  return { app, signal, registry, media, webhooks, health };
+  return { app, signal, registry, media, outside, health };
 }
 
 /** The key that signs what the server itself hands out: the first of the configuration. */
@@ -117,7 +112,9 @@ export function firstKey({ keys }: LoadedConfig): KeyPair {
   return { key, secret };
 }
 
-function assembleMedia({ loaded: { config }, log, env, cores, workerEntry }: PresetOptions): MediaWorkers {
+function assembleMedia(options: PresetOptions, { onLoad }: Outside): MediaWorkers {
+  const { log, env, cores, workerEntry } = options;
+  const { config } = options.loaded;
   const certificate = generateCertificate(nowMs());
   const accel = parseAccelMode(env["STOA_ACCEL"]);
   const announce = announceRules(config);
@@ -128,7 +125,7 @@ function assembleMedia({ loaded: { config }, log, env, cores, workerEntry }: Pre
     announce,
     ...ports,
   }));
-  return new MediaWorkers({ entry: workerEntry, inits, fingerprint: fingerprintOf(certificate.certDer), log });
+  return new MediaWorkers({ entry: workerEntry, inits, fingerprint: fingerprintOf(certificate.certDer), log, onLoad });
 }
 
 function announceRules({ rtc, ...config }: Config): WorkerInit["announce"] {

@@ -21,6 +21,8 @@ export interface HttpDeps {
   readonly health: NodeHealth;
   readonly maxBodyBytes: number;
   readonly demo: DemoOptions;
+  /** Sees every API request with its answer, for the figures. */
+  readonly watchApi?: MiddlewareHandler;
   readonly log: Log;
   readonly nowMs: () => number;
 }
@@ -41,6 +43,7 @@ export function createApp(deps: HttpDeps): HttpApp {
     return plain(c, 500, "internal error");
   });
   app.use(cors);
+  if (deps.watchApi) app.use("/twirp/*", deps.watchApi);
   if (deps.maxBodyBytes > 0) {
     app.use(bodyLimit({ maxSize: deps.maxBodyBytes, onError: (c) => plain(c, 413, "request body too large") }));
   }

@@ -109,6 +109,7 @@ export class RoomRegistry implements SignalDoor, MediaListener {
   }
 
   onMedia(room: string, event: Parameters<MediaListener["onMedia"]>[1]): void {
+    this.#performer.tell((observer) => observer.onMedia?.(room, event));
     this.#rooms.get(room)?.handleMedia(event);
   }
 
@@ -160,7 +161,10 @@ export class RoomRegistry implements SignalDoor, MediaListener {
     if ("participant" in result) {
       const sid = (connection.participant = result.participant);
       socket.listen({
-        onRequest: (message) => runner.handleRequest(sid, socket.id, message),
+        onRequest: (message) => {
+          this.#performer.tell((observer) => observer.onRequest?.(runner.name, sid, message));
+          runner.handleRequest(sid, socket.id, message);
+        },
         onClosed: () => {
           this.#connections.delete(socket.id);
           runner.handleSignalClosed(sid, socket.id);

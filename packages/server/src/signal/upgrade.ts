@@ -35,6 +35,8 @@ export interface SignalDeps {
   readonly door: SignalDoor;
   /** 0 = no limit. */
   readonly maxMessageBytes: number;
+  /** Somebody was refused, with this status: for the figures. */
+  readonly onRefused?: (status: number) => void;
   readonly log: Log;
   readonly nowMs: () => number;
 }
@@ -104,6 +106,7 @@ export class SignalServer {
     const token = await authenticate(keys, request.headers.authorization, parameters.get("access_token"), nowMs());
     if (isRefused(token)) {
       log.warn("token refused", { path, reason: token.refused });
+      this.#deps.onRefused?.(401);
       refuse(request, socket, path, httpFailure("unauthenticated", token.refused));
       return;
     }
@@ -122,6 +125,7 @@ export class SignalServer {
       "status" in connect ? connect : (handshakeMistake(request) ?? this.#enter(connect, request, socket, head));
     if (!failure) return;
     log.info("join refused", { path, status: failure.status, reason: failure.body });
+    this.#deps.onRefused?.(failure.status);
     refuse(request, socket, path, failure);
   }
 
