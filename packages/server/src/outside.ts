@@ -1,4 +1,4 @@
-/** What the server tells the outside, put together: webhooks and figures. All of them watch the rooms; none of them acts on one. */
+/** What the server tells the outside, put together: webhooks, figures, timelines. All of them watch the rooms; none of them acts on one. */
 import type { Random } from "@stoa/core/crypto";
 import type { WorkerLoad } from "@stoa/core/engine/protocol";
 import { nowMs } from "@stoa/io/clock";
@@ -11,12 +11,15 @@ import { createInstruments, type Instruments } from "./metrics/instruments.ts";
 import { RoomFigures } from "./metrics/room-figures.ts";
 import { WorkerFigures } from "./metrics/worker-figures.ts";
 import type { RoomObserver } from "./rooms/effects.ts";
+import { TimelineObserver } from "./timeline/observer.ts";
+import { Timelines } from "./timeline/timelines.ts";
 import { readWebhookSettings } from "./webhook/settings.ts";
 import { Webhooks } from "./webhook/webhooks.ts";
 
 /** The parts, and where they are to be plugged in. */
 export interface Outside {
   readonly webhooks: Webhooks;
+  readonly timelines: Timelines;
   /** Undefined: nobody reads the figures. */
   readonly metrics: { readonly instruments: Instruments; readonly settings: MetricsSettings } | undefined;
   readonly observers: readonly RoomObserver[];
@@ -36,11 +39,13 @@ export function assembleOutside({ config, keys }: LoadedConfig, nodeId: string, 
     log,
     figures: webhookFigures(instruments, () => webhooks.size),
   });
+  const timelines = new Timelines();
   const workers = new WorkerFigures(instruments);
   return {
     webhooks,
+    timelines,
     metrics: settings && { instruments, settings },
-    observers: [webhooks.observer, new RoomFigures(instruments, nowMs)],
+    observers: [webhooks.observer, new RoomFigures(instruments, nowMs), new TimelineObserver(timelines, log, nowMs)],
     onLoad: (worker, load) => workers.note(worker, load),
     onRefused: (status) => noteRefusal(instruments, status),
     watchApi: twirpWatcher(instruments, nowMs),

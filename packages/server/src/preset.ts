@@ -22,6 +22,7 @@ import type { RoomObserver } from "./rooms/effects.ts";
 import { RoomRegistry } from "./rooms/registry.ts";
 import { readPresets } from "./rooms/room-config.ts";
 import { SignalServer } from "./signal/upgrade.ts";
+import { mountTimelines } from "./timeline/api.ts";
 import { LIVEKIT_VERSION } from "./version.ts";
 
 /** What may be put in the place of a standard part. */
@@ -103,6 +104,7 @@ export function assemble(options: PresetOptions): ServerParts {
     log,
     nowMs,
   });
+  mountTimelines(app, outside.timelines, nowMs);
   return { app, signal, registry, media, outside, health };
 }
 
