@@ -21,6 +21,7 @@ import type { RoomFactory } from "./rooms/machine.ts";
 import type { RoomObserver } from "./rooms/effects.ts";
 import { RoomRegistry } from "./rooms/registry.ts";
 import { readPresets } from "./rooms/room-config.ts";
+import { createApi } from "./twirp/api.ts";
 import { SignalServer } from "./signal/upgrade.ts";
 import { mountTimelines } from "./timeline/api.ts";
 import { LIVEKIT_VERSION } from "./version.ts";
@@ -100,6 +101,7 @@ export function assemble(options: PresetOptions): ServerParts {
     health,
     maxBodyBytes: config.limit.max_api_request_body_size,
     watchApi,
+    twirp: { api: createApi({ registry, config }), log, nowMs },
     demo: { root: DEMO_ROOT, signer: config.development ? signer : undefined },
     log,
     nowMs,

@@ -20,15 +20,19 @@ const member = (identity: string, dataPeer: PeerId, more: Partial<MemberSpec> = 
 function room(open: ReadonlySet<PeerId> = new Set([1, 2, 3])) {
   const got: { peer: PeerId; label: string; packet: DataPacket }[] = [];
   const opened = new Set(open);
-  const relay = new DataRelay((peer, label, bytes) => {
-    if (!opened.has(peer)) return "closed";
-    got.push({ peer, label, packet: DataPacket.fromBinary(bytes) });
-    return "queued";
-  });
+  const replies: { participant: string; packet: DataPacket }[] = [];
+  const relay = new DataRelay(
+    (peer, label, bytes) => {
+      if (!opened.has(peer)) return "closed";
+      got.push({ peer, label, packet: DataPacket.fromBinary(bytes) });
+      return "queued";
+    },
+    (participant, bytes) => replies.push({ participant, packet: DataPacket.fromBinary(bytes) }),
+  );
   relay.setMember("R", "PA_a", member("alice", 1));
   relay.setMember("R", "PA_b", member("bob", 2));
   relay.setMember("R", "PA_c", member("carol", 3));
-  return { relay, got, opened };
+  return { relay, got, opened, replies };
 }
 
 const user = (text: string, more: Partial<DataPacket> = {}, inside: Partial<UserPacket> = {}): Uint8Array =>

@@ -16,6 +16,8 @@ import type { EnabledCodec, EnabledCodecs } from "../negotiation/types.ts";
 export interface ClientFeatures {
   /** Takes the subscriber peer connection as the first one (≥ 3). */
   readonly subscriberPrimary: boolean;
+  /** Lets the server end its tracks (≥ 7). */
+  readonly trackUnpublished: boolean;
   /** Wants the existing tracks in the first offer (≥ 8). */
   readonly fastStart: boolean;
   /** Wants to hear after a resume who left meanwhile (≥ 9). */
@@ -42,6 +44,7 @@ export function clientFeatures(info: ClientInfo): ClientFeatures {
   const understands = info.sdk !== ClientInfo_SDK.RUST || version >= 10;
   return {
     subscriberPrimary: version >= 3,
+    trackUnpublished: version >= 7,
     fastStart: version >= 8,
     disconnectedUpdates: version >= 9,
     identityReconnection: version >= 12,

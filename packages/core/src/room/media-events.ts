@@ -11,6 +11,7 @@ import { setMember } from "./members.ts";
 import type { Participant } from "./participant.ts";
 import type { PeerLink } from "./peer-link.ts";
 import { publishStarted } from "./publish.ts";
+import { handleRpcReply } from "./rpc.ts";
 import { dropSignal } from "./signal.ts";
 import type { RoomState } from "./state.ts";
 import { subscribeToExisting } from "./subscriptions.ts";
@@ -37,6 +38,8 @@ export function handleMediaEvent(room: RoomState, event: MediaEvent): void {
       if (participant) participant.lastDataSequence = Math.max(participant.lastDataSequence, event.sequence);
       return;
     }
+    case "rpcReply":
+      return handleRpcReply(room, event.participant, event.packet);
     default:
   }
 }

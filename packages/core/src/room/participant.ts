@@ -19,6 +19,7 @@ import type { SignalId } from "./effects.ts";
 import type { Claims, ConnectionOptions, Grants } from "./options.ts";
 import type { PeerLink, PublisherLink, SubscriberLink } from "./peer-link.ts";
 import type { ParticipantSid, TrackSid } from "./sid.ts";
+import type { TrackPermissions } from "./permissions.ts";
 import type { PendingTrack, PublishedTrack } from "./track.ts";
 
 /** What a participant wants of one track of somebody else. */
@@ -29,6 +30,15 @@ export interface Subscription {
   settings: UpdateTrackSettings | undefined;
   /** The client was told that it has no codec for the track. */
   refused: boolean;
+  /** The client was told that the publisher does not allow it. */
+  denied: boolean;
+}
+
+/** A participant of another room. */
+export interface ForwardSource {
+  /** Name of the room. */
+  readonly room: string;
+  readonly participant: ParticipantSid;
 }
 
 /** Everything that is fixed at the join. */
@@ -37,7 +47,8 @@ export interface ParticipantOptions {
   readonly claims: Claims;
   readonly client: ClientInfo;
   readonly options: ConnectionOptions;
-  readonly connection: SignalId;
+  /** Undefined for one that has no client here. */
+  readonly connection: SignalId | undefined;
   readonly region: string;
   /** Codecs that it may publish and receive. */
   readonly codecs: EnabledCodecs;
@@ -54,6 +65,8 @@ export class Participant {
   readonly region: string;
   readonly codecs: EnabledCodecs;
   readonly joinedAtMs: number;
+  /** Whether the first connection is the one that we offer (livekit.md 1.5); decided at the join, whatever rights come later. */
+  readonly subscriberPrimary: boolean;
 
   /** The live signal connection; undefined between its loss and the resume. */
   connection: SignalId | undefined;
@@ -72,6 +85,8 @@ export class Participant {
   /** Bound to an m-line, to be published at their first packet. */
   readonly awaitingPacket = new Map<TrackSid, PublishedMedia>();
   readonly tracks = new Map<TrackSid, PublishedTrack>();
+  /** Who may receive its tracks, by its own word. */
+  trackPermissions: TrackPermissions;
   readonly subscriptions = new Map<TrackSid, Subscription>();
   /** Tracks that are sent to it, or about to be; the set that is negotiated, oldest first. */
   readonly activeTracks = new Set<TrackSid>();
@@ -87,6 +102,12 @@ export class Participant {
   lastBroadcast = 0;
   lastBroadcastMs = 0;
   lastToldSelf = 0;
+  /** Tracks that the API muted or unmuted while the client was away. */
+  readonly missedMutes = new Map<TrackSid, boolean>();
+  /** Set for one that stands for a participant of another room (ForwardParticipant). */
+  forwardedFrom: ForwardSource | undefined;
+  /** Rooms into which it is forwarded. */
+  readonly forwardedTo = new Set<string>();
   /** The instance of the identity that it replaced, until a broadcast has shown everybody the new one. */
   predecessor: Participant | undefined;
 
@@ -110,6 +131,7 @@ export class Participant {
     this.lastHeardMs = options.joinedAtMs;
     this.connection = options.connection;
     this.#claims = options.claims;
+    this.subscriberPrimary = !this.singlePeer && this.features.subscriberPrimary && options.claims.grants.canSubscribe;
     this.#nextRevision = options.nextRevision;
   }
 
@@ -129,8 +151,9 @@ export class Participant {
     return this.#claims.grants.hidden;
   }
 
+  /** Does not keep the room open, and does not count as one of the people in it. */
   get dependent(): boolean {
-    return isDependent(this.#claims);
+    return this.forwardedFrom !== undefined || isDependent(this.#claims);
   }
 
   get recorder(): boolean {
@@ -156,11 +179,6 @@ export class Participant {
   /** One peer connection for both directions, offered by the client. */
   get singlePeer(): boolean {
     return this.options.peerConnections === "single";
-  }
-
-  /** Whether the first connection is the one that we offer (livekit.md 1.5). */
-  get subscriberPrimary(): boolean {
-    return !this.singlePeer && this.features.subscriberPrimary && this.grants.canSubscribe;
   }
 
   /** The connection that makes the participant ACTIVE and carries data down to it. */
@@ -198,9 +216,9 @@ export class Participant {
     this.touch();
   }
 
-  setPublisher(): void {
-    if (this.#isPublisher) return;
-    this.#isPublisher = true;
+  setPublisher(publisher: boolean): void {
+    if (this.#isPublisher === publisher) return;
+    this.#isPublisher = publisher;
     this.touch();
   }
 

@@ -136,7 +136,7 @@ function publishBound(room: RoomState, participant: Participant, media: Publishe
   participant.tracks.set(info.sid, track);
   room.tracks.set(info.sid, track);
   if (info.muted) room.media({ type: "muteTrack", track: info.sid, muted: true });
-  participant.setPublisher();
+  participant.setPublisher(true);
   participant.touch();
   announce(room, participant);
   room.event("trackPublished", participant, "", info);

@@ -3,10 +3,11 @@
  * exist yet, and comes true when track and permission are there. Invariants: a track is forwarded only to participants
  * that may subscribe, never to its publisher; wishes are bounded.
  */
-import { SubscriptionError } from "@livekit/protocol";
+import { SubscriptionError, SubscriptionPermissionUpdate } from "@livekit/protocol";
 import { sendSubscriptionError, unbindSender } from "./downlinks.ts";
 import { scheduleNegotiation } from "./negotiate.ts";
 import type { Participant, Subscription } from "./participant.ts";
+import { mayReceive, publisherAllows } from "./permissions.ts";
 import type { TrackSid } from "./sid.ts";
 import type { RoomState } from "./state.ts";
 import type { PublishedTrack } from "./track.ts";
@@ -61,6 +62,18 @@ export function offerTrack(room: RoomState, track: PublishedTrack): void {
   }
 }
 
+/** A right has changed: the wish for the track comes true, or the track stops and the wish stays. */
+export function reconsider(room: RoomState, participant: Participant, track: PublishedTrack): void {
+  if (!participant.subscriptions.get(track.info.sid)?.desired) return;
+  activate(room, participant, track);
+  if (!mayReceive(room, participant, track)) deactivate(room, participant, track);
+}
+
+/** After a resume: what the client was not told meanwhile. */
+export function reconsiderAll(room: RoomState, participant: Participant): void {
+  for (const track of room.tracks.values()) reconsider(room, participant, track);
+}
+
 /** A track ended: nobody receives it, and nobody keeps a wish for it. */
 export function withdrawTrack(room: RoomState, track: PublishedTrack): void {
   const { sid } = track.info;
@@ -96,7 +109,7 @@ export function subscriptionOf(room: RoomState, participant: Participant, sid: T
     const full = participant.subscriptions.size >= room.tracks.size + MAX_UNKNOWN;
     if (full || sid.length > MAX_SID_LENGTH) return undefined;
   }
-  const subscription: Subscription = { desired: undefined, settings: undefined, refused: false };
+  const subscription: Subscription = { desired: undefined, settings: undefined, refused: false, denied: false };
   participant.subscriptions.set(sid, subscription);
   return subscription;
 }
@@ -113,7 +126,8 @@ function autoSubscribe(room: RoomState, participant: Participant, track: Publish
 
 function activate(room: RoomState, participant: Participant, track: PublishedTrack): void {
   const sid = track.info.sid;
-  if (!participant.grants.canSubscribe || participant.activeTracks.has(sid)) return;
+  tellPermission(room, participant, track);
+  if (participant.activeTracks.has(sid) || !mayReceive(room, participant, track)) return;
   participant.activeTracks.add(sid);
   track.subscribers.add(participant.sid);
   scheduleNegotiation(room, participant);
@@ -125,6 +139,19 @@ function deactivate(room: RoomState, participant: Participant, track: PublishedT
   track.subscribers.delete(participant.sid);
   unbindSender(room, participant, sid);
   scheduleNegotiation(room, participant);
+}
+
+/** The client hears when the publisher does not allow what it wishes for, and when that changes. */
+function tellPermission(room: RoomState, participant: Participant, track: PublishedTrack): void {
+  const { sid } = track.info;
+  const publisher = room.participants.get(track.publisher);
+  const subscription = participant.subscriptions.get(sid);
+  if (!publisher || !subscription || participant.connection === undefined) return;
+  const allowed = publisherAllows(publisher, participant, sid);
+  if (subscription.denied !== allowed) return;
+  subscription.denied = !allowed;
+  const value = new SubscriptionPermissionUpdate({ participantSid: publisher.sid, trackSid: sid, allowed });
+  room.send(participant, { case: "subscriptionPermissionUpdate", value });
 }
 
 /** Waits for a track that does not exist yet. */

@@ -20,6 +20,9 @@ export type TimerKind =
   | "trackSettings"
   /** A wished-for track still does not exist (participant|track). */
   | "trackNotFound"
+  /** A participant does not acknowledge, or not answer, a call of the server (call). */
+  | "rpcAck"
+  | "rpcResponse"
   /** Batched updates about subscriber-only participants go out (room). */
   | "batchedUpdates"
   /** The counters of the room go out (room). */

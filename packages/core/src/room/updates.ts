@@ -13,6 +13,7 @@ import {
   SignalResponse,
   type ParticipantInfo,
 } from "@livekit/protocol";
+import { tellForwards } from "./forwards.ts";
 import type { Participant } from "./participant.ts";
 import type { QueuedUpdate, RoomState } from "./state.ts";
 
@@ -41,6 +42,7 @@ export interface AnnounceOptions {
 
 /** Tells the room that the info of `participant` has changed. */
 export function announce(room: RoomState, participant: Participant, options: AnnounceOptions = {}): void {
+  tellForwards(room, participant);
   if (options.self) tellSelf(room, participant);
   if (participant.hidden || participant.lastBroadcast === participant.revision) return;
   const update: QueuedUpdate = { participant, replaced: options.replaced ?? false };
@@ -70,6 +72,28 @@ export function flushBatchedUpdates(room: RoomState): void {
   broadcast(room, updates);
 }
 
+/** The participant is hidden from now on: to those who know it, it leaves. */
+export function conceal(room: RoomState, participant: Participant): void {
+  const farewell = participant.info().clone();
+  farewell.state = ParticipantInfo_State.DISCONNECTED;
+  farewell.tracks = [];
+  const message = updateMessage([farewell]);
+  for (const recipient of room.participants.values()) {
+    if (recipient !== participant && knows(recipient, participant)) room.deliver(recipient, message);
+  }
+  room.queuedUpdates.delete(participant.identity);
+  rememberDeparture(room, { participant, replaced: false, farewell });
+  participant.lastBroadcastMs = room.nowMs;
+}
+
+/** The participant is not hidden any more: to the others, it comes. */
+export function reveal(room: RoomState, participant: Participant): void {
+  participant.joinRevision = participant.revision;
+  participant.lastBroadcast = 0;
+  participant.predecessor = undefined;
+  announce(room, participant, { immediate: true });
+}
+
 /** Everybody whom `recipient` may see, itself included; what it is sent from now on is newer. */
 export function snapshot(room: RoomState, recipient: Participant): ParticipantInfo[] {
   const infos: ParticipantInfo[] = [];
@@ -87,12 +111,15 @@ export function sendSnapshot(room: RoomState, recipient: Participant): void {
 
 /** Who left since the client was last heard, or is in the batch: it may have missed it, its snapshot lacks it. */
 export function sendMissedDepartures(room: RoomState, recipient: Participant, sinceMs: number): void {
-  const missed = room.departures.filter(({ participant, replaced }) => {
+  const missed = room.departures.filter(({ participant, replaced, farewell }) => {
     if (replaced && recipient.features.identityReconnection) return false;
+    // It may be back; the snapshot says so then.
+    if (farewell) return participant.hidden && participant !== recipient && participant.lastBroadcastMs >= sinceMs;
     const queued = participant.lastBroadcast !== participant.revision;
     return (queued || participant.lastBroadcastMs >= sinceMs) && knows(recipient, participant);
   });
-  if (missed.length > 0) room.deliver(recipient, updateMessage(missed.map(({ participant }) => participant.info())));
+  if (missed.length === 0) return;
+  room.deliver(recipient, updateMessage(missed.map(({ participant, farewell }) => farewell ?? participant.info())));
 }
 
 /** Counters of the room changed: they go out together with others that follow within 5 s. */

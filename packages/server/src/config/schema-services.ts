@@ -1,6 +1,6 @@
 /** Sections of LiveKit's configuration around the rooms: bus, webhooks, agents, selection of nodes, figures. */
 import { z } from "zod";
-import { decimal, duration, flag, mapping, port, section, text, textList, whole, word } from "./leaves.ts";
+import { decimal, duration, flag, mapping, pending, port, section, text, textList, whole, word } from "./leaves.ts";
 
 /** `redis`. */
 export const redis = () =>
@@ -132,9 +132,9 @@ export const nodeStats = () =>
 /** `api`. */
 export const api = () =>
   section({
-    execution_timeout: duration().default(2000),
-    check_interval: duration().default(100),
-    max_check_interval: duration().default(300_000),
+    execution_timeout: pending(duration().default(2000)),
+    check_interval: pending(duration().default(100)),
+    max_check_interval: pending(duration().default(300_000)),
     enable_psrpc_for_get_list_participants: flag().default(false),
   });
 

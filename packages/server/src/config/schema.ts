@@ -44,7 +44,7 @@ const room = () =>
     empty_timeout: whole(0).default(300),
     /** Seconds after the last one left. */
     departure_timeout: whole(0).default(20),
-    enable_remote_unmute: pending(flag().default(false)),
+    enable_remote_unmute: flag().default(false),
     playout_delay: pending(
       section({ enabled: flag().default(false), min: whole(0).default(0), max: whole(0).default(0) }),
     ),
@@ -136,7 +136,7 @@ export const configSchema = z.strictObject({
   metric: pending(metric()),
   trace: pending(section({ jaeger_url: text().default("") })),
   node_stats: pending(nodeStats()),
-  api: pending(api()),
+  api: api(),
   enable_data_tracks: pending(flag().default(true)),
   enable_participant_data_blob: pending(flag().default(false)),
 });

@@ -12,6 +12,7 @@ import { corsHeaders, preflightHeaders } from "./cors.ts";
 import { demoConfig, demoLibrary, demoToken, type DemoOptions } from "./demo-api.ts";
 import { serveDemo } from "./demo.ts";
 import { healthResponse, type NodeHealth } from "./health.ts";
+import { handleTwirp, TWIRP_PREFIX, type TwirpDeps } from "../twirp/handler.ts";
 import { splitTarget } from "./path.ts";
 
 /** What the app works on. */
@@ -23,6 +24,7 @@ export interface HttpDeps {
   readonly demo: DemoOptions;
   /** Sees every API request with its answer, for the figures. */
   readonly watchApi?: MiddlewareHandler;
+  readonly twirp: TwirpDeps;
   readonly log: Log;
   readonly nowMs: () => number;
 }
@@ -51,6 +53,7 @@ export function createApp(deps: HttpDeps): HttpApp {
   app.all("/", () => healthResponse(deps.health, deps.nowMs()));
   app.all("/rtc/validate", (c) => validate(c, deps, false));
   app.all("/rtc/v1/validate", (c) => validate(c, deps, true));
+  app.all(`${TWIRP_PREFIX}*`, (c) => handleTwirp(deps.twirp, c.req.raw, c.req.path, c.get("token")));
   mountDemo(app, deps);
   app.notFound(empty404);
   return app;

@@ -45,7 +45,8 @@ export class MediaRoutes {
   /** The room that an event is for, or undefined when it is for none, or came too late. */
   roomOf(event: MediaEvent): string | undefined {
     if ("peer" in event) return this.#roomOfPeer.get(event.peer);
-    return event.type === "dataSequence" ? this.#roomOfMember.get(event.participant) : undefined;
+    const aboutMember = event.type === "dataSequence" || event.type === "rpcReply";
+    return aboutMember ? this.#roomOfMember.get(event.participant) : undefined;
   }
 
   /** Rooms and members at the moment: the load. */

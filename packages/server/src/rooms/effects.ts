@@ -6,12 +6,13 @@ import { DisconnectReason, SignalResponse, type SignalRequest } from "@livekit/p
 import type { MediaCommand, MediaEvent } from "@stoa/core/engine/protocol";
 import type { Effect } from "@stoa/core/room/effects";
 import type { ParticipantSid } from "@stoa/core/room/sid";
-import { kindDetailToClaim, kindToClaim } from "../auth/claims.ts";
-import { refreshToken, type KeyPair } from "../auth/create.ts";
-import { videoGrantOf } from "../auth/grants.ts";
+import type { KeyPair } from "../auth/create.ts";
 import type { Log } from "@stoa/io/log";
 import type { MediaPort } from "../media/media-port.ts";
 import type { Connections } from "./connections.ts";
+import type { Forwards } from "./forwards.ts";
+import { signRefreshed } from "./refreshed-token.ts";
+import type { RpcWaiters } from "./rpc-waiters.ts";
 import type { RoomRunner } from "./runner.ts";
 
 type EffectOf<T extends Effect["type"]> = Extract<Effect, { type: T }>;
@@ -20,6 +21,8 @@ type EffectOf<T extends Effect["type"]> = Extract<Effect, { type: T }>;
 export interface RoomObserver {
   onRoomCreated?(event: EffectOf<"roomCreated">): void;
   onParticipant?(room: string, event: EffectOf<"participantEvent">): void;
+  /** An agent is wanted, or not wanted any more. */
+  onDispatch?(room: string, event: EffectOf<"dispatchCreated" | "dispatchDeleted">): void;
   onRoomUpdated?(event: EffectOf<"roomUpdated">): void;
   onRoomClosed?(event: EffectOf<"roomClosed">): void;
   /** Each message to a client, each request of one, each word to and from the media worker: be quick. */
@@ -36,6 +39,9 @@ export interface EffectDeps {
   /** Signs refreshed tokens. */
   readonly signer: KeyPair;
   readonly observers: readonly RoomObserver[];
+  /** Who waits for the outcome of a call to a participant. */
+  readonly rpcs: RpcWaiters;
+  readonly forwards: Forwards;
   readonly log: Log;
   readonly nowMs: () => number;
   readonly forget: (runner: RoomRunner) => void;
@@ -101,6 +107,19 @@ export class EffectPerformer {
       case "roomCreated":
         this.tell((observer) => observer.onRoomCreated?.(effect));
         break;
+      case "forwarded":
+        this.#deps.forwards.tell(runner, effect.destination, effect.forwarded);
+        break;
+      case "forwardEnded":
+        this.#deps.forwards.end(runner, effect.source);
+        break;
+      case "rpcDone":
+        this.#deps.rpcs.settle(effect.id, effect.outcome);
+        break;
+      case "dispatchCreated":
+      case "dispatchDeleted":
+        this.tell((observer) => observer.onDispatch?.(runner.name, effect));
+        break;
       case "roomUpdated":
         this.tell((observer) => observer.onRoomUpdated?.(effect));
         break;
@@ -116,24 +135,7 @@ export class EffectPerformer {
     const { connections, signer, nowMs } = this.#deps;
     const connection = connections.get(effect.connection);
     if (!connection) return;
-    const { claims } = effect;
-    const { grants, video, tokenExpiresAtMs } = connection.request;
-    const token = await refreshToken(
-      signer,
-      {
-        identity: claims.identity,
-        name: claims.name,
-        kind: kindToClaim(claims.kind),
-        kindDetails: claims.kindDetails.length > 0 ? claims.kindDetails.map(kindDetailToClaim) : undefined,
-        metadata: claims.metadata,
-        attributes: claims.attributes,
-        video: { ...videoGrantOf(video, claims.grants), room: runner.name },
-        roomConfig: grants.roomConfig,
-        roomPreset: grants.roomPreset,
-      },
-      tokenExpiresAtMs,
-      nowMs(),
-    );
+    const token = await signRefreshed(signer, connection.request, effect.claims, runner.name, nowMs());
     connections
       .get(effect.connection)
       ?.socket.send(new SignalResponse({ message: { case: "refreshToken", value: token } }));

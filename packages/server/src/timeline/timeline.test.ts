@@ -199,6 +199,7 @@ describe("reading timelines", () => {
     const app = createApp({
       keys: KEYS,
       door: undefined as never,
+      twirp: undefined as never,
       health: { updatedAtMs: START_MS },
       maxBodyBytes: 0,
       demo: { root: "/nowhere", signer: undefined },

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, test } from "node:test";
-import { DisconnectReason, ParticipantInfo, Room as RoomInfo, RoomConfiguration, TrackInfo } from "@livekit/protocol";
+import { DisconnectReason, ParticipantInfo, Room as RoomInfo, TrackInfo } from "@livekit/protocol";
 import type { ParticipantEventKind } from "@stoa/core/room/effects";
 import { createRandom } from "@stoa/io/random";
 import { until } from "@stoa/testkit/until";
@@ -84,7 +84,7 @@ function webhooks(urls: readonly string[], yaml = "", more: { poster?: Poster } 
     });
   };
   const create = () => {
-    hooks.observer.onRoomCreated!({ type: "roomCreated", room, config: new RoomConfiguration() });
+    hooks.observer.onRoomCreated!({ type: "roomCreated", room });
   };
   const close = () => hooks.observer.onRoomClosed!({ type: "roomClosed", room, reason: DisconnectReason.ROOM_CLOSED });
   return { hooks, log, figures, create, happen, close, participant };
