@@ -115,9 +115,10 @@ export class StoaServer {
   }
 
   async #close(): Promise<void> {
-    const { registry, signal, media, outside } = this.#parts;
+    const { registry, signal, media, agents, outside } = this.#parts;
     clearInterval(this.#heartbeat);
     const closed = closeAll([...this.#listeners, ...this.#metrics]);
+    agents.close();
     registry.closeAll(DisconnectReason.SERVER_SHUTDOWN);
     await signal.drained(LEAVE_WITHIN_MS);
     signal.close();

@@ -24,6 +24,7 @@ export interface Outside {
   readonly metrics: { readonly instruments: Instruments; readonly settings: MetricsSettings } | undefined;
   readonly observers: readonly RoomObserver[];
   readonly onLoad: (worker: number, load: WorkerLoad | undefined) => void;
+  readonly onAgents: (workers: number, jobs: number) => void;
   readonly onRefused: (status: number) => void;
   readonly watchApi: MiddlewareHandler;
 }
@@ -47,6 +48,10 @@ export function assembleOutside({ config, keys }: LoadedConfig, nodeId: string, 
     metrics: settings && { instruments, settings },
     observers: [webhooks.observer, new RoomFigures(instruments, nowMs), new TimelineObserver(timelines, log, nowMs)],
     onLoad: (worker, load) => workers.note(worker, load),
+    onAgents: (agentWorkers, agentJobs) => {
+      instruments.agentWorkers.set(agentWorkers);
+      instruments.agentJobs.set(agentJobs);
+    },
     onRefused: (status) => noteRefusal(instruments, status),
     watchApi: twirpWatcher(instruments, nowMs),
   };

@@ -1,11 +1,17 @@
 /** The server put together from its configuration: the only place where parts meet. Nothing listens yet. */
 import { fileURLToPath } from "node:url";
+import type { Random } from "@stoa/core/crypto";
+import { noteJob } from "@stoa/core/room/admin/dispatch";
+import { removeParticipant } from "@stoa/core/room/admin/remove-participant";
+import type { ServerFacts } from "@stoa/core/room/options";
 import { newSid } from "@stoa/core/room/sid";
+import { serverInfo } from "@stoa/core/room/state";
 import { fingerprintOf, generateCertificate } from "@stoa/io/accel/certificate";
 import { parseAccelMode } from "@stoa/io/accel/probe";
 import { nowMs } from "@stoa/io/clock";
 import type { Log } from "@stoa/io/log";
 import { createRandom } from "@stoa/io/random";
+import { AgentServer } from "./agents/agent-server.ts";
 import { listensOnLoopbackOnly } from "./config/address.ts";
 import type { LoadedConfig } from "./config/load.ts";
 import { planWorkers } from "./config/ports.ts";
@@ -45,6 +51,7 @@ export interface ServerParts {
   readonly signal: SignalServer;
   readonly registry: RoomRegistry;
   readonly media: MediaWorkers;
+  readonly agents: AgentServer;
   readonly outside: Outside;
   /** Set every two seconds: the health check looks at it. */
   readonly health: { updatedAtMs: number };
@@ -66,19 +73,9 @@ export function assemble(options: PresetOptions): ServerParts {
   if ("mistake" in presets) {
     throw operatorError("bad_config", `"room.room_configurations.${presets.mistake}" is not a room configuration.`);
   }
-  const facts = {
-    version: LIVEKIT_VERSION,
-    nodeId,
-    region: config.region,
-    enabledCodecs: config.room.enabled_codecs.map(({ mime, fmtp_line: fmtp }) => (fmtp ? { mime, fmtp } : { mime })),
-    iceServers: (participant: string) => iceServersFor(config, participant, nowMs()),
-    limits: {
-      nameBytes: config.limit.max_participant_name_length,
-      metadataBytes: config.limit.max_metadata_size,
-      attributesBytes: config.limit.max_attributes_size,
-    },
-  };
-  const observers = [...outside.observers, ...options.observers];
+  const facts = serverFacts(config, nodeId);
+  const agents = assembleAgents(options, nodeId, random, outside);
+  const observers = [...outside.observers, agents.observer, ...options.observers];
   const registry = new RoomRegistry({
     config,
     presets,
@@ -91,9 +88,14 @@ export function assemble(options: PresetOptions): ServerParts {
     log,
     nowMs,
   });
+  agents.serve({
+    noteJob: (room, dispatch, job) => void registry.find(room)?.act(noteJob(dispatch, job)),
+    removeAgent: (room, identity) => void registry.find(room)?.act(removeParticipant(identity)),
+  });
   const maxMessageBytes = config.limit.signal_message_size_limit;
   const { onRefused, watchApi } = outside;
-  const signal = new SignalServer({ keys, door: registry, maxMessageBytes, onRefused, log, nowMs });
+  const routes = new Map([["/agent", agents.upgrade]]);
+  const signal = new SignalServer({ keys, door: registry, routes, maxMessageBytes, onRefused, log, nowMs });
   const health = { updatedAtMs: nowMs() };
   const app = createApp({
     keys,
@@ -107,13 +109,48 @@ export function assemble(options: PresetOptions): ServerParts {
     nowMs,
   });
   mountTimelines(app, outside.timelines, nowMs);
-  return { app, signal, registry, media, outside, health };
+  return { app, signal, registry, media, agents, outside, health };
 }
 
 /** The key that signs what the server itself hands out: the first of the configuration. */
 export function firstKey({ keys }: LoadedConfig): KeyPair {
   const [key, secret] = keys.entries().next().value!;
   return { key, secret };
+}
+
+/** What rooms tell their clients about this server. */
+function serverFacts(config: Config, nodeId: string): ServerFacts {
+  return {
+    version: LIVEKIT_VERSION,
+    nodeId,
+    region: config.region,
+    enabledCodecs: config.room.enabled_codecs.map(({ mime, fmtp_line: fmtp }) => (fmtp ? { mime, fmtp } : { mime })),
+    iceServers: (participant: string) => iceServersFor(config, participant, nowMs()),
+    limits: {
+      nameBytes: config.limit.max_participant_name_length,
+      metadataBytes: config.limit.max_metadata_size,
+      attributesBytes: config.limit.max_attributes_size,
+    },
+  };
+}
+
+function assembleAgents({ loaded, log }: PresetOptions, nodeId: string, random: Random, { onAgents }: Outside) {
+  const { config, keys } = loaded;
+  const { target_load, enable_user_data_recording, enable_user_data_redaction } = config.agents;
+  return new AgentServer({
+    keys,
+    info: serverInfo({ version: LIVEKIT_VERSION, nodeId, region: config.region }),
+    settings: {
+      targetLoad: target_load,
+      enableRecording: enable_user_data_recording,
+      enableRedaction: enable_user_data_redaction,
+      maxMessageBytes: config.limit.agent_signal_message_size_limit,
+    },
+    random,
+    log,
+    nowMs,
+    onLoad: onAgents,
+  });
 }
 
 function assembleMedia(options: PresetOptions, { onLoad }: Outside): MediaWorkers {

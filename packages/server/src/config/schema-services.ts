@@ -99,12 +99,14 @@ export const agents = () =>
     enable_user_data_recording: flag().default(false),
     enable_user_data_redaction: flag().default(false),
     target_load: decimal().default(0.7),
-    endpoints: section({
-      disabled: flag().default(false),
-      max_streams: whole(0).default(0),
-      max_tunnels: whole(0).default(0),
-      tunnel_drain_timeout: duration().default(0),
-    }),
+    endpoints: pending(
+      section({
+        disabled: flag().default(false),
+        max_streams: whole(0).default(0),
+        max_tunnels: whole(0).default(0),
+        tunnel_drain_timeout: duration().default(0),
+      }),
+    ),
   });
 
 /** `metric`. */

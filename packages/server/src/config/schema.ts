@@ -77,7 +77,7 @@ const limit = () =>
     max_data_track_custom_encoding_length: pending(whole(0).default(32)),
     subscribe_pace_shadow_rates: pending(z.array(decimal()).default([])),
     signal_message_size_limit: whole(0).default(2 << 20),
-    agent_signal_message_size_limit: pending(whole(0).default(2 << 20)),
+    agent_signal_message_size_limit: whole(0).default(2 << 20),
     max_api_request_body_size: whole(0).default(10 << 20),
   });
 
@@ -132,7 +132,7 @@ export const configSchema = z.strictObject({
   node_selector: pending(nodeSelector()),
   signal_relay: pending(signalRelay()),
   psrpc: pending(psrpc()),
-  agents: pending(agents()),
+  agents: agents(),
   metric: pending(metric()),
   trace: pending(section({ jaeger_url: text().default("") })),
   node_stats: pending(nodeStats()),

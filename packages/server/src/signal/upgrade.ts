@@ -8,7 +8,7 @@ import type { Duplex } from "node:stream";
 import type { SignalId } from "@stoa/core/room/effects";
 import type { Log } from "@stoa/io/log";
 import { WebSocketServer } from "ws";
-import { authenticate, isRefused, type KeyProvider } from "../auth/verify.ts";
+import { authenticate, isRefused, type KeyProvider, type VerifiedToken } from "../auth/verify.ts";
 import { corsHeaders } from "../http/cors.ts";
 import { splitTarget } from "../http/path.ts";
 import { readConnectRequest, type ConnectRequest, type Doorkeeper } from "./connect-request.ts";
@@ -29,10 +29,20 @@ export interface SignalDoor extends Doorkeeper {
   join(request: ConnectRequest, socket: SignalSocket): HttpFailure | undefined;
 }
 
+/** Another path that is a WebSocket; it answers 101 itself, or says why not. */
+export type UpgradeRoute = (
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+  token: VerifiedToken | undefined,
+) => HttpFailure | undefined;
+
 /** What the upgrades work on. */
 export interface SignalDeps {
   readonly keys: KeyProvider;
   readonly door: SignalDoor;
+  /** By path. */
+  readonly routes?: ReadonlyMap<string, UpgradeRoute>;
   /** 0 = no limit. */
   readonly maxMessageBytes: number;
   /** Somebody was refused, with this status: for the figures. */
@@ -97,11 +107,12 @@ export class SignalServer {
   async #upgrade(server: Server, request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     const { path, query } = splitTarget(request.url ?? "/");
     const signal = Object.hasOwn(SIGNAL_PATHS, path) ? SIGNAL_PATHS[path] : undefined;
-    if (!signal || request.headers.upgrade?.toLowerCase() !== "websocket") {
+    const route = this.#deps.routes?.get(path);
+    if ((!signal && !route) || request.headers.upgrade?.toLowerCase() !== "websocket") {
       answerAsPlainHttp(server, request, socket);
       return;
     }
-    const { keys, door, nowMs, log } = this.#deps;
+    const { keys, nowMs, log } = this.#deps;
     const parameters = new URLSearchParams(query);
     const token = await authenticate(keys, request.headers.authorization, parameters.get("access_token"), nowMs());
     if (isRefused(token)) {
@@ -110,23 +121,32 @@ export class SignalServer {
       refuse(request, socket, path, httpFailure("unauthenticated", token.refused));
       return;
     }
-    const connect = readConnectRequest(
-      {
-        query: parameters,
-        token,
-        needsJoinRequest: signal.needsJoinRequest,
-        strict: false,
-        header: (name) => headerOf(request, name),
-        remoteAddress: request.socket.remoteAddress ?? "",
-      },
-      door,
-    );
-    const failure =
-      "status" in connect ? connect : (handshakeMistake(request) ?? this.#enter(connect, request, socket, head));
+    const failure = route
+      ? (handshakeMistake(request) ?? route(request, socket, head, token))
+      : this.#join(signal!, { request, socket, head, parameters, token });
     if (!failure) return;
     log.info("join refused", { path, status: failure.status, reason: failure.body });
     this.#deps.onRefused?.(failure.status);
     refuse(request, socket, path, failure);
+  }
+
+  #join(
+    { needsJoinRequest }: { readonly needsJoinRequest: boolean },
+    upgrade: {
+      readonly request: IncomingMessage;
+      readonly socket: Duplex;
+      readonly head: Buffer;
+      readonly parameters: URLSearchParams;
+      readonly token: VerifiedToken | undefined;
+    },
+  ): HttpFailure | undefined {
+    const { request, socket, head, parameters: query, token } = upgrade;
+    const header = (name: string) => headerOf(request, name);
+    const remoteAddress = request.socket.remoteAddress ?? "";
+    const input = { query, token, needsJoinRequest, strict: false, header, remoteAddress };
+    const connect = readConnectRequest(input, this.#deps.door);
+    if ("status" in connect) return connect;
+    return handshakeMistake(request) ?? this.#enter(connect, request, socket, head);
   }
 
   #enter(connect: ConnectRequest, request: IncomingMessage, socket: Duplex, head: Buffer): HttpFailure | undefined {
