@@ -14,6 +14,7 @@ import type { LoadedConfig } from "./config/load.ts";
 import { closeAll, listenAll, type Listener } from "./listen.ts";
 import { createMetricsServer } from "./metrics/endpoint.ts";
 import { assemble, type ServerParts } from "./preset.ts";
+import { reload, type Reloaded } from "./reload/reload.ts";
 import type { RoomObserver } from "./rooms/effects.ts";
 import type { RoomFactory } from "./rooms/machine.ts";
 
@@ -107,6 +108,14 @@ export class StoaServer {
       port: this.#listeners[0]?.port ?? 0,
       candidates: this.#parts.media.candidates,
     };
+  }
+
+  /**
+   * Takes another configuration over without dropping anybody; what needs a new start is said in the log. Throws an
+   * operator error, and changes nothing, when something is wrong with it.
+   */
+  reload(next: LoadedConfig): Reloaded {
+    return reload(this.#parts, this.#options.loaded, next, this.#options.log);
   }
 
   /** Ends the server; may be called at any time, and again. */

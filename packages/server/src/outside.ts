@@ -4,7 +4,8 @@ import type { WorkerLoad } from "@stoa/core/engine/protocol";
 import { nowMs } from "@stoa/io/clock";
 import type { Log } from "@stoa/io/log";
 import type { MiddlewareHandler } from "hono";
-import type { LoadedConfig } from "./config/load.ts";
+import type { KeyProvider } from "./auth/verify.ts";
+import type { Config } from "./config/schema.ts";
 import { noteRefusal, twirpWatcher, webhookFigures } from "./metrics/edge-figures.ts";
 import { readMetricsSettings, type MetricsSettings } from "./metrics/endpoint.ts";
 import { createInstruments, type Instruments } from "./metrics/instruments.ts";
@@ -29,8 +30,17 @@ export interface Outside {
   readonly watchApi: MiddlewareHandler;
 }
 
+/** What all parts stand on. */
+export interface Basics {
+  readonly config: Config;
+  readonly keys: KeyProvider;
+  readonly nodeId: string;
+  readonly random: Random;
+  readonly log: Log;
+}
+
 /** Throws an operator error for what the configuration cannot mean. */
-export function assembleOutside({ config, keys }: LoadedConfig, nodeId: string, random: Random, log: Log): Outside {
+export function assembleOutside({ config, keys, nodeId, random, log }: Basics): Outside {
   const settings = readMetricsSettings(config);
   const instruments = createInstruments(nodeId, { process: settings !== undefined });
   const webhooks: Webhooks = new Webhooks({

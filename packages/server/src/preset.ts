@@ -1,6 +1,5 @@
 /** The server put together from its configuration: the only place where parts meet. Nothing listens yet. */
 import { fileURLToPath } from "node:url";
-import type { Random } from "@stoa/core/crypto";
 import { noteJob } from "@stoa/core/room/admin/dispatch";
 import { removeParticipant } from "@stoa/core/room/admin/remove-participant";
 import type { ServerFacts } from "@stoa/core/room/options";
@@ -22,7 +21,7 @@ import { operatorError } from "./errors.ts";
 import { createApp, type HttpApp } from "./http/app.ts";
 import { MediaWorkers } from "./media/media-workers.ts";
 import type { WorkerInit } from "./media/worker-init.ts";
-import { assembleOutside, type Outside } from "./outside.ts";
+import { assembleOutside, type Basics, type Outside } from "./outside.ts";
 import type { RoomFactory } from "./rooms/machine.ts";
 import type { RoomObserver } from "./rooms/effects.ts";
 import { RoomRegistry } from "./rooms/registry.ts";
@@ -47,6 +46,8 @@ export interface PresetOptions {
 
 /** The parts that `main` starts and stops. */
 export interface ServerParts {
+  /** Secret by API key, as they are now. */
+  readonly keys: Map<string, string>;
   readonly app: HttpApp;
   readonly signal: SignalServer;
   readonly registry: RoomRegistry;
@@ -63,18 +64,19 @@ const DEMO_ROOT = fileURLToPath(new URL("../assets/demo", import.meta.url));
 /** Wires a server. Throws an operator error for what the configuration cannot mean. */
 export function assemble(options: PresetOptions): ServerParts {
   const { loaded, log } = options;
-  const { config, keys } = loaded;
+  const { config } = loaded;
+  const keys = new Map(loaded.keys); // a reload changes it
   const random = createRandom();
-  const signer = firstKey(loaded);
+  const signer = liveSigner(keys);
   const nodeId = newSid(random, "ND_");
-  const outside = assembleOutside(loaded, nodeId, random, log);
+  const outside = assembleOutside({ config, keys, nodeId, random, log });
   const media = assembleMedia(options, outside);
   const presets = readPresets(config);
   if ("mistake" in presets) {
     throw operatorError("bad_config", `"room.room_configurations.${presets.mistake}" is not a room configuration.`);
   }
   const facts = serverFacts(config, nodeId);
-  const agents = assembleAgents(options, nodeId, random, outside);
+  const agents = assembleAgents({ config, keys, nodeId, random, log }, outside);
   const observers = [...outside.observers, agents.observer, ...options.observers];
   const registry = new RoomRegistry({
     config,
@@ -101,7 +103,7 @@ export function assemble(options: PresetOptions): ServerParts {
     keys,
     door: registry,
     health,
-    maxBodyBytes: config.limit.max_api_request_body_size,
+    maxBodyBytes: () => config.limit.max_api_request_body_size,
     watchApi,
     twirp: { api: createApi({ registry, config }), log, nowMs },
     demo: { root: DEMO_ROOT, signer: config.development ? signer : undefined },
@@ -109,11 +111,11 @@ export function assemble(options: PresetOptions): ServerParts {
     nowMs,
   });
   mountTimelines(app, outside.timelines, nowMs);
-  return { app, signal, registry, media, agents, outside, health };
+  return { keys, app, signal, registry, media, agents, outside, health };
 }
 
 /** The key that signs what the server itself hands out: the first of the configuration. */
-export function firstKey({ keys }: LoadedConfig): KeyPair {
+export function firstKey({ keys }: Pick<LoadedConfig, "keys">): KeyPair {
   const [key, secret] = keys.entries().next().value!;
   return { key, secret };
 }
@@ -126,16 +128,18 @@ function serverFacts(config: Config, nodeId: string): ServerFacts {
     region: config.region,
     enabledCodecs: config.room.enabled_codecs.map(({ mime, fmtp_line: fmtp }) => (fmtp ? { mime, fmtp } : { mime })),
     iceServers: (participant: string) => iceServersFor(config, participant, nowMs()),
-    limits: {
-      nameBytes: config.limit.max_participant_name_length,
-      metadataBytes: config.limit.max_metadata_size,
-      attributesBytes: config.limit.max_attributes_size,
+    get limits() {
+      const { max_participant_name_length, max_metadata_size, max_attributes_size } = config.limit;
+      return {
+        nameBytes: max_participant_name_length,
+        metadataBytes: max_metadata_size,
+        attributesBytes: max_attributes_size,
+      };
     },
   };
 }
 
-function assembleAgents({ loaded, log }: PresetOptions, nodeId: string, random: Random, { onAgents }: Outside) {
-  const { config, keys } = loaded;
+function assembleAgents({ config, keys, nodeId, random, log }: Basics, { onAgents }: Outside): AgentServer {
   const { target_load, enable_user_data_recording, enable_user_data_redaction } = config.agents;
   return new AgentServer({
     keys,
@@ -151,6 +155,18 @@ function assembleAgents({ loaded, log }: PresetOptions, nodeId: string, random: 
     nowMs,
     onLoad: onAgents,
   });
+}
+
+/** The first key of those that there are now. */
+function liveSigner(keys: ReadonlyMap<string, string>): KeyPair {
+  return {
+    get key() {
+      return firstKey({ keys }).key;
+    },
+    get secret() {
+      return firstKey({ keys }).secret;
+    },
+  };
 }
 
 function assembleMedia(options: PresetOptions, { onLoad }: Outside): MediaWorkers {

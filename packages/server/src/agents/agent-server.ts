@@ -92,6 +92,11 @@ export class AgentServer {
     return undefined;
   };
 
+  /** Another limit for connections that come from now on; 0 = none. */
+  limitMessages(bytes: number): void {
+    this.#ws.options.maxPayload = bytes;
+  }
+
   /** Workers connect elsewhere; jobs that run go on. */
   close(): void {
     clearTimeout(this.#timer);

@@ -20,7 +20,8 @@ export interface HttpDeps {
   readonly keys: KeyProvider;
   readonly door: Doorkeeper;
   readonly health: NodeHealth;
-  readonly maxBodyBytes: number;
+  /** 0 = no limit; asked for each request. */
+  readonly maxBodyBytes: () => number;
   readonly demo: DemoOptions;
   /** Sees every API request with its answer, for the figures. */
   readonly watchApi?: MiddlewareHandler;
@@ -46,9 +47,7 @@ export function createApp(deps: HttpDeps): HttpApp {
   });
   app.use(cors);
   if (deps.watchApi) app.use("/twirp/*", deps.watchApi);
-  if (deps.maxBodyBytes > 0) {
-    app.use(bodyLimit({ maxSize: deps.maxBodyBytes, onError: (c) => plain(c, 413, "request body too large") }));
-  }
+  app.use(limitBody(deps.maxBodyBytes));
   app.use(tokenMiddleware(deps));
   app.all("/", () => healthResponse(deps.health, deps.nowMs()));
   app.all("/rtc/validate", (c) => validate(c, deps, false));
@@ -84,6 +83,14 @@ const cors: MiddlewareHandler<Env> = async (c, next) => {
   for (const [name, value] of Object.entries(corsHeaders(origin, c.req.path))) c.res.headers.set(name, value);
   return undefined;
 };
+
+function limitBody(maxBodyBytes: () => number): MiddlewareHandler<Env> {
+  return async (c, next) => {
+    const maxSize = maxBodyBytes();
+    if (maxSize === 0) return next();
+    return bodyLimit({ maxSize, onError: () => plain(c, 413, "request body too large") })(c, next);
+  };
+}
 
 function tokenMiddleware({ keys, nowMs, log }: HttpDeps): MiddlewareHandler<Env> {
   return async (c, next) => {

@@ -49,7 +49,6 @@ export interface RegistryDeps {
 }
 
 export class RoomRegistry implements SignalDoor, MediaListener {
-  readonly limits: ConnectLimits;
   readonly #deps: RegistryDeps;
   readonly #rooms = new Map<string, RoomRunner>();
   readonly #connections = new Connections();
@@ -61,13 +60,6 @@ export class RoomRegistry implements SignalDoor, MediaListener {
 
   constructor(deps: RegistryDeps) {
     this.#deps = deps;
-    const { limit } = deps.config;
-    this.limits = {
-      identityBytes: limit.max_participant_identity_length,
-      roomNameBytes: limit.max_room_name_length,
-      metadataBytes: limit.max_metadata_size,
-      attributesBytes: limit.max_attributes_size,
-    };
     this.#performer = new EffectPerformer({
       connections: this.#connections,
       media: deps.media,
@@ -119,6 +111,16 @@ export class RoomRegistry implements SignalDoor, MediaListener {
     const { signer, nowMs } = this.#deps;
     const request = this.#connections.get(connection)?.request;
     return request && signRefreshed(signer, request, claims, room, nowMs());
+  }
+
+  get limits(): ConnectLimits {
+    const { limit } = this.#deps.config;
+    return {
+      identityBytes: limit.max_participant_identity_length,
+      roomNameBytes: limit.max_room_name_length,
+      metadataBytes: limit.max_metadata_size,
+      attributesBytes: limit.max_attributes_size,
+    };
   }
 
   findRoom(room: string, mayCreate: boolean): HttpFailure | undefined {

@@ -85,6 +85,11 @@ export class SignalServer {
     });
   }
 
+  /** Another limit for connections that come from now on; 0 = none. */
+  limitMessages(bytes: number): void {
+    this.#ws.options.maxPayload = bytes;
+  }
+
   /** Open connections. */
   get size(): number {
     return this.#sockets.size;

@@ -201,7 +201,7 @@ describe("reading timelines", () => {
       door: undefined as never,
       twirp: undefined as never,
       health: { updatedAtMs: START_MS },
-      maxBodyBytes: 0,
+      maxBodyBytes: () => 0,
       demo: { root: "/nowhere", signer: undefined },
       log: recordingLog(),
       nowMs: () => START_MS + 1000,
