@@ -42,7 +42,7 @@ export function forwardIteration(world: World, kind: Kind, payloadBytes: number,
   run();
   run();
   for (let event = forwarder.pollEvent(); event; event = forwarder.pollEvent());
-  const reached = forwarder.stats(PUBLISHER + subscribers)?.packetsOut ?? 0;
+  const reached = forwarder.meter(PUBLISHER + subscribers)?.take(nowMs()).packetsOut ?? 0;
   if (reached < 2) throw new Error("the last subscriber is not forwarded to: nothing was measured");
   return { packets: subscribers, prepare: () => {}, run };
 }

@@ -4,7 +4,8 @@ import { randomBytes } from "node:crypto";
 import { createSocket } from "node:dgram";
 import { after, before, test } from "node:test";
 import { createAccessToken } from "@stoa/testkit/access-token";
-import { type CallPage, launchChromium, openPage } from "@stoa/testkit/browser";
+import { launchChromium, openPage } from "@stoa/testkit/browser";
+import type { CallPage } from "@stoa/testkit/call-page";
 import { plainJoinRequest, RawSignal } from "@stoa/testkit/raw-signal";
 import { type ServerProcess, startServer } from "@stoa/testkit/server-process";
 

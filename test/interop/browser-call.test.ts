@@ -1,7 +1,8 @@
 /** Unmodified livekit-client in Chromium against a server process: the first call in all its parts. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { type CallPage, launchChromium, openPage } from "@stoa/testkit/browser";
+import { launchChromium, openPage } from "@stoa/testkit/browser";
+import type { CallPage } from "@stoa/testkit/call-page";
 import { type ServerProcess, startServer } from "@stoa/testkit/server-process";
 import { until } from "@stoa/testkit/until";
 
@@ -105,16 +106,6 @@ test("a page forced to two peer connections calls one with a single one", async 
   await until(async () => (await a.data()).length + (await b.data()).length === 2, 5000, "a message each way");
   await close(a, b);
 });
-
-for (const codec of ["vp8", "h264", "vp9", "av1"]) {
-  test(`video in ${codec} moves at the other side`, async () => {
-    const [a, b] = (await pages(["ada", "bob"], `codec-${codec}`)) as [CallPage, CallPage];
-    await a.publishCamera({ width: 320, height: 180, options: { videoCodec: codec, backupCodec: false } });
-    await b.sees("ada", { steps: 15 });
-    assert.equal((await b.call<string>("codecOf", "ada")).toLowerCase(), `video/${codec}`);
-    await close(a, b);
-  });
-}
 
 test("three people in one room, each sees and hears the two others", async () => {
   const names = ["ada", "bob", "cleo"];

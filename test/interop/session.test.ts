@@ -1,7 +1,8 @@
 /** A session over time: sockets that break, tracks that come and go, settings, sources, destinations, permissions. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { type CallPage, launchChromium, openPage } from "@stoa/testkit/browser";
+import { launchChromium, openPage } from "@stoa/testkit/browser";
+import type { CallPage } from "@stoa/testkit/call-page";
 import { type ServerProcess, startServer } from "@stoa/testkit/server-process";
 import { until } from "@stoa/testkit/until";
 

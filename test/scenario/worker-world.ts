@@ -6,6 +6,8 @@
 import { MediaEngine } from "@stoa/core/engine/engine";
 import type {
   CodecSpec,
+  CongestionSpec,
+  ExtensionIds,
   MediaEvent,
   MemberSpec,
   ReceiverSpec,
@@ -26,6 +28,7 @@ import { VirtualClock } from "@stoa/testkit/virtual-clock";
 
 const SERVER_ADDRESS = "10.0.0.1";
 const ROOM = "RM_test";
+const UNMANAGED: CongestionSpec = { enabled: false, allowPause: false };
 
 export const VP8: CodecSpec = {
   payloadType: 96,
@@ -86,7 +89,7 @@ export class World {
   }
 
   /** A participant with one peer connection, connected. */
-  join(name: string, more: Partial<MemberSpec> = {}): Client {
+  join(name: string, more: Partial<MemberSpec> = {}, congestion: CongestionSpec = UNMANAGED): Client {
     const client = new Client(this, this.#clients.length + 1);
     this.#clients.push(client);
     const { nowMs } = this.clock;
@@ -111,7 +114,7 @@ export class World {
         room: ROOM,
         participant,
         channels: [],
-        congestion: { enabled: false, allowPause: false },
+        congestion,
         playoutDelay: undefined,
         ...credentials,
       },
@@ -128,21 +131,22 @@ export class World {
     return client;
   }
 
-  publish(client: Client, track: string, ssrc: number): void {
+  /** A stream, or several layers by rising quality; each has its RTX under the next number. */
+  publish(client: Client, track: string, ...ssrcs: readonly number[]): void {
     const receiver: ReceiverSpec = {
       mid: "0",
       kind: "video",
       track,
       codecs: [VP8],
       extensions: {},
-      ssrcs: [{ ssrc, rtxSsrc: ssrc + 1 }],
+      ssrcs: ssrcs.map((ssrc) => ({ ssrc, rtxSsrc: ssrc + 1 })),
       rids: [],
       codecIndex: 0,
     };
     this.engine.handleCommand({ type: "setReceivers", peer: client.id, receivers: [receiver] }, this.clock.nowMs);
   }
 
-  subscribe(client: Client, track: string, ssrc: number): void {
+  subscribe(client: Client, track: string, ssrc: number, extensions: ExtensionIds = {}): void {
     const sender: SenderSpec = {
       mid: "1",
       kind: "video",
@@ -150,7 +154,7 @@ export class World {
       ssrc,
       rtxSsrc: ssrc + 1,
       codecs: [VP8],
-      extensions: {},
+      extensions,
       cname: "c",
     };
     this.engine.handleCommand({ type: "setSenders", peer: client.id, senders: [sender] }, this.clock.nowMs);
@@ -181,6 +185,11 @@ export class World {
 
 /** One client with one peer connection. */
 export class Client {
+  /** Where datagrams reach it. */
+  get host(): string {
+    return this.#endpoint.name;
+  }
+
   readonly id: number;
   readonly peer: Peer;
   readonly messages: Message[] = [];

@@ -13,7 +13,7 @@ const CORE = join(ROOT, "packages", "core", "src");
 const ORDER = [
   ["clock", "errors", "crypto", "slab", "paths"],
   ["ice", "dtls", "srtp", "sctp"],
-  ["peer"],
+  ["peer", "congestion"],
   ["media"],
   ["data"],
   ["engine"],

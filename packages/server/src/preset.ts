@@ -2,7 +2,7 @@
 import { fileURLToPath } from "node:url";
 import { noteJob } from "@stoa/core/room/admin/dispatch";
 import { removeParticipant } from "@stoa/core/room/admin/remove-participant";
-import type { ServerFacts } from "@stoa/core/room/options";
+import type { MediaPolicy, ServerFacts } from "@stoa/core/room/options";
 import { newSid } from "@stoa/core/room/sid";
 import { serverInfo } from "@stoa/core/room/state";
 import { fingerprintOf, generateCertificate } from "@stoa/io/accel/certificate";
@@ -14,6 +14,7 @@ import { AgentServer } from "./agents/agent-server.ts";
 import { listensOnLoopbackOnly } from "./config/address.ts";
 import type { LoadedConfig } from "./config/load.ts";
 import { planWorkers } from "./config/ports.ts";
+import { transportPolicy } from "./config/transport-policy.ts";
 import type { Config } from "./config/schema.ts";
 import { iceServersFor } from "./config/turn-servers.ts";
 import type { KeyPair } from "./auth/create.ts";
@@ -127,6 +128,7 @@ function serverFacts(config: Config, nodeId: string): ServerFacts {
     nodeId,
     region: config.region,
     enabledCodecs: config.room.enabled_codecs.map(({ mime, fmtp_line: fmtp }) => (fmtp ? { mime, fmtp } : { mime })),
+    transport: transportPolicy(config.rtc),
     iceServers: (participant: string) => iceServersFor(config, participant, nowMs()),
     get limits() {
       const { max_participant_name_length, max_metadata_size, max_attributes_size } = config.limit;
@@ -136,6 +138,16 @@ function serverFacts(config: Config, nodeId: string): ServerFacts {
         attributesBytes: max_attributes_size,
       };
     },
+    media: mediaPolicy(config),
+  };
+}
+
+function mediaPolicy({ rtc, video }: Config): MediaPolicy {
+  const { enabled, allow_pause: allowPause } = rtc.congestion_control;
+  return {
+    congestion: { enabled, allowPause },
+    dynacastPauseDelayMs: video.dynacast_pause_delay,
+    codecRegressionThreshold: video.codec_regression_threshold,
   };
 }
 
@@ -175,11 +187,20 @@ function assembleMedia(options: PresetOptions, { onLoad }: Outside): MediaWorker
   const certificate = generateCertificate(nowMs());
   const accel = parseAccelMode(env["STOA_ACCEL"]);
   const announce = announceRules(config);
+  const { active_level, min_percentile, update_interval, smooth_intervals } = config.audio;
+  const audioLevel = {
+    activeLevel: active_level,
+    minPercentile: min_percentile,
+    updateIntervalMs: update_interval,
+    smoothIntervals: smooth_intervals,
+  };
   const inits = planWorkers(config, cores).map((ports, index): WorkerInit => ({
     index,
     certificate,
     accel,
     announce,
+    audioLevel,
+    activeRed: config.audio.active_red_encoding,
     ...ports,
   }));
   return new MediaWorkers({ entry: workerEntry, inits, fingerprint: fingerprintOf(certificate.certDer), log, onLoad });

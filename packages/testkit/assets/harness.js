@@ -1,15 +1,15 @@
-// Runs inside a test page beside livekit-client: publishes a camera whose frames carry a number and a tone of known pitch,
-// and tells what arrives of others. Loaded by browser.ts; `harness` is its only global.
-/* global LivekitClient */
+// Runs inside a test page beside livekit-client and meters.js: publishes a camera whose frames carry a number and a tone of known pitch,
+// and lets a test ask for what arrives of others. Loaded by browser.ts; `harness` is its only global.
+/* global LivekitClient, meters */
 (() => {
   const { Room, RoomEvent, Track, LocalVideoTrack, LocalAudioTrack } = LivekitClient;
-  const CELLS = 18; // white, black, then 16 bits of the frame number
   const events = [];
   const data = [];
-  const viewers = new Map();
-  const listeners = new Map();
+  const speakers = [];
   const peers = [];
+  const gains = new Map();
   let room;
+  let audioCodec = "";
 
   const NativePeer = window.RTCPeerConnection;
   window.RTCPeerConnection = class extends NativePeer {
@@ -17,7 +17,21 @@
       super(...args);
       peers.push(this);
     }
+
+    addTransceiver(...args) {
+      const transceiver = super.addTransceiver(...args);
+      if (audioCodec) preferAudio(transceiver);
+      return transceiver;
+    }
   };
+
+  /** Puts the codec that a test wants before all others: no option of the client does so for sound. */
+  function preferAudio(transceiver) {
+    if (transceiver.sender.track?.kind !== "audio") return;
+    const { codecs } = RTCRtpSender.getCapabilities("audio");
+    const rank = ({ mimeType }) => (mimeType === audioCodec ? 0 : 1);
+    transceiver.setCodecPreferences(codecs.sort((x, y) => rank(x) - rank(y)));
+  }
 
   const sockets = [];
   const NativeSocket = window.WebSocket;
@@ -32,33 +46,52 @@
     events.push({ name, at: performance.now(), ...detail });
   }
 
-  async function connect(url, token, roomOptions = {}, connectOptions = {}) {
-    room = new Room(roomOptions);
+  /** Joins. `passphrase` among the room's options turns on end-to-end encryption. */
+  async function connect(url, token, { passphrase, ...roomOptions } = {}, connectOptions = {}) {
+    room = new Room(passphrase ? { ...roomOptions, encryption: await encryption(passphrase) } : roomOptions);
     for (const name of Object.values(RoomEvent)) {
       room.on(name, (...args) => {
         if (name !== RoomEvent.ActiveSpeakersChanged)
           log(name, { about: args.map(describe).filter(Boolean).join(" ") });
       });
     }
+    room.on(RoomEvent.ActiveSpeakersChanged, (list) => {
+      speakers.push({ at: performance.now(), who: list.map(({ identity }) => identity) });
+    });
     room.on(RoomEvent.DataReceived, (payload, from, _kind, topic) => {
       data.push({ text: new TextDecoder().decode(payload), from: from?.identity, topic });
     });
-    room.on(RoomEvent.TrackSubscribed, (track, _publication, who) => watch(track, who.identity));
-    room.on(RoomEvent.TrackUnsubscribed, (track, publication, who) => unwatch(track, who.identity, publication.source));
+    room.on(RoomEvent.TrackSubscribed, (track, _publication, who) => meters.watch(track, who.identity));
+    room.on(RoomEvent.TrackUnsubscribed, (track, { source }, who) => meters.unwatch(track, who.identity, source));
+    if (passphrase) await room.setE2EEEnabled(true);
     const started = performance.now();
     await room.connect(url, token, connectOptions);
     return { ms: performance.now() - started, sid: room.localParticipant.sid, serverVersion: room.serverInfo?.version };
   }
 
-  function describe(value) {
-    if (typeof value === "string" || typeof value === "number") return String(value);
-    return value?.identity ?? value?.trackSid ?? value?.sid ?? "";
+  async function encryption(passphrase) {
+    const keyProvider = new LivekitClient.ExternalE2EEKeyProvider();
+    await keyProvider.setKey(passphrase);
+    return { keyProvider, worker: new Worker("/e2ee-worker.js") };
   }
 
-  /** A picture with a barcode of the frame number on top, so that a receiver can tell a moving from a frozen or repeated one. */
-  function camera({ width = 640, height = 360, fps = 15 } = {}) {
+  function describe(value) {
+    if (typeof value === "string" || typeof value === "number") return String(value);
+    return value?.identity ?? value?.trackSid ?? value?.sid ?? value?.message ?? "";
+  }
+
+  /**
+   * A picture with a barcode of the frame number on top, so that a receiver can tell a moving from a frozen or repeated one.
+   * `noise` fills this share of each side with what does not compress: a picture that needs its bit rate.
+   */
+  function camera({ width = 640, height = 360, fps = 15, noise = 0 } = {}) {
     const canvas = Object.assign(document.createElement("canvas"), { width, height });
     const pen = canvas.getContext("2d");
+    const [noiseWidth, noiseHeight] = [Math.round(width * noise), Math.round(height * noise)];
+    const small = new OffscreenCanvas(Math.max(1, noiseWidth >> 2), Math.max(1, noiseHeight >> 2)); // grey blocks of 4 × 4
+    const speckles = new ImageData(small.width, small.height);
+    const pixels = new Uint32Array(speckles.data.buffer);
+    const smallPen = small.getContext("2d");
     let number = 0;
     const draw = () => {
       number = (number + 1) & 0xffff;
@@ -66,42 +99,51 @@
       pen.fillRect(0, 0, width, height);
       pen.fillStyle = "#fff";
       pen.fillRect((number * 7) % width, height / 2, 40, 40);
-      const cell = width / CELLS;
-      for (let i = 0; i < CELLS; i++) {
-        const bit = i === 0 ? 1 : i === 1 ? 0 : (number >> (i - 2)) & 1;
-        pen.fillStyle = bit ? "#fff" : "#000";
-        pen.fillRect(i * cell, 0, cell + 1, height / 6);
-      }
+      for (let i = 0; i < pixels.length; i++) pixels[i] = 0xff000000 | (((Math.random() * 128) | 0) * 0x010101);
+      smallPen.putImageData(speckles, 0, 0);
+      pen.imageSmoothingEnabled = false;
+      if (noise) pen.drawImage(small, width >> 2, height >> 1, noiseWidth, noiseHeight);
+      meters.drawNumber(pen, number, width, height);
     };
     draw();
     setInterval(draw, 1000 / fps);
     return canvas.captureStream(fps).getVideoTracks()[0];
   }
 
-  function tone(hz) {
+  /** A tone of `hz`, and `rightHz` in the other ear when that is given; the volume can be set later under the name of `source`. */
+  function tone(hz, { volume = 0.4, rightHz, source }) {
     const audio = new AudioContext();
-    const source = new OscillatorNode(audio, { frequency: hz });
     const out = audio.createMediaStreamDestination();
-    const gain = new GainNode(audio, { gain: 0.4 });
-    source.connect(gain).connect(out);
-    source.start();
+    const gain = new GainNode(audio, { gain: volume });
+    const ears = new ChannelMergerNode(audio, { numberOfInputs: rightHz ? 2 : 1 });
+    for (const [ear, frequency] of [hz, rightHz].entries()) {
+      if (frequency === undefined) continue;
+      const oscillator = new OscillatorNode(audio, { frequency });
+      oscillator.connect(ears, 0, ear);
+      oscillator.start();
+    }
+    out.channelCount = rightHz ? 2 : 1;
+    ears.connect(gain).connect(out);
+    gains.set(source, gain);
     return out.stream.getAudioTracks()[0];
   }
 
-  async function publishCamera({ options = {}, ...size } = {}) {
-    const publication = await room.localParticipant.publishTrack(new LocalVideoTrack(camera(size), undefined, true), {
-      source: Track.Source.Camera,
-      ...options,
-    });
+  async function publishCamera({ options = {}, ...picture } = {}) {
+    const publication = await room.localParticipant.publishTrack(
+      new LocalVideoTrack(camera(picture), undefined, true),
+      {
+        source: Track.Source.Camera,
+        degradationPreference: "maintain-resolution",
+        ...options,
+      },
+    );
     return publication.trackSid;
   }
 
-  async function publishTone(hz, options = {}) {
-    const publication = await room.localParticipant.publishTrack(new LocalAudioTrack(tone(hz), undefined, true), {
-      source: Track.Source.Microphone,
-      ...options,
-    });
-    return publication.trackSid;
+  async function publishTone(hz, { volume, rightHz, ...options } = {}) {
+    const source = options.source ?? Track.Source.Microphone;
+    const track = new LocalAudioTrack(tone(hz, { volume, rightHz, source }), undefined, true);
+    return (await room.localParticipant.publishTrack(track, { ...options, source })).trackSid;
   }
 
   /** The browser's own fake microphone: where Web Audio does not run without an audio device (Firefox). */
@@ -111,94 +153,7 @@
     return (await room.localParticipant.publishTrack(track, { source: Track.Source.Microphone })).trackSid;
   }
 
-  const keyOf = (identity, source) => `${identity}/${source}`;
-
-  function watch(track, identity) {
-    const element = track.attach();
-    element.muted = track.kind === "video";
-    document.body.append(element);
-    const key = keyOf(identity, track.source);
-    if (track.kind === "audio") {
-      listeners.get(key)?.close();
-      const audio = new AudioContext();
-      const analyser = new AnalyserNode(audio, { fftSize: 8192, smoothingTimeConstant: 0 });
-      audio.createMediaStreamSource(new MediaStream([track.mediaStreamTrack])).connect(analyser);
-      listeners.set(key, { analyser, close: () => audio.close() });
-      return;
-    }
-    const view = {
-      frames: 0,
-      number: -1,
-      backwards: 0,
-      repeated: 0,
-      longestGapMs: 0,
-      lastAt: 0,
-      width: 0,
-      height: 0,
-      element,
-      stopped: false,
-    };
-    viewers.set(key, view);
-    const canvas = new OffscreenCanvas(CELLS * 4, 4);
-    const pen = canvas.getContext("2d", { willReadFrequently: true });
-    const onFrame = (now, meta) => {
-      if (view.stopped) return;
-      view.width = meta.width;
-      view.height = meta.height;
-      pen.drawImage(element, 0, 0, meta.width, meta.height / 8, 0, 0, CELLS * 4, 4);
-      note(view, readNumber(pen), now);
-      element.requestVideoFrameCallback(onFrame);
-    };
-    element.requestVideoFrameCallback(onFrame);
-  }
-
-  function readNumber(pen) {
-    const pixels = pen.getImageData(0, 0, CELLS * 4, 4).data;
-    const bright = (i) => pixels[(CELLS * 4 * 2 + i * 4 + 2) * 4 + 1] > 127;
-    if (!bright(0) || bright(1)) return -1; // not our picture (yet)
-    let number = 0;
-    for (let i = 0; i < 16; i++) if (bright(i + 2)) number |= 1 << i;
-    return number;
-  }
-
-  function note(view, number, now) {
-    if (view.lastAt) view.longestGapMs = Math.max(view.longestGapMs, now - view.lastAt);
-    view.lastAt = now;
-    view.frames++;
-    if (number < 0) return;
-    if (number === view.number) view.repeated++;
-    else if (view.number >= 0 && ((number - view.number) & 0xffff) > 0x8000) view.backwards++;
-    view.number = number;
-  }
-
-  function unwatch(track, identity, source) {
-    track.detach().forEach((element) => element.remove());
-    const key = keyOf(identity, source);
-    const view = viewers.get(key);
-    if (view) view.stopped = true;
-    viewers.delete(key);
-    listeners.get(key)?.close();
-    listeners.delete(key);
-  }
-
-  /** Loudest frequency that is heard of someone, and how loud (dB). */
-  function heard(identity, source = "microphone") {
-    const listener = listeners.get(keyOf(identity, source));
-    if (!listener) return { hz: 0, db: -200 };
-    const { analyser } = listener;
-    const bins = new Float32Array(analyser.frequencyBinCount);
-    analyser.getFloatFrequencyData(bins);
-    let best = 2;
-    for (let i = 2; i < bins.length; i++) if (bins[i] > bins[best]) best = i;
-    return { hz: (best * analyser.context.sampleRate) / analyser.fftSize, db: bins[best] };
-  }
-
-  function seen(identity, source = "camera") {
-    const view = viewers.get(keyOf(identity, source));
-    if (!view) return undefined;
-    const { element: _element, ...figures } = view;
-    return figures;
-  }
+  const publicationOf = (identity, source) => room.remoteParticipants.get(identity)?.getTrackPublication(source);
 
   async function stats(type) {
     const found = [];
@@ -209,12 +164,28 @@
     return found;
   }
 
-  async function codecOf(identity, source = "camera") {
-    const publication = room.remoteParticipants.get(identity)?.getTrackPublication(source);
-    const report = await publication?.track?.getRTCStatsReport();
+  /** The browser's figures of what arrives of someone, with the codec's name. */
+  async function inbound(identity, source = "camera") {
+    const report = await publicationOf(identity, source)?.track?.getRTCStatsReport();
     if (!report) return undefined;
-    for (const s of report.values()) if (s.type === "inbound-rtp" && s.codecId) return report.get(s.codecId)?.mimeType;
+    for (const s of report.values())
+      if (s.type === "inbound-rtp") return { ...s, mimeType: report.get(s.codecId)?.mimeType };
     return undefined;
+  }
+
+  /** The browser's figures of what it sends, one per layer and codec, with the codec's name and parameters. */
+  async function outbound(kind = "video") {
+    const found = [];
+    for (const peer of peers) {
+      if (peer.connectionState === "closed") continue;
+      const report = await peer.getStats();
+      for (const s of report.values()) {
+        if (s.type !== "outbound-rtp" || s.kind !== kind) continue;
+        const codec = report.get(s.codecId);
+        found.push({ ...s, mimeType: codec?.mimeType, fmtp: codec?.sdpFmtpLine ?? "" });
+      }
+    }
+    return found.sort((x, y) => (x.frameWidth ?? 0) - (y.frameWidth ?? 0));
   }
 
   window.harness = {
@@ -224,22 +195,45 @@
     peers,
     events,
     data,
+    speakers,
     connect,
     publishCamera,
     publishTone,
+    /** Codec of the sounds published from now on, such as "audio/PCMU". */
+    useAudioCodec: (mimeType) => {
+      audioCodec = mimeType;
+    },
     publishFakeMicrophone,
-    heard,
-    seen,
+    heard: meters.heard,
+    seen: meters.seen,
+    forget: meters.forget,
+    resize: meters.resize,
     stats,
-    codecOf,
+    inbound,
+    outbound,
+    codecOf: async (identity, source) => (await inbound(identity, source))?.mimeType,
     participants: () => [...(room?.remoteParticipants.keys() ?? [])].sort((a, b) => a.localeCompare(b)),
     send: (text, options) => room.localParticipant.publishData(new TextEncoder().encode(text), options),
     mute: (source, muted) => {
       const track = room.localParticipant.getTrackPublication(source).track;
       return muted ? track.mute() : track.unmute();
     },
+    /** 0 … 1; the track stays unmuted at 0. */
+    volume: (value, source = Track.Source.Microphone) => {
+      gains.get(source).gain.value = value;
+    },
     unpublish: (source) =>
       room.localParticipant.unpublishTrack(room.localParticipant.getTrackPublication(source).track),
+    /** Calls a setter of what somebody else has published. */
+    wish: async (identity, source, method, ...args) => {
+      await publicationOf(identity, source)[method](...args);
+    },
+    trackInfo: (identity, source) => publicationOf(identity, source)?.trackInfo?.toJson(),
+    /** What the server has said in SDP, one text per peer connection. */
+    remoteSdp: () => peers.map(({ remoteDescription }) => remoteDescription?.sdp ?? ""),
+    qualities: () =>
+      [room.localParticipant, ...room.remoteParticipants.values()].map((p) => [p.identity, p.connectionQuality]),
+    simulate: (...scenario) => room.simulateScenario(...scenario),
     leave: () => room.disconnect(),
     /** The signal socket breaks under the client's feet. */
     breakSignal: () => sockets.at(-1).close(),

@@ -3,7 +3,8 @@ import { readFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type Browser, launch } from "puppeteer-core";
-import { CallPage, findProgram, PAGE_SCRIPTS } from "./browser.ts";
+import { findProgram, PAGE_SCRIPTS } from "./browser.ts";
+import { CallPage } from "./call-page.ts";
 import type { ServerProcess } from "./server-process.ts";
 
 /** Pitch of the fake microphone. */
@@ -15,6 +16,9 @@ const PREFERENCES = {
   "media.navigator.permission.disabled": true,
   "media.navigator.streams.fake": true,
   "media.navigator.audio.fake_frequency": FIREFOX_TONE_HZ,
+  // VP8 and VP9 only: whether H264 is there would hang on a download, and a test needs a Firefox that cannot take AV1.
+  "media.gmp-gmpopenh264.enabled": false,
+  "media.webrtc.codec.video.av1.enabled": false,
   "network.captive-portal-service.enabled": false,
   "network.connectivity-service.enabled": false,
   "app.normandy.enabled": false,

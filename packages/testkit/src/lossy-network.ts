@@ -20,6 +20,15 @@ export interface LinkConditions {
   duplication: number;
 }
 
+/** A thin link to one host: a queue in order of arrival before a rate. */
+interface Bottleneck {
+  readonly bps: number;
+  /** What would wait longer is dropped. */
+  readonly queueMs: number;
+  /** When all that waits is through. */
+  freeMs: number;
+}
+
 /** A datagram on its way; addresses read as "udp 10.0.0.1:5000". */
 export interface Flight {
   readonly from: string;
@@ -40,6 +49,7 @@ export class LossyNetwork {
   /** Datagrams that entered the network. */
   sent = 0;
   readonly #hosts = new Map<string, Endpoint>();
+  readonly #bottlenecks = new Map<string, Bottleneck>();
   /** When the last TCP segment of a route arrives: the next one is not earlier. */
   readonly #tcpArrivalMs = new Map<string, number>();
 
@@ -54,6 +64,12 @@ export class LossyNetwork {
     const endpoint = new Endpoint(this, address, port, slab);
     this.#hosts.set(endpoint.name, endpoint);
     return endpoint;
+  }
+
+  /** Datagrams to this host ("10.0.0.1:5000") pass a link of `bps` with a queue of `queueMs`; 0 bit/s lifts the limit. */
+  limit(host: string, bps: number, queueMs: number): void {
+    if (bps > 0) this.#bottlenecks.set(host, { bps, queueMs, freeMs: 0 });
+    else this.#bottlenecks.delete(host);
   }
 
   /** The host gets another address, as by a new NAT binding; what is on its way to the old one is lost. */
@@ -77,11 +93,23 @@ export class LossyNetwork {
       this.clock.after(arrivalMs - this.clock.nowMs, () => this.#deliver(from, to, flight));
       return;
     }
+    const queuedMs = this.#queuedMs(to, bytes.length);
+    if (queuedMs < 0) return;
     const copies = this.random.unit() < duplication ? 2 : 1;
     for (let copy = 0; copy < copies; copy++) {
       if (this.random.unit() < loss) continue;
-      this.clock.after(delayMs + this.random.unit() * jitterMs, () => this.#deliver(from, to, flight));
+      this.clock.after(queuedMs + delayMs + this.random.unit() * jitterMs, () => this.#deliver(from, to, flight));
     }
+  }
+
+  /** How long a datagram waits for a thin link; -1 = it is dropped. */
+  #queuedMs(to: string, bytes: number): number {
+    const link = this.#bottlenecks.get(to);
+    if (!link) return 0;
+    const { nowMs } = this.clock;
+    if (link.freeMs - nowMs > link.queueMs) return -1;
+    link.freeMs = Math.max(link.freeMs, nowMs) + (bytes * 8000) / link.bps;
+    return link.freeMs - nowMs;
   }
 
   #deliver(from: string, to: string, flight: Flight): void {

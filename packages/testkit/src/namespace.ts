@@ -37,8 +37,10 @@ export function rerunInNamespace(fileUrl: string): Promise<void> {
     child.stderr.on("data", (chunk) => (output += String(chunk)));
     child.once("error", reject);
     child.once("exit", (code) => {
-      if (code === 0) resolve();
-      else reject(new Error(`in the namespace:\n${output.slice(-6000)}`));
+      if (code === 0) {
+        console.log(output);
+        resolve();
+      } else reject(new Error(`in the namespace:\n${output.slice(-6000)}`));
     });
   });
 }

@@ -9,7 +9,9 @@
  */
 import { DataRelay, RELIABLE_LABEL } from "../data/relay.ts";
 import { earlier, NEVER } from "../clock.ts";
+import type { AudioLevelOptions } from "../media/audio-level.ts";
 import { Forwarder } from "../media/forwarder.ts";
+import { StatsSchedule } from "../media/stream-stats-schedule.ts";
 import type { DatagramBatch, Path } from "../paths.ts";
 import type { SendOutcome } from "../peer/data-transport.ts";
 import { KIND_DTLS, KIND_RTCP, KIND_RTP, KIND_STUN, packetKind } from "../peer/demux.ts";
@@ -27,6 +29,10 @@ const SEQUENCE_INTERVAL_MS = 100;
 export interface EngineDeps extends PeerDeps {
   readonly slab: Slab;
   readonly pool: PacketPool;
+  /** When a microphone counts as speaking; LiveKit's values if it is left out. */
+  readonly audioLevel?: AudioLevelOptions;
+  /** `audio.active_red_encoding`. */
+  readonly activeRed?: boolean;
 }
 
 /** A peer with what the engine knows of it. */
@@ -49,6 +55,7 @@ export class MediaEngine {
   readonly #relay: DataRelay;
   readonly #deadlines = new Deadlines<Link>();
   readonly #events: MediaEvent[] = [];
+  readonly #stats = new StatsSchedule();
   /** Participants whose data sequence number moved since main was told. */
   readonly #sequences = new Map<string, string>();
   #sequencesDueMs = NEVER;
@@ -83,11 +90,13 @@ export class MediaEngine {
     if (this.#forwarder.nextTimeoutMs() <= nowMs) this.#forwarder.handleTimeout(nowMs);
     this.#drainForwarder();
     if (this.#sequencesDueMs <= nowMs) this.#reportSequences();
+    this.#stats.handleTimeout(nowMs, this.#events);
   }
 
   /** When `handleTimeout` is due, or `NEVER`. */
   nextTimeoutMs(): number {
-    return earlier(earlier(this.#deadlines.nextMs(), this.#forwarder.nextTimeoutMs()), this.#sequencesDueMs);
+    const mediaMs = earlier(this.#deadlines.nextMs(), this.#forwarder.nextTimeoutMs());
+    return earlier(mediaMs, earlier(this.#sequencesDueMs, this.#stats.nextTimeoutMs()));
   }
 
   /** The next thing to tell the main thread. */
@@ -140,7 +149,7 @@ export class MediaEngine {
         link.peer.setRemote(command.remote, nowMs);
         break;
       case "restartIce":
-        link.peer.restartIce(command.ufrag, command.pwd, nowMs);
+        link.peer.restartIce(command.ufrag, command.pwd, nowMs, command.tcpOnly ?? false);
         break;
       case "setReceivers":
         this.#forwarder.setReceivers(command.peer, command.receivers);
@@ -187,12 +196,13 @@ export class MediaEngine {
 
   #openPeer(command: Extract<MediaCommand, { type: "openPeer" }>): void {
     if (this.#links.has(command.peer)) return;
-    const { peer: id, ufrag, pwd, room, participant } = command;
-    const peer = new Peer(this.#deps, { id, ufrag, pwd, mode: "lite" });
+    const { peer: id, ufrag, pwd, room, participant, tcpOnly = false } = command;
+    const peer = new Peer(this.#deps, { id, ufrag, pwd, mode: "lite", tcpOnly });
     const link: Link = { peer, room, participant, channels: new Map(), labels: new Map() };
     this.#links.set(id, link);
     this.#peers.add(peer);
-    this.#forwarder.addPeer(id, peer, { congestion: command.congestion, playoutDelay: command.playoutDelay });
+    const { congestion, playoutDelay } = command;
+    this.#forwarder.addPeer(id, peer, { congestion, playoutDelay, owner: { room, participant } });
     for (const channel of command.channels) peer.openChannel(channel);
     this.#settle(link);
   }
@@ -204,6 +214,7 @@ export class MediaEngine {
     this.#peers.remove(id);
     this.#deadlines.remove(link);
     this.#forwarder.removePeer(id);
+    this.#stats.remove(id);
     link.peer.close();
     this.#events.push({ type: "peerState", peer: id, state: "closed", detail: "closed by the server" });
   }
@@ -224,8 +235,8 @@ export class MediaEngine {
     const peer = link.peer.id;
     switch (event.type) {
       case "state":
-        if (event.state === "connected") this.#forwarder.peerConnected(peer, this.#nowMs);
-        this.#events.push({ type: "peerState", peer, state: event.state, detail: event.detail });
+        if (event.state === "connected") this.#connected(peer);
+        this.#events.push({ ...event, type: "peerState", peer });
         return;
       case "channelOpen":
         link.channels.set(event.label, event.channel);
@@ -249,9 +260,17 @@ export class MediaEngine {
         return;
       }
       case "path":
+        this.#events.push({ ...event, type: "peerState", peer, state: "connected" });
+        return;
       case "bufferedLow":
         return;
     }
+  }
+
+  #connected(id: PeerId): void {
+    this.#forwarder.peerConnected(id, this.#nowMs);
+    const meter = this.#stats.has(id) ? undefined : this.#forwarder.meter(id);
+    if (meter) this.#stats.add(id, meter, this.#nowMs);
   }
 
   #sendData(id: PeerId, label: string, bytes: Uint8Array): SendOutcome {

@@ -179,11 +179,20 @@ export type MediaCommand =
       readonly congestion: CongestionSpec;
       /** Undefined: the room has none. */
       readonly playoutDelay: PlayoutDelaySpec | undefined;
+      /** Our SDP lists no UDP candidate, because UDP failed before: checks over UDP are not answered. Absent: any will do. */
+      readonly tcpOnly?: boolean;
     }
   /** First remote description, or a new one; changed remote credentials mean an ICE restart. */
   | { readonly type: "setRemote"; readonly peer: PeerId; readonly remote: RemoteTransport }
   /** New local ICE credentials (ICE restart); the old ones stay valid until a check with the new ones succeeds. */
-  | { readonly type: "restartIce"; readonly peer: PeerId; readonly ufrag: string; readonly pwd: string }
+  | {
+      readonly type: "restartIce";
+      readonly peer: PeerId;
+      readonly ufrag: string;
+      readonly pwd: string;
+      /** As in `openPeer`, for checks with the new credentials. */
+      readonly tcpOnly?: boolean;
+    }
   | { readonly type: "setReceivers"; readonly peer: PeerId; readonly receivers: readonly ReceiverSpec[] }
   | { readonly type: "setSenders"; readonly peer: PeerId; readonly senders: readonly SenderSpec[] }
   /** Facts about a published track; before the first `setReceivers` that names it, and again when they change. */
@@ -289,6 +298,8 @@ export type MediaEvent =
       readonly state: PeerState;
       /** Why, in words, for the participant's timeline: "consent expired", "fingerprint mismatch", "udp 192.0.2.1:5000". */
       readonly detail: string;
+      /** What the path in use is over; with "connected" only, which comes again when the client moved to another path. */
+      readonly protocol?: "udp" | "tcp" | undefined;
     }
   /** A data channel is open at this peer (either side created it). */
   | { readonly type: "channelOpen"; readonly peer: PeerId; readonly label: string }

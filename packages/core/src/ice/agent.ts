@@ -38,6 +38,8 @@ export interface IceDrops {
   unauthentic: number;
   /** Valid, but another peer is alive on this path. */
   foreign: number;
+  /** Valid, but over UDP where our description lists TCP only. */
+  unwanted: number;
 }
 
 /** See the file's head. After each call that takes `nowMs`, read `state`, `selected` and `nextTimeoutMs` again. */
@@ -52,8 +54,8 @@ export interface IceAgent {
   readonly ufrags: readonly string[];
   /** The other side's credentials; others than before mean an ICE restart. */
   setRemote(ufrag: string, pwd: string, nowMs: number): void;
-  /** New credentials of ours. */
-  restart(ufrag: string, pwd: string, nowMs: number): void;
+  /** New credentials of ours; `tcpOnly`: checks with them are answered over TCP only. */
+  restart(ufrag: string, pwd: string, nowMs: number, tcpOnly?: boolean): void;
   addRemoteCandidate(info: PathInfo, nowMs: number): void;
   /** Whether a check on this path was valid, so that other traffic may use it. */
   isValid(path: Path): boolean;

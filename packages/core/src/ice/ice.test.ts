@@ -62,9 +62,9 @@ class World {
     b.agent.setRemote(a.ufrag, a.pwd, this.clock.nowMs);
   }
 
-  restart(host: Host): void {
+  restart(host: Host, tcpOnly = false): void {
     Object.assign(host, drawIceCredentials(this.#random));
-    host.agent.restart(host.ufrag, host.pwd, this.clock.nowMs);
+    host.agent.restart(host.ufrag, host.pwd, this.clock.nowMs, tcpOnly);
   }
 
   /** What `host` sends to, by name. */
@@ -248,6 +248,26 @@ test("two restarts in a row that the client has not answered do not cut it off",
   world.introduce(server, client);
   world.clock.run(3000);
   assert.deepEqual(server.agent.ufrags, [server.ufrag]);
+});
+
+test("a restart to TCP only: the UDP path serves until TCP works, and UDP is not answered any more", () => {
+  const world = new World();
+  const { server, client } = world.connected();
+  world.restart(server, true);
+  world.clock.run(20_000);
+  assert.deepEqual([world.target(server), server.agent.state], ["udp 10.0.0.2:5000", "connected"]);
+  world.restart(client);
+  world.introduce(server, client);
+  world.clock.run(3000);
+  assert.ok(server.agent.drops.unwanted > 0, "the client tries its old UDP pair again");
+  client.agent.addRemoteCandidate(candidate("tcp", SERVER, 5000), world.clock.nowMs);
+  world.clock.run(3000);
+  assert.match(world.target(server), /^tcp /);
+  world.restart(server);
+  world.restart(client);
+  world.introduce(server, client);
+  world.clock.run(3000);
+  assert.deepEqual([world.target(server), client.agent.state], ["udp 10.0.0.2:5000", "connected"]);
 });
 
 test("during a restart media keeps its path until the client nominates another one", () => {

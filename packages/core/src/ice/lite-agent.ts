@@ -34,19 +34,22 @@ interface ValidPath {
 
 /** See the file's head. */
 export class LiteAgent implements IceAgent {
-  readonly drops: IceDrops = { malformed: 0, unauthentic: 0, foreign: 0 };
+  readonly drops: IceDrops = { malformed: 0, unauthentic: 0, foreign: 0, unwanted: 0 };
   /** An agent that sends no checks measures nothing. */
   readonly rttMs = 0;
   readonly #deps: IceDeps;
   readonly #local: LocalCredentials;
+  #tcpOnly: boolean;
   #remoteUfrag: string | undefined;
   #state: IceState = "new";
   #valid: ValidPath[] = [];
   #selected: ValidPath | undefined;
   #lastCheckMs = -NEVER;
 
-  constructor(deps: IceDeps, ufrag: string, pwd: string) {
+  /** `tcpOnly`: checks over UDP are not answered. */
+  constructor(deps: IceDeps, ufrag: string, pwd: string, tcpOnly = false) {
     this.#deps = deps;
+    this.#tcpOnly = tcpOnly;
     this.#local = new LocalCredentials(iceCredentials(ufrag, pwd));
   }
 
@@ -68,7 +71,9 @@ export class LiteAgent implements IceAgent {
     this.#remoteUfrag = ufrag;
   }
 
-  restart(ufrag: string, pwd: string): void {
+  /** What goes on under the old credentials is not disturbed, also over UDP. */
+  restart(ufrag: string, pwd: string, _nowMs: number, tcpOnly = false): void {
+    this.#tcpOnly = tcpOnly;
     if (this.#local.replace(iceCredentials(ufrag, pwd))) this.#forgetNominations();
   }
 
@@ -97,6 +102,10 @@ export class LiteAgent implements IceAgent {
     const source = paths.describe(path);
     if (!credentials || !source) {
       this.drops.unauthentic++;
+      return;
+    }
+    if (this.#tcpOnly && source.protocol === "udp" && credentials === this.#local.current) {
+      this.drops.unwanted++;
       return;
     }
     if (message.unknown.length > 0) {

@@ -1,4 +1,4 @@
-/** Which of a subscriber's codecs carries what a publisher sends. The payload is never converted, save RED to its primary. */
+/** Which of a subscriber's codecs carries what a publisher sends. The payload is never converted here. */
 import type { CodecSpec } from "../engine/protocol.ts";
 
 /** No common codec. */
@@ -45,9 +45,4 @@ function likeness(published: CodecSpec, offered: CodecSpec): number {
   const profile = fmtpValue(published.fmtp, "profile-level-id").slice(0, 4);
   const sameProfile = profile === fmtpValue(offered.fmtp, "profile-level-id").slice(0, 4);
   return (mode === offeredMode ? 1 : 0) + (sameProfile ? 2 : 0);
-}
-
-/** Whether packets of `mime` are RED whose primary encoding a subscriber without RED could take. */
-export function isRed(mime: string): boolean {
-  return mime === "audio/red";
 }

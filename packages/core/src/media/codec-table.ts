@@ -1,17 +1,17 @@
 /** By the index of a publisher's codec: how a subscriber gets packets of it. */
 import type { CodecSpec } from "../engine/protocol.ts";
-import { NO_MATCH, isRed, matchCodec } from "./codec-match.ts";
+import { matchCodec } from "./codec-match.ts";
 
 /** The subscriber cannot take packets of this codec. */
 export const NOT_CARRIED = -1;
 
 export class CodecTable {
+  /** The subscriber's codec that carries it. */
+  readonly chosen: readonly (CodecSpec | undefined)[];
   /** Payload type to send, or `NOT_CARRIED`. */
   readonly payloadType: Int16Array;
   /** Payload type of retransmissions, 0 = none. */
   readonly rtxPayloadType: Uint8Array;
-  /** 1: only the primary encoding of RED is sent. */
-  readonly primaryOnly: Uint8Array;
   /** Clock rate, by which timestamps are counted. */
   readonly clockRate: Int32Array;
   /** Some codec may be asked for again. */
@@ -24,17 +24,12 @@ export class CodecTable {
     const count = published.length;
     this.payloadType = new Int16Array(count).fill(NOT_CARRIED);
     this.rtxPayloadType = new Uint8Array(count);
-    this.primaryOnly = new Uint8Array(count);
     this.clockRate = new Int32Array(count);
+    this.chosen = published.map((codec) => offered[matchCodec(codec, offered)]);
     let nack = false;
     let repeatsPlainly = false;
     for (const [index, codec] of published.entries()) {
-      let match = matchCodec(codec, offered);
-      if (match === NO_MATCH && isRed(codec.mime)) {
-        match = offered.findIndex((other) => other.mime === "audio/opus" && other.clockRate === codec.clockRate);
-        if (match !== NO_MATCH) this.primaryOnly[index] = 1;
-      }
-      const chosen = offered[match];
+      const chosen = this.chosen[index];
       this.clockRate[index] = codec.clockRate;
       if (!chosen) continue;
       this.payloadType[index] = chosen.payloadType;

@@ -15,6 +15,7 @@ const seedState: ContinuityState = {
   tl0PicIdx: 255,
   keyIdx: 31,
   widePictureId: true,
+  frame: -1,
   rtxSequence: 9,
   packets: 10,
   octets: 1000,
@@ -173,7 +174,7 @@ test("picture numbers follow on at a change of source and keep their distance wi
   const continuity = new Continuity(0);
   const sent: number[][] = [];
   const picture = (id: number, tl0: number, keyIdx: number) => {
-    continuity.notePictures(id, tl0, keyIdx, true);
+    continuity.notePictures(id, continuity.pictureIdOffset, tl0, keyIdx, true);
     sent.push([continuity.pictureId, continuity.tl0PicIdx, continuity.keyIdx]);
   };
   continuity.begin(1, 0, NO_REFERENCE, 0, CLOCK, 0);

@@ -7,6 +7,8 @@
  * `seed` lets another one that has not begun go on from there. Each happens once.
  */
 
+import { LEFT_OUT, Runs } from "./runs.ts";
+
 /** No number for this packet: it lies before the start, or too far back. */
 export const NO_SEQUENCE = -0x80000000;
 
@@ -23,6 +25,8 @@ export interface ContinuityState {
   readonly pictureId: number;
   readonly tl0PicIdx: number;
   readonly keyIdx: number;
+  /** Last frame number of dependency descriptors, 16 bits, -1 if there were none. */
+  readonly frame: number;
   /** Picture ids had 15 bits. */
   readonly widePictureId: boolean;
   /** Next sequence number of the RTX stream. */
@@ -34,12 +38,11 @@ export interface ContinuityState {
 
 export type SeedResult = "applied" | "alreadyStarted" | "otherSsrc" | "empty";
 
-/** How many runs of dropped packets are remembered for late ones. */
-const HISTORY = 64;
 /** A new source this far behind must wait: its pictures are older than what was shown (LiveKit: 50 ms). */
 const MAX_BEHIND_MS = 50;
-/** Outside of these the reference is not believed, the wall clock is. */
+/** Outside of these the reference is not believed, the wall clock is (LiveKit: 2 s, 200 ms). */
 const MAX_LAG_MS = 2000;
+const MAX_MUTE_LAG_MS = 200;
 const MAX_LEAD_MS = 10_000;
 const PICTURE_ID_MASK = 0x7fff;
 
@@ -49,7 +52,9 @@ export const NO_REFERENCE = 0;
 export const MAY_WAIT = 1;
 /** There is nothing else to send: start now. */
 export const MUST_START = 2;
-export type ReferenceKind = 0 | 1 | 2;
+/** The same, of a source that was muted: its clock may have stood still meanwhile. */
+export const AFTER_MUTE = 3;
+export type ReferenceKind = 0 | 1 | 2 | 3;
 
 export class Continuity {
   // What each packet reads and writes stands first, side by side: two cache lines of each subscriber.
@@ -66,10 +71,16 @@ export class Continuity {
   #sequenceOffset = 0;
   #first = 0;
   #highest = 0;
-  #runs = 0;
+  /** Packets that were left out; made for the first one. */
+  #dropped: Runs | undefined;
+  /** Pictures that were left out, the same way. */
+  #droppedPictures: Runs | undefined;
   pictureId = -1;
   tl0PicIdx = -1;
   keyIdx = -1;
+  /** Last frame number that went out in a dependency descriptor (extended, by no fixed origin), and the same for its source. */
+  frame = -1;
+  frameOffset = 0;
   /** Picture ids of 15 bits went out: those of 7 bits no longer do. */
   widePictureId = false;
 
@@ -77,9 +88,7 @@ export class Continuity {
   started = false;
   /** Nothing more is sent: `take` was called. */
   ended = false;
-  /** Packets below `#below[i]` have the offset `#offset[i]`; rising. Made when the first packet is dropped. */
-  #below: Int32Array | undefined;
-  #offset: Int32Array | undefined;
+  #lastDroppedPicture = 0;
 
   /** `initialSequence`: of the first packet, if nothing is seeded; below 2^15, so that the SRTP rollover is never in doubt. */
   constructor(initialSequence: number) {
@@ -109,7 +118,8 @@ export class Continuity {
     this.#sequenceOffset = (this.sequence + 1 - sequence) | 0;
     this.#first = sequence;
     this.#highest = (sequence - 1) | 0;
-    this.#runs = 0;
+    this.#dropped?.clear();
+    this.#droppedPictures?.clear();
     this.started = true;
     return true;
   }
@@ -121,7 +131,8 @@ export class Continuity {
     const expected = (this.timestamp + Math.max(1, Math.round(elapsedMs * ticksPerMs))) | 0;
     if (kind === NO_REFERENCE) return expected;
     const lead = (reference - expected) | 0;
-    if (lead < -MAX_LAG_MS * ticksPerMs || lead > MAX_LEAD_MS * ticksPerMs) return expected;
+    const maxLagMs = kind === AFTER_MUTE ? MAX_MUTE_LAG_MS : MAX_LAG_MS;
+    if (lead < -maxLagMs * ticksPerMs || lead > MAX_LEAD_MS * ticksPerMs) return expected;
     const ahead = (reference - this.timestamp) | 0;
     if (ahead > 0) return reference;
     if (-ahead <= MAX_BEHIND_MS * ticksPerMs) return (this.timestamp + 1) | 0;
@@ -134,6 +145,18 @@ export class Continuity {
     this.pictureIdOffset = (this.pictureId + 1 - pictureId) & PICTURE_ID_MASK;
     this.tl0Offset = (this.tl0PicIdx + 1 - tl0PicIdx) & 255;
     this.keyIdxOffset = (this.keyIdx + 1 - keyIdx) & 31;
+  }
+
+  /** The new source's frame numbers follow the last one; call after `begin`. */
+  beginFrames(frame: number): void {
+    if (this.frame >= 0) this.frameOffset = (this.frame + 1 - frame) & 0xffff;
+    this.frame = (frame + this.frameOffset) & 0xffff;
+  }
+
+  /** Notes the frame number (of the source) of a packet that goes out. */
+  noteFrame(frame: number): void {
+    const sent = (frame + this.frameOffset) & 0xffff;
+    if (((sent - this.frame) << 16) >> 16 > 0) this.frame = sent;
   }
 
   /** Whether picture numbers go out changed. */
@@ -153,7 +176,7 @@ export class Continuity {
       this.#highest = sequence;
     } else {
       if (((sequence - this.#first) | 0) < 0) return NO_SEQUENCE;
-      if (this.#runs > 0) outgoing = this.#mapLate(sequence);
+      if (this.#dropped !== undefined) outgoing = this.#mapLate(sequence);
       // With dropped packets behind it, even a late one can be the highest that goes out.
       if (outgoing === NO_SEQUENCE || ((outgoing - this.sequence) | 0) <= 0) return outgoing;
     }
@@ -165,39 +188,69 @@ export class Continuity {
   }
 
   /** Notes the picture numbers (of the source) of a packet whose number is the highest that went out. */
-  notePictures(pictureId: number, tl0PicIdx: number, keyIdx: number, wide: boolean): void {
+  notePictures(pictureId: number, offset: number, tl0PicIdx: number, keyIdx: number, wide: boolean): void {
     if (wide) this.widePictureId = true;
-    this.pictureId = (pictureId + this.pictureIdOffset) & PICTURE_ID_MASK;
+    this.pictureId = (pictureId + offset) & PICTURE_ID_MASK;
     this.tl0PicIdx = (tl0PicIdx + this.tl0Offset) & 255;
     this.keyIdx = (keyIdx + this.keyIdxOffset) & 31;
   }
 
+  /**
+   * Moves on to a frame that comes from no source, due at `ticksMs`: its timestamp lies `stepMs` behind the last one, or as
+   * long as the wall clock says. `nextMadeUp` gives the numbers of its packets. The next source must `begin`.
+   */
+  makeUpFrame(stepMs: number, clockRate: number, ticksMs: number): void {
+    const elapsedMs = (ticksMs - this.sentTicksMs) | 0;
+    this.timestamp = (this.timestamp + Math.round((Math.max(stepMs, elapsedMs) * clockRate) / 1000)) | 0;
+    this.sentTicksMs = ticksMs;
+  }
+
+  /** The extended number of the next packet that comes from no source. */
+  nextMadeUp(): number {
+    return (this.sequence = (this.sequence + 1) | 0);
+  }
+
+  /** The picture id of a frame that comes from no source; -1 if the stream has none. */
+  makeUpPicture(): number {
+    if (this.pictureId >= 0) this.pictureId = (this.pictureId + 1) & PICTURE_ID_MASK;
+    return this.pictureId;
+  }
+
   /** Leaves out a packet that `isNewest`: those behind it close up. */
   drop(sequence: number): void {
-    const below = (this.#below ??= new Int32Array(HISTORY));
-    const offset = (this.#offset ??= new Int32Array(HISTORY));
-    const last = this.#runs - 1;
-    if (last >= 0 && below[last % HISTORY] === this.#highest && sequence === ((this.#highest + 1) | 0)) {
-      below[last % HISTORY] = sequence;
-    } else {
-      below[this.#runs % HISTORY] = sequence;
-      offset[this.#runs % HISTORY] = this.#sequenceOffset;
-      this.#runs++;
-    }
+    (this.#dropped ??= new Runs()).leaveOut(sequence, this.#sequenceOffset);
     this.#highest = sequence;
     this.#sequenceOffset = (this.#sequenceOffset - 1) | 0;
   }
 
   #mapLate(sequence: number): number {
-    const below = this.#below!;
-    const offset = this.#offset!;
-    const oldest = Math.max(0, this.#runs - HISTORY);
-    let found = this.#sequenceOffset;
-    for (let run = this.#runs - 1; run >= oldest; run--) {
-      if (((sequence - below[run % HISTORY]!) | 0) >= 0) return (sequence + found) | 0;
-      found = offset[run % HISTORY]!;
+    const offset = this.#dropped!.offsetOf(sequence, this.#sequenceOffset);
+    // What is forgotten has no number; what was left out is never asked for again.
+    return offset <= LEFT_OUT ? NO_SEQUENCE : (sequence + offset) | 0;
+  }
+
+  /** Leaves out a picture (extended number of the source) that is the newest one: those behind it close up. */
+  dropPicture(picture: number): void {
+    const dropped = (this.#droppedPictures ??= new Runs());
+    if (!dropped.empty && ((picture - this.#lastDroppedPicture) | 0) <= 0) return;
+    dropped.leaveOut(picture, this.pictureIdOffset);
+    this.#lastDroppedPicture = picture;
+    this.pictureIdOffset = (this.pictureIdOffset - 1) & PICTURE_ID_MASK;
+  }
+
+  /** Whether the picture of a late packet was left out. */
+  droppedPicture(picture: number): boolean {
+    return this.#droppedPictures !== undefined && this.#droppedPictures.offsetOf(picture, 0) === LEFT_OUT;
+  }
+
+  /** What to add to the id of a picture, which may be an earlier one. */
+  pictureOffsetOf(picture: number): number {
+    const dropped = this.#droppedPictures;
+    if (dropped === undefined || dropped.empty || ((picture - this.#lastDroppedPicture) | 0) > 0) {
+      return this.pictureIdOffset;
     }
-    return oldest === 0 ? (sequence + found) | 0 : NO_SEQUENCE;
+    const offset = dropped.offsetOf(picture, this.pictureIdOffset);
+    return offset <= LEFT_OUT ? this.pictureIdOffset : offset;
   }
 
   /** Goes on from another stream's state. Refused once anything was sent. */
@@ -212,6 +265,7 @@ export class Continuity {
     this.pictureId = state.pictureId;
     this.tl0PicIdx = state.tl0PicIdx;
     this.keyIdx = state.keyIdx;
+    this.frame = state.frame;
     this.widePictureId = state.widePictureId;
     return "applied";
   }

@@ -1,34 +1,54 @@
 /**
  * One track on its way to one subscriber: which layer is forwarded, with which numbers, and what can be repeated.
- * A stream starts, and changes its layer, only on a packet where a decoder can start; until then it waits and wants a
- * key frame. Packets of the batch are forwarded by `forward`, which allocates nothing.
+ * A stream starts, and changes its layer or its codec, only on a packet where a decoder can start; until then it goes on
+ * as before, or waits, and wants a key frame. Packets of the batch are forwarded by `forward`, which allocates nothing.
  */
 import { encodeUtf8 } from "@stoa/wire/text";
-import type { DownlinkSettings, SenderSpec } from "../engine/protocol.ts";
+import type { CodecSpec, DownlinkSettings, SenderSpec } from "../engine/protocol.ts";
+import type { BlankFrames } from "./blank-frames.ts";
 import type { CodecTable } from "./codec-table.ts";
 import { NOT_CARRIED } from "./codec-table.ts";
-import { Continuity, MAY_WAIT, MUST_START, NO_REFERENCE, NO_SEQUENCE } from "./continuity.ts";
-import type { ContinuityState, ReferenceKind, SeedResult } from "./continuity.ts";
+import { Continuity, NO_REFERENCE, NO_SEQUENCE } from "./continuity.ts";
+import type { ContinuityState, SeedResult } from "./continuity.ts";
 import type { ExtensionPlan } from "./extension-plan.ts";
+import { LayerSelection } from "./layer-selection.ts";
+import { LayerWish, NO_LAYER } from "./layer-wish.ts";
 import type { Layer } from "./layer.ts";
-import { NOT_RTX } from "./packet-writer.ts";
+import { MAX_PADDING, NOT_RTX } from "./packet-writer.ts";
 import type { PacketWriter, PayloadChange } from "./packet-writer.ts";
+import { ReceiverView } from "./receiver-view.ts";
 import { ReportTimes } from "./report-times.ts";
-import { EMPTY, HAS_PICTURE_ID, KEY_START, NARROW_PICTURE_ID } from "./ring.ts";
+import { EMPTY, HAS_FRAME, HAS_PICTURE_ID, KEY_START, NARROW_PICTURE_ID } from "./ring.ts";
 import type { PacketRing } from "./ring.ts";
-import { QUALITY_OFF, selectLayer } from "./select.ts";
+import { selectSpatial, selectWithin } from "./select.ts";
+import { NO_MASK } from "./select-svc.ts";
+import { layerOf, noteSent, recallSent } from "./sent-change.ts";
 import { NO_RECORD, SentPackets } from "./sent-packets.ts";
 import { NO_TABLES } from "./shared-tables.ts";
+import { SourceSwitch } from "./source-switch.ts";
 import type { Subscriber } from "./subscriber.ts";
+import { isReady } from "./transport.ts";
 import type { BatchTime } from "./transport.ts";
 import type { Uplink } from "./uplink.ts";
 
-/** No layer. */
-export const NO_LAYER = -1;
+/**
+ * How old a key frame may be to begin with, in time and in packets behind it. What lies in between is sent in one burst, and
+ * a player that gets it shows the first pictures late.
+ */
+const HELD_KEY_MS = 300;
+const MAX_HELD = 128;
 
 /** How many packets can be repeated; as many as the publisher's ring holds. */
 const VIDEO_SENT = 512;
 const AUDIO_SENT = 256;
+
+/** What the downlinks of a forwarder leave to be done at the end of a batch. */
+export interface DownlinkMarks {
+  /** Those that sent their first packet. */
+  readonly begun: Downlink[];
+  /** One of them found that it needs a key frame. */
+  keyFrameWanted: boolean;
+}
 
 export class Downlink {
   // What each packet reads and writes stands first, side by side: with 1,000 subscribers every cache line more is a wait.
@@ -36,46 +56,63 @@ export class Downlink {
   readonly continuity: Continuity;
   readonly ssrc: number;
   readonly isVideo: boolean;
-  /** Layer to forward; -1 = nothing. */
+  /** Stream of the uplink to forward (in simulcast, that is the spatial layer); -1 = nothing. */
   target = NO_LAYER;
-  /** Layer being forwarded; -1 = waiting for a start. */
+  /** Stream being forwarded; -1 = waiting for a start. */
   current = NO_LAYER;
+  /** Layers to forward at most, of those that flow. */
+  targetSpatial = NO_LAYER;
+  targetTemporal = NO_LAYER;
+  /** `LayerSelection.stuck` as it was told. */
+  #stuck = false;
+  /** Which packets of the stream. */
+  readonly #selection = new LayerSelection();
   /** Packets and octets of payload sent, for sender reports; wrap at 32 bits. */
   packets = 0;
   octets = 0;
   /** Something was sent since this was cleared: a sender report is due. */
   sentSinceReport = false;
+  /** Where packets are to come from. */
   #uplink: Uplink | undefined;
-  #epoch = -1;
+  /** Where they come from now: another codec until the wanted one has a key frame. Undefined while nothing flows. */
+  #serving: Uplink | undefined;
   #codec = -1;
+  readonly #source = new SourceSwitch();
   #plan: ExtensionPlan = NO_TABLES.plan;
   #codecs: CodecTable = NO_TABLES.codecs;
   #sent: SentPackets | undefined;
+  /** What the records of `#sent` refer to. */
+  #sentFrom: Uplink | undefined;
 
   readonly track: string;
   /** Set by the first packet ever sent. */
   begun = false;
-  /** Where it puts itself then. */
-  readonly #begun: Downlink[];
+  /** Packets flowed since it came to rest last (see `BlankSender`). */
+  restless = false;
+  /** The subscriber's codec in which the last packet went out. */
+  #lastSent: CodecSpec | undefined;
+  readonly #marks: DownlinkMarks;
   /** When a key frame was asked for last. */
   requestedMs = -1e12;
   /** Share of packets lost by the last receiver report, in 1/256. */
   fractionLost = 0;
+  /** What the receiver's reports say. */
+  readonly reported = new ReceiverView();
+  /** Packets and key frames that the receiver asked for. */
+  nacks = 0;
+  keyFrameRequests = 0;
   /** SDES CNAME. */
   readonly cname: Uint8Array;
   readonly reportTimes = new ReportTimes();
   #spec: SenderSpec;
-  #settings: DownlinkSettings = { disabled: false, maxSpatial: 2, fps: 0, priority: 0 };
-  #muted = false;
-  /** Where the packets mapped last came from. */
-  #layer: Layer | undefined;
+  readonly #wish = new LayerWish();
   #rtxSequence: number;
 
-  constructor(subscriber: Subscriber, spec: SenderSpec, random32: number, begun: Downlink[]) {
+  constructor(subscriber: Subscriber, spec: SenderSpec, random32: number, marks: DownlinkMarks) {
     this.subscriber = subscriber;
     this.track = spec.track;
     this.isVideo = spec.kind === "video";
-    this.#begun = begun;
+    this.#marks = marks;
     this.ssrc = spec.ssrc | 0;
     this.cname = encodeUtf8(spec.cname);
     this.#spec = spec;
@@ -91,14 +128,64 @@ export class Downlink {
     return this.#uplink;
   }
 
+  get settings(): DownlinkSettings {
+    return this.#wish.settings;
+  }
+
+  get isScreenShare(): boolean {
+    return this.#uplink?.isScreenShare ?? false;
+  }
+
+  /** The highest spatial layer that the client wants, whether it flows or not, whatever is granted; -1 = none at all. */
+  get wantedSpatial(): number {
+    return this.continuity.ended || !this.#uplink ? NO_LAYER : this.#wish.wantedSpatial(this.isVideo);
+  }
+
+  /** The highest temporal layer that the client wants: the lowest one with the frame rate that is enough for it. */
+  get wantedTemporal(): number {
+    const spatial = this.targetSpatial >= 0 ? this.targetSpatial : this.wantedSpatial;
+    if (spatial < 0 || !this.#uplink) return NO_LAYER;
+    return this.#uplink.rates.temporalFor(spatial, this.settings.fps);
+  }
+
+  /** Spatial layer that flows now; -1 while nothing does. */
+  get currentSpatial(): number {
+    if (this.current === NO_LAYER || this.#serving?.isSimulcast) return this.current;
+    return this.#selection.spatial(this.targetSpatial);
+  }
+
+  /** Highest temporal layer that flows now; -1 while nothing does. */
+  get currentTemporal(): number {
+    return this.#selection.temporal;
+  }
+
   /** The layer whose clock the sent timestamps follow. */
   get source(): Layer | undefined {
-    return this.#layer;
+    return this.#source.last;
+  }
+
+  /** Its packets say when they were sent, or carry transport-wide numbers. */
+  get stamped(): boolean {
+    return this.#plan.measures;
+  }
+
+  /** Forwarding is stopped for want of bandwidth. */
+  get paused(): boolean {
+    return this.wantedSpatial >= 0 && this.#wish.paused;
   }
 
   /** A key frame is needed before anything (or the layer wanted) can be sent. */
   get wantsKeyFrame(): boolean {
-    return this.isVideo && this.target !== NO_LAYER && this.target !== this.current;
+    if (!this.isVideo || this.target === NO_LAYER) return false;
+    if (this.target !== this.current || this.#serving !== this.#uplink) return true;
+    // Within a stream: what flows already is not waited for.
+    return this.#selection.stuck || this.currentSpatial < this.targetSpatial;
+  }
+
+  /** A key frame would be of no use yet: the clocks of the senders are not known. */
+  waitsForReports(nowMs: number): boolean {
+    const layer = this.#uplink?.layers[this.target];
+    return this.current !== NO_LAYER && layer !== undefined && this.#source.waits(this.#uplink!, layer, nowMs);
   }
 
   /** Takes a renegotiated description of the same stream. */
@@ -107,66 +194,107 @@ export class Downlink {
     this.#spec = spec;
     // A packet that was sent under another payload type or with other extensions is not repeated.
     if (this.#sent) this.#sent = this.#newSent();
+    this.#lastSent = spec.codecs.find((codec) => codec.mime === this.#lastSent?.mime);
     this.#bindCodecs();
   }
 
-  /** The published track appeared, was replaced, was renegotiated, or went away. */
+  /** Whether the subscriber can take what comes on this uplink: by what came last, or else by its announced codec. */
+  carries(uplink: Uplink, mime: string): boolean {
+    const { payloadType } = uplink.tables.find(uplink.codecs, this.#spec).codecs;
+    if (uplink.lastCodec >= 0) return payloadType[uplink.lastCodec] !== NOT_CARRIED;
+    const known = uplink.codecs.some((codec) => codec.mime === mime);
+    return uplink.codecs.some((codec, index) => payloadType[index] !== NOT_CARRIED && (!known || codec.mime === mime));
+  }
+
+  /** The uplink to take packets from: it appeared, was replaced, was renegotiated, or went away. */
   attach(uplink: Uplink | undefined): void {
-    if (uplink !== this.#uplink) {
+    const former = this.#uplink;
+    if (uplink !== former) {
       this.#uplink = uplink;
-      this.#layer = undefined;
-      this.#sent = undefined;
+      if (former) former.attached--;
+      if (uplink) uplink.attached++;
+      // Streams of one publisher have one wall clock.
+      if (former?.publisher !== uplink?.publisher) this.#source.last = undefined;
+    }
+    const serving = this.#serving;
+    if (serving && (!uplink || !serving.owner || serving.owner !== uplink.owner)) {
       this.pause();
     }
+    if (!this.#sentFrom?.owner) this.#sent = this.#sentFrom = undefined;
     this.#bindCodecs();
     this.retarget();
   }
 
   setMuted(muted: boolean): void {
-    this.#muted = muted;
+    this.#wish.muted = muted;
+    if (muted) this.#source.muted = true;
     this.retarget();
   }
 
   setSettings(settings: DownlinkSettings): void {
-    this.#settings = settings;
+    this.#wish.settings = settings;
     this.retarget();
   }
 
-  /** Works out the wanted layer anew: after a change of settings, or when a layer came or went. */
+  /**
+   * What the bandwidth allows, beside what the client wants; all, unless an allocator says otherwise. `spatial` -1 pauses the
+   * stream. Key frames that this makes necessary are asked for within 100 ms.
+   */
+  allocate(spatial: number, temporal: number): void {
+    if (this.#wish.allocate(spatial, temporal)) this.retarget();
+  }
+
+  /** Works out the target anew: after a change of settings or allocation, or when a layer came or went. */
   retarget(): void {
-    const { disabled, maxSpatial } = this.#settings;
-    const off = disabled || (this.isVideo && maxSpatial >= QUALITY_OFF) || this.#muted || this.continuity.ended;
-    if (off || !this.#uplink) {
-      this.target = NO_LAYER;
+    const uplink = this.#uplink;
+    const spatial = this.#wish.spatial(this.isVideo);
+    if (spatial < 0 || !uplink || this.continuity.ended) {
+      this.target = this.targetSpatial = this.targetTemporal = NO_LAYER;
       this.pause();
       return;
     }
-    this.target = selectLayer(this.#uplink.layers, this.isVideo ? maxSpatial : 0, this.current);
+    this.targetSpatial = this.isVideo ? selectSpatial(uplink, spatial, this.current) : 0;
+    this.targetTemporal = this.#wish.temporal(this.wantedTemporal);
+    this.#selection.retarget(selectWithin(uplink, spatial), this.targetTemporal, this.#source.last?.frames);
+    this.target = uplink.isSimulcast ? this.targetSpatial : 0;
   }
 
   /** Stops; it goes on with the next packet where a decoder can start. */
   pause(): void {
     this.current = NO_LAYER;
+    this.#serving = undefined;
+    this.#selection.stop();
   }
 
   /** Forwards what the track received in this batch. */
-  forward(uplink: Uplink, time: BatchTime, writer: PacketWriter): void {
-    if (uplink !== this.#uplink || this.target === NO_LAYER) return;
-    let done = NO_LAYER;
+  forward(time: BatchTime, writer: PacketWriter): void {
+    if (this.target === NO_LAYER) return;
+    const serving = this.#serving;
+    const uplink = this.#uplink!;
+    if (serving !== undefined && serving !== uplink) this.#forwardPending(serving, NO_LAYER, time, writer);
+    const begun = this.isVideo && this.current === NO_LAYER ? this.#beginHeld(uplink, time, writer) : NO_LAYER;
+    this.#forwardPending(uplink, begun, time, writer);
+    if (this.#selection.stuck && !this.#stuck) this.#marks.keyFrameWanted = true;
+    this.#stuck = this.#selection.stuck;
+  }
+
+  /** Forwards what came on one uplink, save of the layer `done`. */
+  #forwardPending(uplink: Uplink, done: number, time: BatchTime, writer: PacketWriter): void {
     for (let i = 0; i < uplink.pendingCount; i++) {
       const layerIndex = uplink.pendingLayer[i]!;
-      if (layerIndex === done || (layerIndex !== this.current && !this.#mayBegin(layerIndex))) continue;
+      const flows = layerIndex === this.current && uplink === this.#serving;
+      if (layerIndex === done || (!flows && !this.#mayBegin(uplink, layerIndex))) continue;
       const layer = uplink.layers[layerIndex]!;
       const sequence = uplink.pendingSequence[i]!;
       const index = layer.ring.find(sequence);
       if (index < 0) continue;
       const continues =
-        layerIndex === this.current &&
-        layer.epoch === this.#epoch &&
+        flows &&
+        this.#source.continues(layer) &&
         (!this.isVideo || layer.ring.codec[index] === this.#codec || (layer.ring.flags[index]! & EMPTY) !== 0);
       if (continues) {
         this.#forwardPacket(layer.ring, index, sequence, time, writer);
-      } else if (this.#begin(layer, index, sequence, time)) {
+      } else if (this.#begin(uplink, layer, index, sequence, time)) {
         this.#forwardFrom(layer.ring, sequence, time, writer);
         done = layerIndex;
       }
@@ -174,8 +302,31 @@ export class Downlink {
   }
 
   /** Whether to begin with this layer: the one wanted, or a lower one as long as there is none at all. */
-  #mayBegin(layerIndex: number): boolean {
+  #mayBegin(uplink: Uplink, layerIndex: number): boolean {
+    if (uplink !== this.#uplink) return false;
     return layerIndex === this.target || (this.current === NO_LAYER && layerIndex < this.target);
+  }
+
+  /**
+   * Begins with a key frame that came a moment ago, if all since is held: many that join within a moment cost the publisher
+   * one key frame. Returns the layer, or `NO_LAYER`.
+   */
+  #beginHeld(uplink: Uplink, time: BatchTime, writer: PacketWriter): number {
+    for (let i = this.target; i >= 0; i--) {
+      const layer = uplink.layers[i]!;
+      const key = layer.keySequence;
+      if (time.nowMs - layer.keyMs > HELD_KEY_MS || !this.#isNew(layer, time)) continue;
+      if (!layer.ring.holdsFrom(key, MAX_HELD) || !this.#begin(uplink, layer, layer.ring.find(key), key, time))
+        continue;
+      this.#forwardFrom(layer.ring, key, time, writer);
+      return i;
+    }
+    return NO_LAYER;
+  }
+
+  /** Whether the newest key frame of a layer came after all that was sent. */
+  #isNew(layer: Layer, time: BatchTime): boolean {
+    return !this.continuity.started || time.ticksAt(layer.keyMs) - this.continuity.sentTicksMs > 0;
   }
 
   /**
@@ -195,30 +346,18 @@ export class Downlink {
     const codec = ring.codec[index]!;
     const payloadType = this.#codecs.payloadType[codec]!;
     const newest = continuity.isNewest(sequence);
-    if (payloadType === NOT_CARRIED || (newest && (flags & EMPTY) !== 0)) {
+    const unwanted = this.isVideo && !this.#selection.wants(ring, index, newest, this.#source.last!.frames, continuity);
+    if (payloadType === NOT_CARRIED || (newest && (unwanted || (flags & EMPTY) !== 0))) {
       if (newest) continuity.drop(sequence);
       return;
     }
     const outgoing = continuity.map(sequence, ring.timestamp[index]!, time.ticksMs);
     if (outgoing === NO_SEQUENCE) return;
-    if (outgoing === continuity.sequence && (flags & HAS_PICTURE_ID) !== 0) {
-      const wide = (flags & NARROW_PICTURE_ID) === 0;
-      continuity.notePictures(ring.pictureId[index]!, ring.tl0PicIdx[index]!, ring.keyIdx[index]!, wide);
-    }
     const timestamp = (ring.timestamp[index]! + continuity.timestampOffset) | 0;
-    const { pictureIdOffset, tl0Offset, keyIdxOffset } = continuity;
-    this.#sent?.note(outgoing, sequence, timestamp, this.current, pictureIdOffset, tl0Offset, keyIdxOffset);
-    const primaryOnly = this.#codecs.primaryOnly[codec] === 1;
-    let change: PayloadChange | undefined;
-    const widens = continuity.widePictureId && (flags & NARROW_PICTURE_ID) !== 0;
-    if (primaryOnly || continuity.rewritesPictures || widens) {
-      change = writer.change;
-      change.original = NOT_RTX;
-      change.primaryOnly = primaryOnly;
-      change.widePictureId = continuity.widePictureId;
-      change.pictureIdOffset = pictureIdOffset;
-      change.tl0Offset = tl0Offset;
-      change.keyIdxOffset = keyIdxOffset;
+    const change = this.#changes(ring, index, flags, unwanted, outgoing, writer.change) ? writer.change : undefined;
+    if (this.#sent !== undefined) {
+      const { decodeTarget } = this.#selection;
+      noteSent(this.#sent, outgoing, sequence, timestamp, this.current, flags, decodeTarget, writer.change);
     }
     const octets = writer.write(
       this.subscriber,
@@ -234,6 +373,47 @@ export class Downlink {
     this.#count(octets);
   }
 
+  /** Fills in what of the packet goes out changed. True if anything does. */
+  #changes(
+    ring: PacketRing,
+    index: number,
+    flags: number,
+    unwanted: boolean,
+    outgoing: number,
+    change: PayloadChange,
+  ): boolean {
+    const { continuity } = this;
+    change.original = NOT_RTX;
+    change.blank = unwanted;
+    change.widePictureId = continuity.widePictureId;
+    change.pictureIdOffset = continuity.pictureIdOffset;
+    change.tl0Offset = continuity.tl0Offset;
+    change.keyIdxOffset = continuity.keyIdxOffset;
+    change.frameOffset = continuity.frameOffset;
+    change.mask = NO_MASK;
+    change.endsPicture = false;
+    if (unwanted) return true;
+    if ((flags & HAS_PICTURE_ID) !== 0) return this.#changesPicture(ring, index, flags, outgoing, change);
+    if (this.isVideo) change.endsPicture = this.#selection.endsPicture(ring, index);
+    if ((flags & HAS_FRAME) !== 0) {
+      continuity.noteFrame(ring.frame[index]!);
+      change.mask = this.#selection.mask(ring, index, this.#source.last?.frames);
+    }
+    return change.endsPicture || change.mask !== NO_MASK || change.frameOffset !== 0;
+  }
+
+  #changesPicture(ring: PacketRing, index: number, flags: number, outgoing: number, change: PayloadChange): boolean {
+    const { continuity } = this;
+    const offset = continuity.pictureOffsetOf(ring.frame[index]!);
+    const narrow = (flags & NARROW_PICTURE_ID) !== 0;
+    change.pictureIdOffset = offset;
+    if (outgoing === continuity.sequence) {
+      const { pictureId, tl0PicIdx, keyIdx } = ring;
+      continuity.notePictures(pictureId[index]!, offset, tl0PicIdx[index]!, keyIdx[index]!, !narrow);
+    }
+    return continuity.rewritesPictures || offset !== 0 || (narrow && continuity.widePictureId);
+  }
+
   #count(octets: number): void {
     if (octets < 0) return;
     this.packets = (this.packets + 1) | 0;
@@ -242,94 +422,145 @@ export class Downlink {
   }
 
   /** Starts on this packet if a decoder can; false if it must wait. */
-  #begin(layer: Layer, index: number, sequence: number, time: BatchTime): boolean {
+  #begin(uplink: Uplink, layer: Layer, index: number, sequence: number, time: BatchTime): boolean {
     const ring = layer.ring;
     const flags = ring.flags[index]!;
     const codec = ring.codec[index]!;
+    const { codecs } = uplink.tables.find(uplink.codecs, this.#spec);
     const startable = (flags & EMPTY) === 0 && (!this.isVideo || (flags & KEY_START) !== 0);
-    if (!this.#mayBegin(layer.index) || !startable || this.#codecs.payloadType[codec] === NOT_CARRIED) {
+    if (!this.#mayBegin(uplink, layer.index) || !startable || codecs.payloadType[codec] === NOT_CARRIED) {
       // What was forwarded does not go on: its source began anew or changed its codec.
-      if (layer.index === this.current) this.pause();
+      if (layer.index === this.current && uplink === this.#serving) this.pause();
       return false;
     }
-    const continuity = this.continuity;
+    const { continuity } = this;
+    const source = this.#source;
+    const runs = this.current !== NO_LAYER;
+    if (runs && source.waits(uplink, layer, time.nowMs)) return false;
     const timestamp = ring.timestamp[index]!;
-    const kind = this.#referenceKind(layer);
-    const reference = kind === NO_REFERENCE ? 0 : this.#reference(layer, timestamp, codec);
-    const clockRate = this.#codecs.clockRate[codec]!;
-    if (!continuity.begin(sequence, timestamp, kind, reference, clockRate, time.ticksMs)) return false;
+    const clockRate = codecs.clockRate[codec]!;
+    const kind = source.kind(layer, runs);
+    const apart = kind === NO_REFERENCE ? 0 : source.apart(layer, clockRate);
+    const reference = (timestamp + apart + continuity.timestampOffset) | 0;
+    if (!continuity.begin(sequence, timestamp, kind, reference, clockRate, time.ticksMs)) {
+      source.refused();
+      return false;
+    }
     if ((flags & HAS_PICTURE_ID) !== 0) {
       continuity.beginPictures(ring.pictureId[index]!, ring.tl0PicIdx[index]!, ring.keyIdx[index]!);
     }
+    if ((flags & HAS_FRAME) !== 0) continuity.beginFrames(ring.frame[index]!);
+    source.switched(layer, runs, time.nowMs);
     this.current = layer.index;
-    this.#layer = layer;
-    this.#epoch = layer.epoch;
+    this.#selection.begin();
+    this.#serve(uplink);
     this.#codec = codec;
-    if (!this.begun) this.#begun.push(this);
-    this.begun = true;
+    if (!this.begun) this.#marks.begun.push(this);
+    this.begun = this.restless = true;
+    this.#lastSent = codecs.chosen[codec];
     if (this.#codecs.nack) this.#sent ??= this.#newSent();
     return true;
   }
 
-  #referenceKind(layer: Layer): ReferenceKind {
-    const last = this.#layer;
-    if (!last || last.epoch !== this.#epoch) return NO_REFERENCE;
-    if (last === layer) return MUST_START;
-    if (!last.clock.known || !layer.clock.known) return NO_REFERENCE;
-    return this.current !== NO_LAYER && last.alive ? MAY_WAIT : MUST_START;
+  /** Packets come from this uplink from now on. */
+  #serve(uplink: Uplink): void {
+    if (uplink === this.#serving) return;
+    this.#serving = uplink;
+    this.#bindCodecs();
+    if (uplink === this.#sentFrom) return;
+    this.#sentFrom = uplink;
+    this.#sent = undefined;
   }
 
-  /** The timestamp that the packet has in the time of what was sent before. */
-  #reference(layer: Layer, timestamp: number, codec: number): number {
-    const last = this.#layer!;
-    const apart = last === layer ? 0 : last.clock.offsetFrom(layer.clock, this.#codecs.clockRate[codec]!);
-    return (timestamp + apart + this.continuity.timestampOffset) | 0;
+  /** Packets of the track are being forwarded. */
+  get flows(): boolean {
+    return this.current !== NO_LAYER;
+  }
+
+  /**
+   * Sends a frame that the server makes up, due at `ticksMs`, as the next one of a stream that does not flow; `stepMs`: how
+   * long it lasts. False if there is none of the stream's kind, or the stream has ended.
+   */
+  sendBlank(frames: BlankFrames, trailer: Uint8Array, stepMs: number, ticksMs: number, writer: PacketWriter): boolean {
+    const { continuity, subscriber } = this;
+    const codec = this.#lastSent;
+    if (!codec || continuity.ended) return false;
+    const count = frames.prepare(codec, continuity, trailer);
+    if (count === 0) return false;
+    continuity.makeUpFrame(stepMs, codec.clockRate, ticksMs);
+    for (let part = 0; part < count; part++) {
+      const { payloadType } = codec;
+      const sequence = continuity.nextMadeUp();
+      const { timestamp } = continuity;
+      this.#count(
+        writer.write(subscriber, this.#plan, frames.ring, part, payloadType, sequence, timestamp, this.ssrc, undefined),
+      );
+    }
+    return true;
   }
 
   /** The subscriber lost this packet (16 bits): sends it again if that may help. True if it was. */
   resend(lost: number, time: BatchTime, writer: PacketWriter): boolean {
     const sent = this.#sent;
-    const uplink = this.#uplink;
+    const uplink = this.#sentFrom;
     if (!sent || !uplink || this.target === NO_LAYER) return false;
     const record = sent.repeat(lost, this.subscriber.usualRttMs, time.ticksMs);
     if (record === NO_RECORD) return false;
-    const ring = uplink.layers[sent.layer(record)]?.ring;
+    // For want of bandwidth it shows a lower layer by now: the former one is not worth any.
+    const from = layerOf(sent, record);
+    if (from > this.current && this.current >= 0 && this.#wish.restrained) return false;
+    const layer = uplink.layers[from];
+    const ring = layer?.ring;
     const index = ring ? ring.find(sent.sourceSequence(record)) : -1;
     if (!ring || index < 0) return false;
+    const { codecs, plan } = uplink.tables.find(uplink.codecs, this.#spec);
     const codec = ring.codec[index]!;
-    const payloadType = this.#codecs.payloadType[codec]!;
+    const payloadType = codecs.payloadType[codec]!;
     if (payloadType === NOT_CARRIED) return false;
-    const rtx = this.#spec.rtxSsrc !== 0 ? this.#codecs.rtxPayloadType[codec]! : 0;
+    const rtx = this.#spec.rtxSsrc !== 0 ? codecs.rtxPayloadType[codec]! : 0;
     const { change } = writer;
     change.original = rtx === 0 ? NOT_RTX : lost;
-    change.primaryOnly = this.#codecs.primaryOnly[codec] === 1;
     change.widePictureId = this.continuity.widePictureId;
-    change.pictureIdOffset = sent.pictureIdOffset(record);
-    change.tl0Offset = sent.tl0Offset(record);
-    change.keyIdxOffset = sent.keyIdxOffset(record);
+    recallSent(sent, record, ring.flags[index]!, layer?.frames, change);
     const timestamp = sent.timestamp(record);
     const { subscriber } = this;
     if (rtx === 0) {
       // The same number must never protect two different packets.
       if (change.widePictureId && (ring.flags[index]! & NARROW_PICTURE_ID) !== 0) return false;
-      const octets = writer.write(subscriber, this.#plan, ring, index, payloadType, lost, timestamp, this.ssrc, change);
+      const octets = writer.write(subscriber, plan, ring, index, payloadType, lost, timestamp, this.ssrc, change);
       this.#count(octets);
       return octets >= 0;
     }
     const rtxSsrc = this.#spec.rtxSsrc | 0;
-    const octets = writer.write(
-      subscriber,
-      this.#plan,
-      ring,
-      index,
-      rtx,
-      this.#rtxSequence,
-      timestamp,
-      rtxSsrc,
-      change,
-    );
+    const octets = writer.write(subscriber, plan, ring, index, rtx, this.#rtxSequence, timestamp, rtxSsrc, change);
     if (octets < 0) return false;
     this.#rtxSequence = (this.#rtxSequence + 1) & 0xffff;
+    return true;
+  }
+
+  /** Sends about `bytes` of padding on the stream of retransmissions, to try the link. False if it has none, or has not begun. */
+  pad(bytes: number, writer: PacketWriter): boolean {
+    const payloadType = this.#codec < 0 ? 0 : (this.#codecs.rtxPayloadType[this.#codec] ?? 0);
+    const { subscriber, continuity } = this;
+    if (!this.begun || payloadType === 0 || this.#spec.rtxSsrc === 0 || !this.stamped) return false;
+    if (!isReady(subscriber.transport) || continuity.ended) return false;
+    for (let left = bytes; left > 0; left -= MAX_PADDING) {
+      const rtxSsrc = this.#spec.rtxSsrc | 0;
+      const size = Math.max(Math.min(left, MAX_PADDING), 1);
+      if (
+        !writer.writePadding(
+          subscriber,
+          this.#plan,
+          payloadType,
+          this.#rtxSequence,
+          continuity.timestamp,
+          rtxSsrc,
+          size,
+        )
+      )
+        break;
+      this.#rtxSequence = (this.#rtxSequence + 1) & 0xffff;
+    }
     return true;
   }
 
@@ -348,6 +579,7 @@ export class Downlink {
       pictureId: continuity.pictureId,
       tl0PicIdx: continuity.tl0PicIdx,
       keyIdx: continuity.keyIdx,
+      frame: continuity.frame,
       widePictureId: continuity.widePictureId,
       rtxSequence: this.#rtxSequence,
       packets: this.packets >>> 0,
@@ -371,7 +603,10 @@ export class Downlink {
   }
 
   #bindCodecs(): void {
-    const { codecs, plan } = this.#uplink ? this.#uplink.tables.find(this.#uplink.codecs, this.#spec) : NO_TABLES;
+    const uplink = this.#serving ?? this.#uplink;
+    // What was sent last can still be brought to rest.
+    if (!uplink) return;
+    const { codecs, plan } = uplink.tables.find(uplink.codecs, this.#spec);
     this.#codecs = codecs;
     this.#plan = plan;
   }

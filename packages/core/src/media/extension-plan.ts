@@ -1,6 +1,7 @@
 /**
  * Which header extensions one subscriber gets (RFC 8285), and writing them: absolute send time and the transport-wide
- * number anew, audio level, capture time and dependency descriptor as the publisher wrote them. All else is left out.
+ * number anew, audio level and capture time as the publisher wrote them, the dependency descriptor with the frame numbers and
+ * decode targets of the subscriber. All else is left out.
  */
 import { ABS_SEND_TIME_BYTES } from "@stoa/wire/rtp/abs-send-time";
 import {
@@ -11,9 +12,12 @@ import {
   finishExtensions,
   writeElementHead,
 } from "@stoa/wire/rtp/extension";
+import { lengthWithActiveTargets, writeActiveTargets } from "@stoa/wire/codec/dependency-descriptor";
 import type { ExtensionIds } from "../engine/protocol.ts";
+import { hasMask, maskBit, targetCount } from "./frame-table.ts";
 import { HAS_AUDIO_LEVEL } from "./ring.ts";
 import type { PacketRing } from "./ring.ts";
+import { NO_MASK } from "./select-svc.ts";
 
 export class ExtensionPlan {
   /** Ids; 0 = not negotiated. */
@@ -61,6 +65,21 @@ export class ExtensionPlan {
     );
   }
 
+  /** Packets tell when they were sent, or carry a transport-wide number: the client's answers say something of the link. */
+  get measures(): boolean {
+    return this.#always;
+  }
+
+  /** Writes a block with only the time of sending and the transport-wide number; returns the offset behind it. */
+  writeTimes(u8: Uint8Array, block: number, sendTime: number, transportSequence: number): number {
+    return finishExtensions(
+      u8,
+      block,
+      this.#writeTimes(u8, block + 4, this.#wideIds, sendTime, transportSequence),
+      this.#wideIds,
+    );
+  }
+
   /** Writes the block at `block`; returns the offset behind it. */
   write(
     u8: Uint8Array,
@@ -69,10 +88,30 @@ export class ExtensionPlan {
     index: number,
     sendTime: number,
     transportSequence: number,
+    frameOffset: number,
+    mask: number,
   ): number {
     const descriptor = this.dependencyDescriptor === 0 ? 0 : ring.dependencyDescriptor[index]!;
-    const wide = this.#wideIds || elementLength(descriptor) > ONE_BYTE_MAX_LENGTH;
-    let at = block + 4;
+    const descriptorLength = lengthToSend(ring, index, elementLength(descriptor), mask);
+    const wide = this.#wideIds || descriptorLength > ONE_BYTE_MAX_LENGTH;
+    let at = this.#writeTimes(u8, block + 4, wide, sendTime, transportSequence);
+    if (this.audioLevel !== 0 && (ring.flags[index]! & HAS_AUDIO_LEVEL) !== 0) {
+      at += writeElementHead(u8, at, wide, this.audioLevel, 1);
+      u8[at++] = ring.audioLevel[index]!;
+    }
+    if (this.captureTime !== 0 && ring.captureTime[index] !== 0) {
+      at = passOn(u8, at, wide, this.captureTime, ring.slot[index]!, ring.captureTime[index]!);
+    }
+    if (descriptor !== 0) {
+      at += writeElementHead(u8, at, wide, this.dependencyDescriptor, descriptorLength);
+      writeDescriptor(u8, at, ring, index, descriptor, frameOffset, mask);
+      at += descriptorLength;
+    }
+    return finishExtensions(u8, block, at, wide);
+  }
+
+  #writeTimes(u8: Uint8Array, from: number, wide: boolean, sendTime: number, transportSequence: number): number {
+    let at = from;
     if (this.absSendTime !== 0) {
       at += writeElementHead(u8, at, wide, this.absSendTime, ABS_SEND_TIME_BYTES);
       u8[at++] = sendTime >> 16;
@@ -84,18 +123,42 @@ export class ExtensionPlan {
       u8[at++] = transportSequence >> 8;
       u8[at++] = transportSequence;
     }
-    if (this.audioLevel !== 0 && (ring.flags[index]! & HAS_AUDIO_LEVEL) !== 0) {
-      at += writeElementHead(u8, at, wide, this.audioLevel, 1);
-      u8[at++] = ring.audioLevel[index]!;
-    }
-    if (this.captureTime !== 0 && ring.captureTime[index] !== 0) {
-      at = passOn(u8, at, wide, this.captureTime, ring.slot[index]!, ring.captureTime[index]!);
-    }
-    if (descriptor !== 0) {
-      at = passOn(u8, at, wide, this.dependencyDescriptor, ring.slot[index]!, descriptor);
-    }
-    return finishExtensions(u8, block, at, wide);
+    return at;
   }
+}
+
+/** Longest element. */
+const MAX_ELEMENT = 255;
+
+/** Length of the descriptor that goes out. */
+function lengthToSend(ring: PacketRing, index: number, length: number, mask: number): number {
+  if (mask === NO_MASK || length === 0) return length;
+  const word = ring.descriptorMask[index]!;
+  const wanted = lengthWithActiveTargets(length, hasMask(word), targetCount(word));
+  return wanted > MAX_ELEMENT ? length : wanted;
+}
+
+function writeDescriptor(
+  u8: Uint8Array,
+  to: number,
+  ring: PacketRing,
+  index: number,
+  element: number,
+  frameOffset: number,
+  mask: number,
+): void {
+  const length = elementLength(element);
+  const from = ring.slot[index]! + elementOffset(element);
+  const word = ring.descriptorMask[index]!;
+  if (mask !== NO_MASK && lengthWithActiveTargets(length, hasMask(word), targetCount(word)) <= MAX_ELEMENT) {
+    writeActiveTargets(u8, from, length, to, mask, targetCount(word), maskBit(word), hasMask(word));
+  } else {
+    for (let i = 0; i < length; i++) u8[to + i] = u8[from + i]!;
+  }
+  if (frameOffset === 0 || length < 3) return;
+  const frame = ((u8[to + 1]! << 8) | u8[to + 2]!) + frameOffset;
+  u8[to + 1] = frame >> 8;
+  u8[to + 2] = frame;
 }
 
 function passOn(u8: Uint8Array, at: number, wide: boolean, id: number, slot: number, element: number): number {

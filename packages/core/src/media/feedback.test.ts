@@ -205,6 +205,6 @@ test("a receiver report tells loss; the round trip comes from it", () => {
   const sentAgoMs = 0;
   world.advance(40 - sentAgoMs);
   world.feed(VIEWER, new Uint8Array(answer.buffer));
-  const { rttMs } = world.forwarder.stats(VIEWER)!;
+  const { rttMs } = world.forwarder.meter(VIEWER)!.take(world.nowMs);
   assert.ok(rttMs >= 30 && rttMs < 1100, `${rttMs} ms`);
 });

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
+  AV1,
   H264,
   OPUS,
   RED,
@@ -16,7 +17,6 @@ import {
   rtp,
   videoReceiver,
   videoSender,
-  vp8,
 } from "./harness.test.ts";
 
 const PUBLISHER = 1;
@@ -44,10 +44,10 @@ test("audio starts with any packet, under the subscriber's SSRC and payload type
     { type: "trackStarted", track: "TR_a", peer: PUBLISHER, mime: "audio/opus", layer: 0 },
     { type: "downlinkStarted", track: "TR_a", peer: VIEWER },
   ]);
-  const stats = world.forwarder.stats(VIEWER)!;
+  const stats = world.forwarder.meter(VIEWER)!.take(world.nowMs);
   assert.equal(stats.packetsOut, 2);
   assert.equal(stats.bytesOut, 14 + 13);
-  assert.equal(world.forwarder.stats(PUBLISHER)!.packetsIn, 2);
+  assert.equal(world.forwarder.meter(PUBLISHER)!.take(world.nowMs).packetsIn, 2);
 });
 
 test("video waits for a key frame, and the publisher is asked for one, once for many", () => {
@@ -82,19 +82,22 @@ test("video waits for a key frame, and the publisher is asked for one, once for 
 
 test("header extensions: the publisher's are left out, those of the subscriber written", () => {
   const world = new World();
-  world.addPeer(PUBLISHER, [videoReceiver({ extensions: { mid: 1, absCaptureTime: 6, dependencyDescriptor: 7 } })], []);
+  const published = { mid: 1, absCaptureTime: 6, dependencyDescriptor: 7 };
+  world.addPeer(PUBLISHER, [videoReceiver({ codecs: [AV1], extensions: published })], []);
   world.addPeer(
     VIEWER,
     [],
     [
       videoSender({
+        codecs: [AV1],
         extensions: { mid: 9, absSendTime: 3, transportCc: 4, absCaptureTime: 5, dependencyDescriptor: 12 },
       }),
     ],
   );
   const capture = [1, 2, 3, 4, 5, 6, 7, 8];
-  world.feed(PUBLISHER, frame(1, true, { extensions: { 1: [0x31], 6: capture, 7: [9, 8, 7] } }));
-  world.feed(PUBLISHER, frame(2, false, { extensions: { 1: [0x31] } }));
+  const av1 = { payloadType: 35, payload: [8, 1] };
+  world.feed(PUBLISHER, frame(1, true, { ...av1, extensions: { 1: [0x31], 6: capture, 7: [9, 8, 7] } }));
+  world.feed(PUBLISHER, frame(2, false, { ...av1, extensions: { 1: [0x31] } }));
   const [first, second] = world.takeRtp(VIEWER);
   assert.deepEqual(
     [...first!.extensions.keys()].toSorted((a, b) => a - b),
@@ -105,15 +108,16 @@ test("header extensions: the publisher's are left out, those of the subscriber w
   assert.deepEqual(first!.extensions.get(4), [0, 0]);
   assert.deepEqual(second!.extensions.get(4), [0, 1], "transport-wide numbers count on");
   assert.deepEqual([...second!.extensions.keys()], [3, 4]);
-  assert.deepEqual(readVp8(second!.payload).rest, [1, 2]);
+  assert.deepEqual(second!.payload, [8, 1]);
 });
 
 test("a dependency descriptor that is too long for the one-byte form goes out in the two-byte form", () => {
   const world = new World();
-  world.addPeer(PUBLISHER, [videoReceiver({ extensions: { dependencyDescriptor: 7 } })], []);
-  world.addPeer(VIEWER, [], [videoSender({ extensions: { absSendTime: 3, dependencyDescriptor: 12 } })]);
+  const extensions = { absSendTime: 3, dependencyDescriptor: 12 };
+  world.addPeer(PUBLISHER, [videoReceiver({ codecs: [AV1], extensions: { dependencyDescriptor: 7 } })], []);
+  world.addPeer(VIEWER, [], [videoSender({ codecs: [AV1], extensions })]);
   const long = Array.from({ length: 30 }, (_, i) => i);
-  const bytes = [0x90, 0xe0, 0, 1, 0, 0, 0, 0, 0, 0, 3, 232, 0x10, 0, 0, 8, 7, 30, ...long, ...vp8({ key: true })];
+  const bytes = [0x90, 0x80 | 35, 0, 1, 0, 0, 0, 0, 0, 0, 3, 232, 0x10, 0, 0, 8, 7, 30, ...long, 8, 1];
   world.feed(PUBLISHER, new Uint8Array(bytes));
   const [packet] = world.takeRtp(VIEWER);
   assert.deepEqual(packet!.extensions.get(12), long);

@@ -8,13 +8,13 @@
  *
  * Invariant: a slot that `handleRtp` kept is given back to the pool exactly once.
  */
+import { earlier } from "../clock.ts";
 import type { Random } from "../crypto.ts";
 import type {
   CongestionSpec,
   DownlinkSettings,
   MediaEvent,
   PeerId,
-  PeerStats,
   PlayoutDelaySpec,
   ReceiverSpec,
   SenderSpec,
@@ -22,14 +22,21 @@ import type {
 } from "../engine/protocol.ts";
 import type { PacketSink } from "../paths.ts";
 import type { PacketPool, Slab } from "../slab.ts";
+import { DEFAULT_AUDIO_LEVEL } from "./audio-level.ts";
+import type { AudioLevelOptions } from "./audio-level.ts";
+import { BlankSender } from "./blank-sender.ts";
+import { CongestionWatch } from "./congestion-watch.ts";
 import type { ContinuityState, SeedResult } from "./continuity.ts";
+import { DerivedUplinks } from "./derived-uplinks.ts";
 import { Downlink } from "./downlink.ts";
+import type { DownlinkMarks } from "./downlink.ts";
 import { MediaTimer } from "./media-timer.ts";
 import { PacketWriter } from "./packet-writer.ts";
 import { FREE, KEPT, PeerMedia } from "./peer-media.ts";
 import { RtcpReader } from "./rtcp-reader.ts";
 import { RtcpWriter } from "./rtcp-writer.ts";
-import { BYTES_IN, BYTES_OUT, PACKETS_IN, PACKETS_OUT } from "./subscriber.ts";
+import { SpeakerWatch } from "./speakers.ts";
+import { StreamMeter } from "./stream-stats.ts";
 import { FanOut, Track } from "./track.ts";
 import { BatchTime } from "./transport.ts";
 import type { MediaTransport } from "./transport.ts";
@@ -40,12 +47,18 @@ export interface ForwarderDeps {
   readonly pool: PacketPool;
   readonly sink: PacketSink;
   readonly random: Random;
+  /** When a microphone counts as speaking; LiveKit's values if it is left out. */
+  readonly audioLevel?: AudioLevelOptions;
+  /** Subscribers that take RED get it, of publishers that send plain opus (`audio.active_red_encoding`). */
+  readonly activeRed?: boolean;
 }
 
 /** What is fixed for the life of a connection. */
 export interface PeerOptions {
   readonly congestion: CongestionSpec;
   readonly playoutDelay: PlayoutDelaySpec | undefined;
+  /** Room and participant that it belongs to. */
+  readonly owner?: { readonly room: string; readonly participant: string };
 }
 
 /** Nothing is managed. */
@@ -54,7 +67,10 @@ export const UNMANAGED: PeerOptions = { congestion: { enabled: false, allowPause
 /** More tracks than anybody subscribes to. */
 const MAX_SETTINGS = 4096;
 
-export type ForwarderEvent = Extract<MediaEvent, { type: "trackStarted" | "downlinkStarted" }>;
+export type ForwarderEvent = Extract<
+  MediaEvent,
+  { type: "trackStarted" | "downlinkStarted" | "speakers" | "streamState" }
+>;
 
 export class Forwarder {
   readonly #deps: ForwarderDeps;
@@ -64,21 +80,32 @@ export class Forwarder {
   readonly #writer: PacketWriter;
   readonly #rtcpWriter: RtcpWriter;
   readonly #rtcpReader: RtcpReader;
+  readonly #speakers: SpeakerWatch;
+  readonly #congestion: CongestionWatch;
+  readonly #blanks: BlankSender;
   readonly #timer: MediaTimer;
+  readonly #derived: DerivedUplinks;
   readonly #fanOut = new FanOut();
   readonly #dirty: Track[] = [];
   #dirtyCount = 0;
   /** A packet came since the last batch ended. */
   #active = false;
-  /** Downlinks that began in this batch. */
-  readonly #begun: Downlink[] = [];
+  readonly #marks: DownlinkMarks = { begun: [], keyFrameWanted: false };
   readonly #events: ForwarderEvent[] = [];
 
   constructor(deps: ForwarderDeps) {
     this.#deps = deps;
     this.#writer = new PacketWriter(deps.slab, deps.sink, this.#time);
     this.#rtcpWriter = new RtcpWriter(deps.slab, deps.sink);
-    this.#timer = new MediaTimer(this.#peers, this.#tracks, this.#rtcpWriter);
+    this.#derived = new DerivedUplinks(deps.pool, deps.activeRed ?? false);
+    this.#speakers = new SpeakerWatch(deps.audioLevel ?? DEFAULT_AUDIO_LEVEL, this.#tracks, this.#events);
+    this.#congestion = new CongestionWatch(this.#writer, this.#events);
+    this.#blanks = new BlankSender(deps.slab, this.#time, this.#writer);
+    this.#timer = new MediaTimer(this.#peers, this.#tracks, this.#rtcpWriter, {
+      speakers: this.#speakers,
+      congestion: this.#congestion,
+      blanks: this.#blanks,
+    });
     this.#rtcpReader = new RtcpReader(deps.slab.u8, this.#time, this.#writer, (downlink) =>
       this.#decoderStuck(downlink),
     );
@@ -96,6 +123,7 @@ export class Forwarder {
     if (!peer) return;
     this.setReceivers(id, []);
     this.setSenders(id, []);
+    this.#blanks.drop(peer.subscriber);
     peer.held.clear();
     this.#peers.delete(id);
     this.#fanOut.forget();
@@ -110,15 +138,21 @@ export class Forwarder {
       const known = peer.uplinks.find((uplink) => uplink.fits(spec));
       known?.update(spec);
       const uplink = known ?? new Uplink(id, spec, this.#deps.pool);
+      if (!known && !uplink.isVideo) uplink.level = this.#speakers.newLevel();
       kept.add(uplink);
       return uplink;
     });
     const former = peer.uplinks;
     peer.setUplinks(uplinks, specs, this.#time.nowMs);
-    for (const uplink of uplinks) this.#track(uplink.track).publish(peer, uplink);
+    for (const uplink of uplinks) {
+      const track = this.#track(uplink.track);
+      track.publish(peer, uplink);
+      this.#derived.follow(track);
+    }
     for (const uplink of former) if (!kept.has(uplink)) this.#unpublish(uplink);
     peer.held.replay((at, length, arrivalMs) => this.#receive(peer, at, length, false, arrivalMs) === KEPT);
     if (this.#dirtyCount > 0) this.#timer.wake();
+    this.#timer.wantKeyFrames();
   }
 
   /** Replaces the list of what the peer is sent. */
@@ -135,27 +169,33 @@ export class Forwarder {
       }
       const track = this.#track(downlink.track);
       track.unsubscribe(downlink);
+      this.#derived.follow(track);
       this.#forget(track);
       peer.downlinks.delete(ssrc);
       peer.subscriber.touched.length = 0;
       if (!specs.some((other) => other.track === downlink.track)) peer.settings.delete(downlink.track);
-      const state = downlink.take(this.#time);
-      if (state) peer.remember(ssrc, state);
-      if (!spec && downlink.begun) this.#rtcpWriter.bye(peer.transport, ssrc);
+      if (!spec) peer.closing.set(ssrc, downlink);
+      this.#blanks.close(downlink, track.trailer, () => this.#retire(peer, downlink));
+      if (spec) this.#blanks.settle(downlink);
     }
     for (const spec of wanted.values()) this.#subscribe(peer, spec);
     this.#timer.wantKeyFrames();
+    if (this.#blanks.active) this.#timer.wake();
   }
 
   /** Facts about a track that the SDP does not say. */
   setTrack(sid: string, spec: TrackSpec): void {
-    this.#track(sid).spec = spec;
+    const track = this.#track(sid);
+    track.spec = spec;
+    this.#derived.follow(track);
+    this.#timer.wantKeyFrames();
   }
 
   /** The track ended. */
   removeTrack(sid: string): void {
     const track = this.#tracks.get(sid);
     if (!track) return;
+    this.#speakers.silence(track);
     track.spec = undefined;
     this.#forget(track);
   }
@@ -163,12 +203,19 @@ export class Forwarder {
   /** Holds a subscriber's bandwidth to `bps`; 0 lets go. */
   limitBandwidth(id: PeerId, bps: number): void {
     const peer = this.#peers.get(id);
-    if (peer) peer.limitBps = bps;
+    if (!peer) return;
+    peer.limitBps = bps;
+    peer.congestion?.controller.limit(bps);
   }
 
   /** Stops or resumes forwarding to everybody. */
   muteTrack(sid: string, muted: boolean): void {
-    if (muted || this.#tracks.has(sid)) this.#track(sid).setMuted(muted);
+    if (muted || this.#tracks.has(sid)) {
+      const track = this.#track(sid);
+      track.setMuted(muted);
+      if (muted) this.#speakers.silence(track);
+      for (const downlink of track.downlinks) this.#bringToRest(downlink, track);
+    }
     this.#timer.wantKeyFrames();
   }
 
@@ -177,7 +224,9 @@ export class Forwarder {
     const peer = this.#peers.get(id);
     if (!peer) return;
     if (peer.settings.has(track) || peer.settings.size < MAX_SETTINGS) peer.settings.set(track, settings);
-    this.#downlink(id, track)?.setSettings(settings);
+    const downlink = this.#downlink(id, track);
+    downlink?.setSettings(settings);
+    if (downlink) this.#bringToRest(downlink, this.#track(track));
     this.#timer.wantKeyFrames();
   }
 
@@ -216,34 +265,24 @@ export class Forwarder {
   }
 
   nextTimeoutMs(): number {
-    return this.#timer.nextTimeoutMs();
+    return earlier(this.#timer.nextTimeoutMs(), this.#congestion.nextTimeoutMs());
   }
 
   handleTimeout(nowMs: number): void {
     this.#time.set(nowMs);
     if (this.#dirtyCount > 0) this.endBatch(nowMs);
     this.#timer.handleTimeout(nowMs);
+    this.#congestion.handleTimeout(nowMs);
   }
 
   pollEvent(): ForwarderEvent | undefined {
     return this.#events.shift();
   }
 
-  stats(id: PeerId): PeerStats | undefined {
+  /** Measures the streams of a peer, from now on. */
+  meter(id: PeerId): StreamMeter | undefined {
     const peer = this.#peers.get(id);
-    if (!peer) return undefined;
-    const { counters, rttMs } = peer.subscriber;
-    return {
-      peer: id,
-      packetsIn: counters[PACKETS_IN]!,
-      packetsOut: counters[PACKETS_OUT]!,
-      bytesIn: counters[BYTES_IN]!,
-      bytesOut: counters[BYTES_OUT]!,
-      rttMs,
-      estimateBps: 0,
-      receivers: [],
-      senders: [],
-    };
+    return peer && new StreamMeter(peer);
   }
 
   /** Ends the stream of a track to a peer and gives its state, to go on from elsewhere; at most once. */
@@ -283,6 +322,7 @@ export class Forwarder {
     const count = this.#dirtyCount;
     this.#dirtyCount = 0;
     for (let i = 0; i < count; i++) this.#followLayers(this.#dirty[i]!);
+    for (let i = 0; i < count; i++) this.#dirty[i]!.derive(nowMs);
     if (count === 1) {
       this.#dirty[0]!.fanOut(this.#time, this.#writer);
     } else {
@@ -292,33 +332,37 @@ export class Forwarder {
     for (let i = 0; i < count; i++) {
       const track = this.#dirty[i]!;
       track.dirty = false;
-      if (track.uplink) track.uplink.pendingCount = 0;
+      track.clearPending();
       this.#timer.requestLosses(track, nowMs);
     }
-    if (this.#begun.length > 0) this.#announceDownlinks(nowMs);
+    if (this.#marks.begun.length > 0) this.#announceDownlinks(nowMs);
+    if (!this.#marks.keyFrameWanted) return;
+    this.#marks.keyFrameWanted = false;
+    this.#timer.wantKeyFrames();
   }
 
   #followLayers(track: Track): void {
-    const { uplink } = track;
-    if (!uplink?.layersChanged) return;
-    track.followLayers();
+    if (!track.followLayers()) return;
     this.#timer.wantKeyFrames();
-    for (const layer of uplink.layers) {
-      if (layer.announced || !layer.alive) continue;
-      layer.announced = true;
-      const mime = uplink.codecs[layer.lastCodec]?.mime ?? "";
-      this.#events.push({ type: "trackStarted", track: track.sid, peer: uplink.publisher, mime, layer: layer.index });
+    for (const uplink of track.uplinks) {
+      if (track.uplinkOf(uplink.codecIndex) !== uplink) continue;
+      for (const layer of uplink.layers) {
+        if (layer.announced || !layer.alive) continue;
+        layer.announced = true;
+        const mime = uplink.codecs[layer.lastCodec]?.mime ?? "";
+        this.#events.push({ type: "trackStarted", track: track.sid, peer: uplink.publisher, mime, layer: layer.index });
+      }
     }
   }
 
   #announceDownlinks(nowMs: number): void {
-    for (const downlink of this.#begun) {
+    for (const downlink of this.#marks.begun) {
       const { id } = downlink.subscriber;
       this.#events.push({ type: "downlinkStarted", track: downlink.track, peer: id });
       const peer = this.#peers.get(id);
       if (peer) this.#timer.downlinkBegun(peer, nowMs);
     }
-    this.#begun.length = 0;
+    this.#marks.begun.length = 0;
   }
 
   #decoderStuck(downlink: Downlink): void {
@@ -326,19 +370,43 @@ export class Forwarder {
     if (track) this.#timer.decoderStuck(track, downlink, this.#time.nowMs);
   }
 
+  /** If the stream has stopped, frames follow that bring its decoder to rest. */
+  #bringToRest(downlink: Downlink, track: Track): void {
+    this.#blanks.stopped(downlink, track.trailer, !downlink.uplink);
+    if (this.#blanks.active) this.#timer.wake();
+  }
+
+  /** A stream that was given up has come to rest. */
+  #retire(peer: PeerMedia, downlink: Downlink): void {
+    const { ssrc } = downlink;
+    const state = downlink.take(this.#time);
+    if (state) peer.remember(ssrc, state);
+    // Unless another stream took its SSRC over.
+    if (peer.closing.delete(ssrc) && downlink.begun) this.#rtcpWriter.bye(peer.transport, ssrc);
+  }
+
   #subscribe(peer: PeerMedia, spec: SenderSpec): void {
-    const downlink = new Downlink(peer.subscriber, spec, this.#deps.random.uint32(), this.#begun);
+    const former = peer.closing.get(spec.ssrc | 0);
+    peer.closing.delete(spec.ssrc | 0);
+    if (former) this.#blanks.settle(former);
+    const downlink = new Downlink(peer.subscriber, spec, this.#deps.random.uint32(), this.#marks);
     downlink.seed(peer.ended.get(downlink.ssrc), this.#time);
     const settings = peer.settings.get(spec.track);
     if (settings) downlink.setSettings(settings);
     peer.downlinks.set(downlink.ssrc, downlink);
-    this.#track(spec.track).subscribe(downlink);
+    const track = this.#track(spec.track);
+    track.subscribe(downlink);
+    this.#derived.follow(track);
+    this.#congestion.follow(peer, downlink);
   }
 
   #unpublish(uplink: Uplink): void {
     const track = uplink.owner;
     if (track) {
-      track.publish(undefined, undefined);
+      this.#speakers.silence(track);
+      track.withdraw(uplink);
+      this.#derived.follow(track);
+      for (const downlink of track.downlinks) this.#bringToRest(downlink, track);
       this.#forget(track);
     }
     uplink.close();

@@ -6,8 +6,8 @@ import type { Random } from "../crypto.ts";
 import type { CodecSpec, ReceiverSpec, SenderSpec } from "../engine/protocol.ts";
 import type { PacketSink } from "../paths.ts";
 import { PacketPool, SLOT_BYTES, Slab } from "../slab.ts";
-import { Forwarder } from "./forwarder.ts";
-import type { ForwarderEvent } from "./forwarder.ts";
+import { Forwarder, UNMANAGED } from "./forwarder.ts";
+import type { ForwarderDeps, ForwarderEvent, PeerOptions } from "./forwarder.ts";
 import type { MediaTransport } from "./transport.ts";
 
 /** Numbers that look random and are the same in every run. */
@@ -44,11 +44,15 @@ const int32 = (value: number) => [(value >>> 24) & 255, (value >>> 16) & 255, (v
 /** The bytes of a packet. */
 export function rtp(input: RtpInput): Uint8Array {
   const block: number[] = [];
-  for (const [id, bytes] of Object.entries(input.extensions ?? {})) {
-    block.push((Number(id) << 4) | (bytes.length - 1), ...bytes);
+  const elements = Object.entries(input.extensions ?? {});
+  const wide = elements.some(([, bytes]) => bytes.length > 16);
+  for (const [id, bytes] of elements) {
+    if (wide) block.push(Number(id), bytes.length, ...bytes);
+    else block.push((Number(id) << 4) | (bytes.length - 1), ...bytes);
   }
   while (block.length & 3) block.push(0);
-  const extension = block.length > 0 ? [0xbe, 0xde, ...int16(block.length / 4), ...block] : [];
+  const profile = wide ? [0x10, 0] : [0xbe, 0xde];
+  const extension = block.length > 0 ? [...profile, ...int16(block.length / 4), ...block] : [];
   const padding = input.padding ? [...Array<number>(input.padding - 1).fill(0), input.padding] : [];
   return new Uint8Array([
     0x80 | (padding.length > 0 ? 0x20 : 0) | (block.length > 0 ? 0x10 : 0),
@@ -102,6 +106,8 @@ export interface Vp8Input {
   narrow?: boolean;
   tl0?: number;
   keyIdx?: number;
+  temporal?: number;
+  sync?: boolean;
   body?: readonly number[];
 }
 
@@ -115,7 +121,7 @@ export function vp8(input: Vp8Input): number[] {
     0xf0,
     ...idBytes,
     (input.tl0 ?? 0) & 255,
-    (input.keyIdx ?? 0) & 31,
+    ((input.temporal ?? 0) << 6) | (input.sync ? 0x20 : 0) | ((input.keyIdx ?? 0) & 31),
     ...(first ? [input.key ? 0 : 1] : []),
     ...(input.body ?? []),
   ];
@@ -128,6 +134,7 @@ export function readVp8(payload: readonly number[]) {
   return {
     pictureId: wide ? ((payload[2]! & 127) << 8) | payload[3]! : payload[2]!,
     tl0: payload[at]!,
+    temporal: payload[at + 1]! >> 6,
     keyIdx: payload[at + 1]! & 31,
     rest: payload.slice(at + 2),
   };
@@ -152,6 +159,8 @@ export const VP8: CodecSpec = {
   rtxPayloadType: 97,
   nack: true,
 };
+export const VP9: CodecSpec = { ...VP8, payloadType: 98, mime: "video/vp9", fmtp: "profile-id=0", rtxPayloadType: 99 };
+export const AV1: CodecSpec = { ...VP8, payloadType: 35, mime: "video/av1", rtxPayloadType: 36 };
 export const H264: CodecSpec = {
   ...VP8,
   payloadType: 108,
@@ -234,7 +243,7 @@ export class World {
   readonly #slot = this.slab.alloc(SLOT_BYTES);
   readonly transports = new Map<number, { path: number; connected: boolean }>();
 
-  constructor(seed = 1) {
+  constructor(seed = 1, deps: Partial<ForwarderDeps> = {}) {
     const random01 = seeded(seed);
     const random: Random = {
       bytes: (length) => new Uint8Array(length),
@@ -248,10 +257,15 @@ export class World {
       send: () => undefined,
       flush: () => undefined,
     };
-    this.forwarder = new Forwarder({ slab: this.slab, pool: this.pool, sink, random });
+    this.forwarder = new Forwarder({ slab: this.slab, pool: this.pool, sink, random, ...deps });
   }
 
-  addPeer(id: number, receivers: readonly ReceiverSpec[], senders: readonly SenderSpec[]): void {
+  addPeer(
+    id: number,
+    receivers: readonly ReceiverSpec[],
+    senders: readonly SenderSpec[],
+    options: PeerOptions = UNMANAGED,
+  ): void {
     const { u8 } = this.slab;
     const state = { path: id, connected: true };
     const transport: MediaTransport = {
@@ -268,7 +282,7 @@ export class World {
       protectRtcp: (_at, length) => length,
     };
     this.transports.set(id, state);
-    this.forwarder.addPeer(id, transport);
+    this.forwarder.addPeer(id, transport, options);
     this.forwarder.setReceivers(id, receivers);
     this.forwarder.setSenders(id, senders);
     this.forwarder.peerConnected(id, this.nowMs);

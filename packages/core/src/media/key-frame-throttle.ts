@@ -7,6 +7,8 @@ export class KeyFrameThrottle {
   readonly #intervalMs: number;
   #wanted = false;
   #lastMs = -1e12;
+  /** PLIs so far. */
+  taken = 0;
 
   /** `layer`: 0 is the lowest. */
   constructor(layer: number) {
@@ -32,6 +34,7 @@ export class KeyFrameThrottle {
     if (!this.#wanted || nowMs - this.#lastMs < this.#intervalMs) return false;
     this.#lastMs = nowMs;
     this.#wanted = false;
+    this.taken++;
     return true;
   }
 }

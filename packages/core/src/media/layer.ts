@@ -5,6 +5,7 @@
  */
 import type { RtpHeader } from "@stoa/wire/rtp/header";
 import type { PacketPool } from "../slab.ts";
+import type { FrameTable } from "./frame-table.ts";
 import { KeyFrameThrottle } from "./key-frame-throttle.ts";
 import { LossTracker } from "./loss-tracker.ts";
 import { PayloadInfo } from "./payload-info.ts";
@@ -21,19 +22,21 @@ export const ACCEPTED = 1;
 /** Rings of packets, about one second of a busy stream (LiveKit: 500 and 200). */
 const VIDEO_RING = 512;
 const AUDIO_RING = 256;
+/** `keyMs`: long ago. */
+const NO_KEY = -1e12;
 /** A longer gap is not worth asking for: the stream was interrupted. */
 const MAX_GAP = 200;
-/** A layer this far behind the newest packet of all layers is not alive; when none sends, the picture stands still. */
-const ALIVE_MS = 1500;
 
 export class Layer {
   readonly index: number;
   readonly ring: PacketRing;
   readonly losses = new LossTracker();
   readonly reception = new Reception();
-  readonly clock = new SenderClock();
+  readonly clock: SenderClock;
   readonly keyFrames: KeyFrameThrottle;
   readonly payload = new PayloadInfo();
+  /** Made for the first dependency descriptor. */
+  frames: FrameTable | undefined;
   readonly #sequences = new SequenceExtender();
   /** Bound to a new SSRC, and no packet of it came yet. */
   #fresh = false;
@@ -42,7 +45,7 @@ export class Layer {
   rtxSsrc = 0;
   /** Counts the sources that this layer had; subscribers start anew when it rises. */
   epoch = 0;
-  /** Packets are coming in. */
+  /** Packets are coming in, by the trackers of the uplink. */
   alive = false;
   /** Extended number of the packet accepted last. */
   sequence = 0;
@@ -50,15 +53,22 @@ export class Layer {
   /** Codec of the last packet, as an index in the publisher's list. */
   lastCodec = 0;
   lastPacketMs = -1e12;
-  /** When the SSRC was bound last. */
+  /** When the SSRC was bound last, and when its first packet came. */
   boundMs = -1e12;
+  startedMs = -1e12;
+  /** The first packet of the newest key frame, and when it came; `NO_KEY` if there was none of this source. */
+  keySequence = 0;
+  keyMs = NO_KEY;
   /** A first packet came and was told. */
   announced = false;
-  /** Octets and packets that came, retransmissions included. */
+  /** Packets that came, retransmissions included, and the octets of them modulo 2^30. */
   packets = 0;
+  octets = 0;
 
-  constructor(pool: PacketPool, index: number, isVideo: boolean) {
+  /** `clock`: that of the layer from which the server makes this one. */
+  constructor(pool: PacketPool, index: number, isVideo: boolean, clock = new SenderClock()) {
     this.index = index;
+    this.clock = clock;
     this.ring = new PacketRing(pool, isVideo ? VIDEO_RING : AUDIO_RING);
     this.keyFrames = new KeyFrameThrottle(index);
   }
@@ -68,8 +78,13 @@ export class Layer {
     if (this.ssrc === ssrc) return;
     this.ssrc = ssrc;
     this.boundMs = nowMs;
-    this.#sequences.restart();
+    this.restart();
     this.#forget();
+  }
+
+  /** The next packet begins a new source; what is known of its clock stays. */
+  restart(): void {
+    this.#sequences.restart();
     this.#fresh = true;
   }
 
@@ -85,7 +100,10 @@ export class Layer {
     if (verdict === REJECTED) return DROPPED;
     const extended = sequences.value;
     this.sequence = extended;
-    if (verdict === RESTARTED) this.#restart(extended);
+    if (verdict === RESTARTED) {
+      this.#restart(extended);
+      this.startedMs = nowMs;
+    }
     if (verdict === LATE) {
       if (this.ring.tooOld(extended) || this.ring.find(extended) >= 0) return DROPPED;
       this.losses.arrived(extended, false, nowMs);
@@ -108,12 +126,12 @@ export class Layer {
     return ACCEPTED;
   }
 
-  /** Keeps `alive` true to what came; `latestMs`: when the newest packet of any layer came. True if it changed. */
-  checkAlive(latestMs: number): boolean {
-    const alive = latestMs - this.lastPacketMs < ALIVE_MS && this.packets !== 0;
-    if (alive === this.alive) return false;
-    this.alive = alive;
-    return true;
+  /** The packet accepted last begins a key frame. */
+  noteKeyFrame(nowMs: number): void {
+    this.keyFrames.fulfilled();
+    if (this.keyMs > 0 && ((this.sequence - this.keySequence) | 0) < 0) return;
+    this.keySequence = this.sequence;
+    this.keyMs = nowMs;
   }
 
   /** Gives the slots back. */
@@ -140,6 +158,7 @@ export class Layer {
 
   #restart(extended: number): void {
     this.epoch++;
+    this.keyMs = NO_KEY;
     // A report on a new SSRC may have come before its first packet.
     if (!this.#fresh) this.#forget();
     this.#fresh = false;
@@ -150,6 +169,7 @@ export class Layer {
     this.losses.clear();
     this.clock.clear();
     this.payload.clear();
+    this.frames?.clear();
     this.reception.forgetReport();
   }
 }

@@ -27,6 +27,8 @@ export class LossTracker {
   readonly #sinceMs = new Float64Array(CAPACITY);
   #count = 0;
   #rttMs = INITIAL_RTT_MS;
+  /** How often packets were asked for so far. */
+  asked = 0;
 
   /** Packets that are missing and still asked for. */
   get count(): number {
@@ -84,6 +86,7 @@ export class LossTracker {
       kept++;
     }
     this.#count = kept;
+    this.asked += found;
     return found;
   }
 

@@ -1,13 +1,17 @@
 /**
  * Everything of the forwarder that is driven by time, on one tick while packets flow, and on none when nothing does:
- * every tick:   losses asked for again, PLIs held back by the throttle, transport feedback, reports
- * every fourth: layers that died, key frames that subscribers wait for, slots that nobody will ask for any more
+ * every tick:   losses asked for again, PLIs held back by the throttle, transport feedback, reports, who speaks,
+ *               made-up frames
+ * every fourth: layers that died, key frames that subscribers wait for, bandwidth, slots that nobody will ask for any more
  */
 import { NEVER } from "../clock.ts";
 import type { PeerId } from "../engine/protocol.ts";
+import type { BlankSender } from "./blank-sender.ts";
+import type { CongestionWatch } from "./congestion-watch.ts";
 import type { Downlink } from "./downlink.ts";
 import type { PeerMedia } from "./peer-media.ts";
 import type { RtcpWriter } from "./rtcp-writer.ts";
+import type { SpeakerWatch } from "./speakers.ts";
 import type { Track } from "./track.ts";
 
 const TICK_MS = 25;
@@ -25,19 +29,37 @@ const EARLY_REPORTS = 3;
 /** When there is nothing to report yet. */
 const RETRY_REPORT_MS = 200;
 
+/** Parts with a rhythm of their own that ride on the tick. */
+export interface TimedParts {
+  readonly speakers: SpeakerWatch;
+  readonly congestion: CongestionWatch;
+  readonly blanks: BlankSender;
+}
+
 export class MediaTimer {
   readonly #peers: ReadonlyMap<PeerId, PeerMedia>;
   readonly #tracks: ReadonlyMap<string, Track>;
   readonly #rtcp: RtcpWriter;
+  readonly #speakers: SpeakerWatch;
+  readonly #congestion: CongestionWatch;
+  readonly #blanks: BlankSender;
   #tickMs = NEVER;
   #slowMs = -1e12;
   #activeMs = -1e12;
   #keyFramesWanted = false;
 
-  constructor(peers: ReadonlyMap<PeerId, PeerMedia>, tracks: ReadonlyMap<string, Track>, rtcp: RtcpWriter) {
+  constructor(
+    peers: ReadonlyMap<PeerId, PeerMedia>,
+    tracks: ReadonlyMap<string, Track>,
+    rtcp: RtcpWriter,
+    { speakers, congestion, blanks }: TimedParts,
+  ) {
     this.#peers = peers;
     this.#tracks = tracks;
     this.#rtcp = rtcp;
+    this.#speakers = speakers;
+    this.#congestion = congestion;
+    this.#blanks = blanks;
   }
 
   nextTimeoutMs(): number {
@@ -84,23 +106,29 @@ export class MediaTimer {
       if (!peer.connected) continue;
       if (peer.arrivals.nextTimeoutMs() <= nowMs) this.#rtcp.transportFeedback(peer);
       this.#report(peer, nowMs);
+      if (slow) this.#congestion.check(peer, nowMs);
     }
-    this.#tickMs = nowMs - this.#activeMs < IDLE_MS ? nowMs + TICK_MS : NEVER;
+    this.#speakers.handleTimeout(nowMs);
+    this.#blanks.handleTimeout();
+    const busy = nowMs - this.#activeMs < IDLE_MS || this.#speakers.active || this.#blanks.active;
+    this.#tickMs = busy ? nowMs + TICK_MS : NEVER;
   }
 
   /** Sends the NACKs of one track that are due. */
   requestLosses(track: Track, nowMs: number): void {
-    const { uplink, publisher } = track;
-    if (!uplink || !publisher) return;
-    const { layers } = uplink;
-    for (let i = 0; i < layers.length; i++) {
-      if (layers[i]!.losses.count > 0) this.#rtcp.nack(publisher, layers[i]!, nowMs);
+    const { uplinks, publisher } = track;
+    if (!publisher) return;
+    for (let u = 0; u < uplinks.length; u++) {
+      const { layers } = uplinks[u]!;
+      for (let i = 0; i < layers.length; i++) {
+        if (layers[i]!.losses.count > 0) this.#rtcp.nack(publisher, layers[i]!, nowMs);
+      }
     }
   }
 
   /** The subscriber said that it cannot decode what it gets. */
   decoderStuck(track: Track, downlink: Downlink, nowMs: number): void {
-    const layer = track.uplink?.layers[downlink.current >= 0 ? downlink.current : downlink.target];
+    const layer = downlink.current >= 0 ? downlink.source : downlink.uplink?.layers[downlink.target];
     if (!layer || !downlink.isVideo) return;
     layer.keyFrames.request();
     this.#sendKeyFrameRequests(track, nowMs);
@@ -113,19 +141,19 @@ export class MediaTimer {
   }
 
   #sendKeyFrameRequests(track: Track, nowMs: number): void {
-    const { uplink, publisher } = track;
-    if (!uplink || !publisher?.connected) return;
-    const { layers } = uplink;
-    for (let i = 0; i < layers.length; i++) {
-      const layer = layers[i]!;
-      if (layer.ssrc !== 0 && layer.keyFrames.take(nowMs)) this.#rtcp.pli(publisher, layer);
+    const { uplinks, publisher } = track;
+    if (!publisher?.connected) return;
+    for (let u = 0; u < uplinks.length; u++) {
+      const { layers } = uplinks[u]!;
+      for (let i = 0; i < layers.length; i++) {
+        const layer = layers[i]!;
+        if (layer.ssrc !== 0 && layer.keyFrames.take(nowMs)) this.#rtcp.pli(publisher, layer);
+      }
     }
   }
 
   #checkTrack(track: Track, nowMs: number): void {
-    const { uplink } = track;
-    if (!uplink) return;
-    uplink.check(nowMs, RING_MS);
+    for (const uplink of track.uplinks) if (uplink.check(nowMs, RING_MS)) track.followRates();
     track.followLayers();
     track.requestKeyFrames(nowMs);
   }

@@ -2,8 +2,8 @@
  * Writing one packet for one subscriber: header and extensions into a send slot, the payload encrypted from where it lies
  * in the ring. The payload is copied only if bytes of it change (VP8 picture numbers, RTX).
  */
-import { redPrimaryOffset } from "@stoa/wire/codec/red";
 import { RTP_HEADER_BYTES, writeRtpHeader } from "@stoa/wire/rtp/header";
+import { UNSTAMPED } from "../congestion/controller.ts";
 import type { PacketSink } from "../paths.ts";
 import { SLOT_BYTES } from "../slab.ts";
 import type { Slab } from "../slab.ts";
@@ -11,6 +11,7 @@ import type { ExtensionPlan } from "./extension-plan.ts";
 import { copyVp8 } from "./rewrite-vp8.ts";
 import { HAS_PICTURE_ID, MARKER, NARROW_PICTURE_ID } from "./ring.ts";
 import type { PacketRing } from "./ring.ts";
+import { NO_MASK } from "./select-svc.ts";
 import type { Subscriber } from "./subscriber.ts";
 import type { BatchTime } from "./transport.ts";
 
@@ -18,27 +19,39 @@ import type { BatchTime } from "./transport.ts";
 const GROWTH_BYTES = 2 + 1 + 16;
 /** `original` when the packet is not a retransmission. */
 export const NOT_RTX = -1;
+/** Its length stands in one byte. */
+export const MAX_PADDING = 255;
+/** The padding bit of an RTP header. */
+const PADDED = 0x20;
 
-/** What of the payload is to change; a reusable value. */
+/** What of a packet is to change; a reusable value. */
 export interface PayloadChange {
   /** Number of the packet that is repeated, put in front of the payload (RFC 4588), or `NOT_RTX`. */
   original: number;
-  /** Only the primary encoding of RED goes out. */
-  primaryOnly: boolean;
+  /** Only the number goes out, without payload. */
+  blank: boolean;
   widePictureId: boolean;
   pictureIdOffset: number;
   tl0Offset: number;
   keyIdxOffset: number;
+  /** The marker is set: what follows in the picture is left out. */
+  endsPicture: boolean;
+  /** For the dependency descriptor: what is added to the frame number, and the active decode targets or `NO_MASK`. */
+  frameOffset: number;
+  mask: number;
 }
 
 function noChange(): PayloadChange {
   return {
     original: NOT_RTX,
-    primaryOnly: false,
+    blank: false,
     widePictureId: false,
     pictureIdOffset: 0,
     tl0Offset: 0,
     keyIdxOffset: 0,
+    endsPicture: false,
+    frameOffset: 0,
+    mask: NO_MASK,
   };
 }
 
@@ -74,48 +87,82 @@ export class PacketWriter {
   ): number {
     const at = this.#sink.reserve();
     const extended = plan.applies(ring, index);
-    const marker = (ring.flags[index]! & MARKER) !== 0;
+    let marker = (ring.flags[index]! & MARKER) !== 0;
+    let frameOffset = 0;
+    let mask = NO_MASK;
+    if (change !== undefined) {
+      ({ frameOffset, mask } = change);
+      marker = !change.blank && (marker || change.endsPicture);
+    }
     writeRtpHeader(this.#view, at, extended, marker, payloadType, sequence, timestamp, ssrc);
     let end = at + RTP_HEADER_BYTES;
-    if (extended) end = plan.write(this.#u8, end, ring, index, this.#time.absSendTime, to.transportSequence);
+    const { absSendTime } = this.#time;
+    if (extended) end = plan.write(this.#u8, end, ring, index, absSendTime, to.transportSequence, frameOffset, mask);
     this.#from = ring.payloadAt[index]!;
     this.#length = ring.payloadLength[index]!;
     if (end - at + this.#length + GROWTH_BYTES > SLOT_BYTES) return -1;
     if (this.#length === 0) this.#from = end;
-    if (change !== undefined && !this.#change(change, ring, index, end)) return -1;
+    if (change !== undefined) this.#change(change, ring, index, end);
     const total = to.transport.protectRtp(at, end - at, this.#from, this.#length);
     if (total <= 0) return -1;
     this.#sink.commit(to.transport.path, total);
-    if (plan.transportCc !== 0) to.transportSequence = (to.transportSequence + 1) & 0xffff;
-    to.countSent(total);
+    this.#count(to, plan, total);
     return this.#length;
   }
 
-  /** Puts the changed payload behind the header at `end`, or moves `#from`. False if it is malformed. */
-  #change(change: PayloadChange, ring: PacketRing, index: number, end: number): boolean {
-    if (change.primaryOnly) {
-      const skip = redPrimaryOffset(this.#u8, this.#from, this.#length);
-      if (skip < 0) return false;
-      this.#from += skip;
-      this.#length -= skip;
+  /** Sends a packet without content, of `padding` bytes (1 … `MAX_PADDING`). False if it did not go out. */
+  writePadding(
+    to: Subscriber,
+    plan: ExtensionPlan,
+    payloadType: number,
+    sequence: number,
+    timestamp: number,
+    ssrc: number,
+    padding: number,
+  ): boolean {
+    const at = this.#sink.reserve();
+    writeRtpHeader(this.#view, at, true, false, payloadType, sequence, timestamp, ssrc);
+    this.#u8[at] = this.#u8[at]! | PADDED;
+    const end = plan.writeTimes(this.#u8, at + RTP_HEADER_BYTES, this.#time.absSendTime, to.transportSequence);
+    this.#u8.fill(0, end, end + padding - 1);
+    this.#u8[end + padding - 1] = padding;
+    const total = to.transport.protectRtp(at, end - at, end, padding);
+    if (total <= 0) return false;
+    this.#sink.commit(to.transport.path, total);
+    this.#count(to, plan, total);
+    return true;
+  }
+
+  /** A packet of `bytes` went out. */
+  #count(to: Subscriber, plan: ExtensionPlan, bytes: number): void {
+    const stamped = plan.transportCc !== 0;
+    const { congestion } = to;
+    if (congestion !== undefined) {
+      congestion.noteSent(stamped ? to.transportSequence : UNSTAMPED, bytes, this.#time.ticksMs);
     }
+    if (stamped) to.transportSequence = (to.transportSequence + 1) & 0xffff;
+    to.countSent(bytes);
+  }
+
+  /** Puts the changed payload behind the header at `end`; nothing to change, it stays where it is. */
+  #change(change: PayloadChange, ring: PacketRing, index: number, end: number): void {
+    if (change.blank) this.#length = 0;
     let to = end;
     if (change.original !== NOT_RTX) {
       this.#u8[to++] = change.original >> 8;
       this.#u8[to++] = change.original;
     }
-    if (changesPicture(change, ring.flags[index]!)) {
+    if (this.#length > 0 && changesPicture(change, ring.flags[index]!)) {
       const pictureId = (ring.pictureId[index]! + change.pictureIdOffset) & 0x7fff;
       const { widePictureId, tl0Offset, keyIdxOffset } = change;
       this.#length = copyVp8(this.#u8, this.#from, this.#length, to, pictureId, widePictureId, tl0Offset, keyIdxOffset);
     } else if (to !== end) {
       this.#u8.copyWithin(to, this.#from, this.#from + this.#length);
     } else {
-      return true;
+      return;
     }
     this.#length += to - end;
     this.#from = end;
-    return true;
   }
 }
 

@@ -8,6 +8,7 @@ import { NEVER } from "../clock.ts";
 import type { DownlinkSettings, PeerId, ReceiverSpec } from "../engine/protocol.ts";
 import type { PacketPool } from "../slab.ts";
 import { Arrivals } from "./arrivals.ts";
+import type { CongestionShare } from "./congestion-share.ts";
 import type { ContinuityState } from "./continuity.ts";
 import type { Downlink } from "./downlink.ts";
 import type { PeerOptions } from "./forwarder.ts";
@@ -33,6 +34,8 @@ export class PeerMedia {
   /** Bandwidth that a test scenario allows, bits per second; 0 = no limit. */
   limitBps = 0;
   readonly subscriber: Subscriber;
+  /** How the bandwidth of what it is sent is managed; undefined without video, or where it is not. */
+  congestion: CongestionShare | undefined;
   readonly held: HeldPackets;
   readonly arrivals: Arrivals;
   /** Sender SSRC of our RTCP. */
@@ -41,6 +44,8 @@ export class PeerMedia {
   connected = false;
   /** By SSRC. */
   readonly downlinks = new Map<number, Downlink>();
+  /** Streams that were given up and are brought to rest, by SSRC. */
+  readonly closing = new Map<number, Downlink>();
   /**
    * How streams that ended left off, by SSRC: one that comes back under the same SSRC and keys must go on, for SRTP may
    * never protect two packets under one number. Bounded by `remember`.

@@ -54,6 +54,20 @@ export class Reception {
     this.#times[REPORT_MS] = nowMs;
   }
 
+  /** Packets of this source that were due so far, and those of them that came. */
+  get expected(): number {
+    return this.#started ? ((this.#highest - this.#base) | 0) + 1 : 0;
+  }
+
+  get received(): number {
+    return this.#received;
+  }
+
+  /** When the last sender report came; 0 = none of this source. */
+  get reportMs(): number {
+    return this.#lastReport === 0 ? 0 : this.#times[REPORT_MS]!;
+  }
+
   /** Interarrival jitter in timestamp units. */
   get jitter(): number {
     return this.#times[JITTER]!;

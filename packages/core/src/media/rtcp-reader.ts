@@ -6,6 +6,7 @@ import {
   FORMAT_FIR,
   FORMAT_NACK,
   FORMAT_PLI,
+  FORMAT_TWCC,
   feedbackMedia,
   firItemCount,
   firItemSsrc,
@@ -35,6 +36,7 @@ import {
   reportBlockCount,
   reportBlocksOffset,
 } from "@stoa/wire/rtcp/report";
+import { newTwccArrivals, readTwccFeedback } from "@stoa/wire/rtcp/twcc";
 import type { Downlink } from "./downlink.ts";
 import type { PacketWriter } from "./packet-writer.ts";
 import type { PeerMedia } from "./peer-media.ts";
@@ -50,6 +52,7 @@ export class RtcpReader {
   readonly #requestKeyFrame: (downlink: Downlink) => void;
   readonly #info = newSenderInfo();
   readonly #block = newReportBlock();
+  readonly #arrivals = newTwccArrivals();
 
   /** `requestKeyFrame`: the subscriber of this stream cannot go on decoding. */
   constructor(u8: Uint8Array, time: BatchTime, writer: PacketWriter, requestKeyFrame: (downlink: Downlink) => void) {
@@ -83,7 +86,7 @@ export class RtcpReader {
         this.#goodbye(peer, at, size);
         break;
       case TRANSPORT_FEEDBACK:
-        if (size >= FEEDBACK_BYTES && rtcpCount(this.#u8, at) === FORMAT_NACK) this.#nack(peer, at, size);
+        if (size >= FEEDBACK_BYTES) this.#transportFeedback(peer, at, size);
         break;
       case PAYLOAD_FEEDBACK:
         if (size >= FEEDBACK_BYTES) this.#payloadFeedback(peer, at, size);
@@ -111,8 +114,10 @@ export class RtcpReader {
       const downlink = peer.downlinks.get(block.ssrc);
       if (!downlink) continue;
       downlink.fractionLost = block.fractionLost;
+      downlink.reported.update(block, this.#time.nowMs);
       const rttMs = downlink.reportTimes.rttMs(block.lastReport, block.delaySinceLastReport, this.#time.nowMs);
       if (rttMs > 0) peer.subscriber.measured(rttMs);
+      peer.congestion?.handleReport(downlink, block.fractionLost);
     }
   }
 
@@ -120,8 +125,16 @@ export class RtcpReader {
     const count = byeCount(this.#u8, at, size);
     for (let i = 0; i < count; i++) {
       const source = peer.sourceOf(byeSsrc(this.#u8, at, i));
-      if (source && !source.retransmission) source.layer.lastPacketMs = -1e12;
+      if (source && !source.retransmission) source.uplink.goodbye(source.layer);
     }
+  }
+
+  #transportFeedback(peer: PeerMedia, at: number, size: number): void {
+    const format = rtcpCount(this.#u8, at);
+    if (format === FORMAT_NACK) this.#nack(peer, at, size);
+    if (format !== FORMAT_TWCC || !peer.congestion) return;
+    if (!readTwccFeedback(this.#u8, at, size, this.#arrivals)) return;
+    peer.congestion.controller.handleFeedback(this.#arrivals, this.#time.nowMs);
   }
 
   #nack(peer: PeerMedia, at: number, size: number): void {
@@ -131,6 +144,7 @@ export class RtcpReader {
     for (let i = 0; i < count; i++) {
       const first = nackItemSequence(this.#u8, at, i);
       const mask = nackItemMask(this.#u8, at, i);
+      downlink.nacks += 1 + bitCount(mask);
       downlink.resend(first, this.#time, this.#writer);
       for (let bit = 0; bit < 16; bit++) {
         if (mask & (1 << bit)) downlink.resend((first + 1 + bit) & 0xffff, this.#time, this.#writer);
@@ -146,12 +160,20 @@ export class RtcpReader {
     }
     if (format === FORMAT_APPLICATION) {
       const bps = parseRembBps(this.#u8, at, size);
-      if (bps !== undefined) peer.subscriber.rembBps = bps;
+      if (bps !== undefined) peer.congestion?.controller.handleRemb(bps, this.#time.nowMs);
     }
   }
 
   #wish(peer: PeerMedia, ssrc: number): void {
     const downlink = peer.downlinks.get(ssrc);
-    if (downlink) this.#requestKeyFrame(downlink);
+    if (!downlink) return;
+    downlink.keyFrameRequests++;
+    this.#requestKeyFrame(downlink);
   }
+}
+
+function bitCount(bits: number): number {
+  let count = 0;
+  for (let rest = bits; rest !== 0; rest &= rest - 1) count++;
+  return count;
 }

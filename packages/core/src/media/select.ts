@@ -1,18 +1,26 @@
 /**
- * Which layer a subscriber is to get: the highest one that flows and is not above what it wants; if there is none, the
- * lowest one above (LiveKit calls that overshoot). Pure policy: what can be forwarded when is the downlink's business.
+ * Which spatial layer a subscriber is to get: the highest one that flows and is not above what it may have. If there is none:
+ * in simulcast the lowest one above (LiveKit calls that overshoot), in SVC the lowest, which all others are built on.
+ * Pure policy: what can be forwarded when is the downlink's business.
  */
-import type { Layer } from "./layer.ts";
-
-/** VideoQuality OFF. */
-export const QUALITY_OFF = 3;
+import { MAX_SPATIAL } from "./stream-tracker.ts";
+import type { Uplink } from "./uplink.ts";
 
 /** `current`: what to stay with if no layer flows; may be -1. */
-export function selectLayer(layers: readonly Layer[], maxSpatial: number, current: number): number {
-  const top = Math.min(maxSpatial, layers.length - 1);
-  // A single layer need not flow steadily: a still screen may send nothing for a while.
-  if (layers.length === 1) return 0;
-  for (let index = top; index >= 0; index--) if (layers[index]!.alive) return index;
-  for (let index = top + 1; index < layers.length; index++) if (layers[index]!.alive) return index;
+export function selectSpatial({ layers, trackers, isSimulcast }: Uplink, maxSpatial: number, current: number): number {
+  for (let spatial = maxSpatial; spatial >= 0; spatial--) if (trackers.flows(spatial)) return spatial;
+  // A single stream need not flow steadily: a still screen may send nothing for a while.
+  if (!isSimulcast) return 0;
+  for (let spatial = maxSpatial + 1; spatial < layers.length; spatial++) if (trackers.flows(spatial)) return spatial;
   return current;
+}
+
+/**
+ * How far up to forward within a stream. In SVC a layer that was never seen counts as well: the first picture brings its
+ * layers one by one, and none of them is to be missed.
+ */
+export function selectWithin({ trackers, isSimulcast }: Uplink, maxSpatial: number): number {
+  if (isSimulcast) return MAX_SPATIAL;
+  for (let spatial = maxSpatial; spatial > 0; spatial--) if (trackers.mayFlow(spatial)) return spatial;
+  return 0;
 }

@@ -17,12 +17,22 @@ const MAX_KINDS = 64;
 /** Nothing is carried. */
 export const NO_TABLES: Tables = { codecs: new CodecTable([], [], false), plan: new ExtensionPlan({}, false) };
 
-/** The tables of one published track. */
+/** The tables of one codec of a published track. */
 export class SharedTables {
   readonly #known = new Map<string, Tables>();
+  /** The same by identity, for those who ask again: a layer that comes or goes asks for every subscriber. */
+  readonly #found = new WeakMap<SenderSpec, { readonly published: readonly CodecSpec[]; readonly tables: Tables }>();
 
   /** The tables for subscribers with this description of a track published with these codecs. */
-  find(published: readonly CodecSpec[], { codecs, extensions, rtxSsrc }: SenderSpec): Tables {
+  find(published: readonly CodecSpec[], spec: SenderSpec): Tables {
+    const found = this.#found.get(spec);
+    if (found?.published === published) return found.tables;
+    const tables = this.#share(published, spec);
+    this.#found.set(spec, { published, tables });
+    return tables;
+  }
+
+  #share(published: readonly CodecSpec[], { codecs, extensions, rtxSsrc }: SenderSpec): Tables {
     const hasRtx = rtxSsrc !== 0;
     const key = JSON.stringify([published, codecs, extensions, hasRtx]);
     const known = this.#known.get(key);

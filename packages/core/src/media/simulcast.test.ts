@@ -172,6 +172,7 @@ test("a packet sent before a change of layer is repeated as it was", () => {
   const publisher = new Publisher(world, true);
   world.addPeer(VIEWER, [], [videoSender()]);
   publisher.run(30);
+  publisher.report();
   world.forwarder.setDownlink(VIEWER, "TR_v", { disabled: false, maxSpatial: 0, fps: 0, priority: 0 });
   publisher.run(10);
   const seen = world.takeRtp(VIEWER);

@@ -1,4 +1,5 @@
 /** What the streams to one client share: its transport, its transport-wide sequence numbers, its counters. */
+import type { CongestionController } from "../congestion/controller.ts";
 import type { PeerId } from "../engine/protocol.ts";
 import type { Downlink } from "./downlink.ts";
 import type { MediaTransport } from "./transport.ts";
@@ -28,8 +29,8 @@ export class Subscriber {
   /** Downlinks with something to forward in this batch; the first `touchedCount` hold. */
   readonly touched: Downlink[] = [];
   touchedCount = 0;
-  /** Available bandwidth by the client's own estimate (REMB), 0 = unknown. */
-  rembBps = 0;
+  /** Hears of each packet sent; undefined where bandwidth is not managed. */
+  congestion: CongestionController | undefined;
   #rttMs = 0;
 
   constructor(id: PeerId, transport: MediaTransport) {

@@ -5,7 +5,7 @@
 import type { SdpCodec, SdpMedia } from "@stoa/wire/sdp/description";
 import type { RtpSection } from "@stoa/wire/sdp/write";
 import type { CodecSpec, MediaKind, ReceiverSpec, SenderSpec } from "../engine/protocol.ts";
-import { answeredExtensions, extensionIds, feedbackTypes, type Flow } from "./extensions.ts";
+import { answeredExtensions, extensionIds, feedbackTypes, type Flow, sentExtensionIds } from "./extensions.ts";
 import {
   answeredFmtp,
   codecSpec,
@@ -94,7 +94,12 @@ export function answerSection(plan: SectionPlan, options: AnswererOptions): Answ
     ssrc: down.ssrc,
     rtxSsrc: section.stream!.ssrcs[1] ?? 0,
     codecs: specsOf(plan.subscribe),
-    extensions: extensionIds(media.extensions, kind, "send", options),
+    extensions: sentExtensionIds(
+      media.extensions,
+      kind,
+      options,
+      lines.flatMap((line) => line.feedback),
+    ),
     cname: down.track.stream,
   };
   return { section, receiver: receiver || undefined, sender };

@@ -355,14 +355,37 @@ test("H264 high profile is not sent, and audio without RED asks for retransmissi
   assert.ok(sectionOf(answer, "0").includes("a=rtcp-fb:111 nack"));
 });
 
-test("transport-cc instead of REMB, and playout delay", () => {
+test("transport-cc before REMB, and playout delay", () => {
   const peer = answerer({ bandwidthFeedback: "transport-cc", playoutDelay: true });
   peer.setDownTracks([down("TR_V", "video")]);
   const { senders, answer } = offer(peer, V1_JOIN);
   assert.deepEqual(senders[0]!.extensions, { transportCc: 3, playoutDelay: 5 });
   const lines = sectionOf(answer, "3");
   assert.ok(lines.includes("a=rtcp-fb:96 transport-cc"));
-  assert.ok(!lines.includes("a=rtcp-fb:96 goog-remb"));
+  assert.ok(lines.includes("a=rtcp-fb:96 goog-remb"), "another m-line of the bundle may need it");
+});
+
+test("of a single peer's m-lines each gets the bandwidth stamp that it has feedback for", () => {
+  const tracks = [down("TR_A", "audio", ["audio/red"], { red: true }), down("TR_V", "video"), down("TR_W", "video")];
+  const peer = answerer({ bandwidthFeedback: "transport-cc" });
+  peer.setDownTracks(tracks);
+  const noFeedback = edit(V1_JOIN, "4", (lines) => lines.replaceAll(/a=rtcp-fb:\d+ transport-cc\r\n/g, ""));
+  const { senders, answer } = offer(peer, noFeedback);
+  assert.deepEqual(
+    senders.map(({ kind, extensions: { transportCc, absSendTime } }) => ({ kind, transportCc, absSendTime })),
+    [
+      { kind: "audio", transportCc: 3, absSendTime: undefined },
+      { kind: "video", transportCc: 3, absSendTime: undefined },
+      { kind: "video", transportCc: undefined, absSendTime: 2 },
+    ],
+  );
+  assert.ok(sectionOf(answer, "0").includes("a=rtcp-fb:111 transport-cc"));
+  assert.ok(sectionOf(answer, "3").some((line) => line.includes("abs-send-time")));
+  const remb = answerer({ bandwidthFeedback: "remb" });
+  remb.setDownTracks(tracks);
+  const [audio, video] = offer(remb, V1_JOIN).senders;
+  assert.deepEqual([audio!.extensions.transportCc, audio!.extensions.absSendTime], [undefined, undefined]);
+  assert.deepEqual([video!.extensions.transportCc, video!.extensions.absSendTime], [undefined, 2]);
 });
 
 test("missing sections are asked for once, and again after an offer that still lacks them", () => {
@@ -389,7 +412,7 @@ test("an unwanted track leaves at once, and another one comes only after the m-l
     peer.plan.senders.map(({ track }) => track),
     ["TR_A1", "TR_A3"],
   );
-  assert.deepEqual(peer.takeRequirement(), { audios: 1, videos: 0 });
+  assert.deepEqual(peer.takeRequirement(), { audios: 0, videos: 0 });
   const second = offer(peer, V1_JOIN);
   assert.deepEqual(second.midToTrackId, { 0: "TR_A1", 2: "TR_A3" });
   assert.ok(directions(second.answer).startsWith("0:sendonly 1:inactive 2:sendonly"));

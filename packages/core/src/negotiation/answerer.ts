@@ -8,7 +8,7 @@ import { parseSdp } from "@stoa/wire/sdp/parse";
 import type { OwnSection } from "@stoa/wire/sdp/write";
 import type { DtlsRole } from "../crypto.ts";
 import { type AnsweredSection, answerSection, receivedSsrcs } from "./answer-section.ts";
-import { assignDownlinks, SsrcSource, trackKey } from "./downlinks.ts";
+import { assignDownlinks, reusesSections, SsrcSource, trackKey } from "./downlinks.ts";
 import { drawIceCredentials } from "./ice-credentials.ts";
 import { bindSections } from "./matching.ts";
 import { MAX_MESSAGE_SIZE_BYTES, OwnDescriptions, SCTP_PORT } from "./own-description.ts";
@@ -69,10 +69,11 @@ export class Answerer implements AnswererApi {
     this.#takeSections(session);
     const sections = [...this.#sections.values()];
     const { published: fresh, closed } = this.#bind(publications, bound);
-    const { unplaced, unsupported } = assignDownlinks(sections, this.#wanted, this.#ssrcs);
+    const reuse = reusesSections(sections, this.#options.client.reusesTransceivers);
+    const { waiting, unplaced, unsupported } = assignDownlinks(sections, this.#wanted, this.#ssrcs, reuse);
     this.#unsupported = new Set(unsupported.map(trackKey));
     const { own, data } = this.#answerSections(session, publications);
-    this.#request.offerAnswered(unplaced);
+    this.#request.offerAnswered([...waiting, ...unplaced]);
     const iceRestart = this.#noteCredentials(session);
     this.#dtlsRole = answeredRole(session, this.#dtlsRole);
     const setup = this.#dtlsRole === "server" ? "passive" : "active";
@@ -122,7 +123,8 @@ export class Answerer implements AnswererApi {
   }
 
   takeRequirement(): SectionsRequirement | undefined {
-    return this.#request.take([...this.#sections.values()]);
+    const sections = [...this.#sections.values()];
+    return this.#request.take(sections, reusesSections(sections, this.#options.client.reusesTransceivers));
   }
 
   #boundSids(): Set<string> {
@@ -206,6 +208,7 @@ export class Answerer implements AnswererApi {
     const publication = publications.find(({ sid }) => sid === section.binding?.sid);
     section.answered = section.usable ? answerSection(section.planFor(publication), this.#options) : undefined;
     section.active = section.down !== undefined;
+    section.used ||= section.active;
     return section.answered;
   }
 

@@ -1,7 +1,8 @@
 /**
  * Which m-line brings which down track. A track stays on its m-line with its SSRCs while it is wanted. An m-line that
  * carried a track must be negotiated inactive once before it carries another one: clients announce a track when the
- * direction turns to sending, not when the msid changes.
+ * direction turns to sending, not when the msid changes. A new track waits for that rather than have an m-line of its own,
+ * so there are never more m-lines of a kind than tracks were wanted at once (unless the client wants none to be used again).
  */
 import type { Random } from "../crypto.ts";
 import type { MediaKind } from "../engine/protocol.ts";
@@ -15,32 +16,65 @@ export interface DownlinkSection {
   readonly receiving: boolean;
   /** It carried something according to the last negotiated description. */
   readonly active: boolean;
+  /** It carried something at some time. */
+  readonly used: boolean;
   /** Whether its codecs can bring the track. */
   carries(track: DownTrack): boolean;
   down: Downlink | undefined;
 }
 
-/** Puts wanted tracks on free m-lines. `unplaced`: no m-line is free; `unsupported`: free ones lack the codec. */
+/** From here on m-lines are used again even by clients that do not like it: a description must stay bounded. */
+const MAX_UNSHARED_SECTIONS = 200;
+
+/** Whether an m-line that carried a track may carry another one; `reusesTransceivers`: the client likes it. */
+export function reusesSections(sections: readonly DownlinkSection[], reusesTransceivers: boolean): boolean {
+  return reusesTransceivers || sections.length >= MAX_UNSHARED_SECTIONS;
+}
+
+/** Can carry a track now. */
+export function isFree(section: DownlinkSection, reuse: boolean): boolean {
+  return section.receiving && !section.active && !section.down && (reuse || !section.used);
+}
+
+/** Can carry a track once the next description has said that it carries nothing. */
+export function isFreed(section: DownlinkSection, reuse: boolean): boolean {
+  return reuse && section.receiving && section.active && !section.down;
+}
+
+/** Where the wanted tracks are that have no m-line. */
+export interface Assignment {
+  /** They wait for an m-line that was just freed. */
+  readonly waiting: DownTrack[];
+  /** There is no m-line for them. */
+  readonly unplaced: DownTrack[];
+  /** There are free ones, but they lack the codec. */
+  readonly unsupported: DownTrack[];
+}
+
+/** Puts wanted tracks on free m-lines. `reuse`: see `reusesSections`. */
 export function assignDownlinks(
   sections: readonly DownlinkSection[],
   wanted: ReadonlyMap<string, DownTrack>,
   ssrcs: SsrcSource,
-): { unplaced: DownTrack[]; unsupported: DownTrack[] } {
+  reuse: boolean,
+): Assignment {
   releaseDownlinks(sections, wanted);
+  const freed = { audio: 0, video: 0 };
+  for (const section of sections) if (isFreed(section, reuse)) freed[section.kind]++;
   const placed = new Set<string>();
   for (const { down } of sections) if (down) placed.add(down.track.sid);
+  const waiting: DownTrack[] = [];
   const unplaced: DownTrack[] = [];
   const unsupported: DownTrack[] = [];
   for (const track of wanted.values()) {
     if (placed.has(track.sid)) continue;
-    const free = sections.filter(
-      ({ kind, receiving, active, down }) => kind === track.kind && receiving && !active && !down,
-    );
+    const free = sections.filter((section) => section.kind === track.kind && isFree(section, reuse));
     const section = free.find((candidate) => candidate.carries(track));
     if (section) section.down = ssrcs.draw(track);
-    else (free.length > 0 ? unsupported : unplaced).push(track);
+    else if (free.length > 0) unsupported.push(track);
+    else (freed[track.kind]-- > 0 ? waiting : unplaced).push(track);
   }
-  return { unplaced, unsupported };
+  return { waiting, unplaced, unsupported };
 }
 
 /** Frees m-lines whose track is not wanted any more, or that cannot bring it; takes over news about the others. */

@@ -4,6 +4,7 @@
  */
 import type { SdpDirection, SdpExtension } from "@stoa/wire/sdp/description";
 import type { ExtensionIds, MediaKind } from "../engine/protocol.ts";
+import type { BandwidthFeedback } from "./types.ts";
 
 /** Names of `ExtensionIds`. */
 export type ExtensionName = keyof ExtensionIds;
@@ -13,7 +14,7 @@ export type Flow = "receive" | "send";
 
 /** Choices that do not depend on the m-line. */
 export interface DownstreamChoice {
-  readonly bandwidthFeedback: "remb" | "transport-cc";
+  readonly bandwidthFeedback: BandwidthFeedback;
   readonly playoutDelay: boolean;
 }
 
@@ -44,24 +45,25 @@ const RECEIVE: Readonly<Record<MediaKind, readonly ExtensionName[]>> = {
   video: ["mid", "rid", "repairedRid", "transportCc", "frameMarking", "dependencyDescriptor", "absCaptureTime"],
 };
 
-/** Extensions for one direction of an m-line. */
+/**
+ * Extensions for one direction of an m-line. Downstream both ways of estimating are negotiated, so that a client that knows
+ * only one of them has it; which one is used is `sentExtensionIds`' choice.
+ */
 export function extensionNames(kind: MediaKind, flow: Flow, choice: DownstreamChoice): readonly ExtensionName[] {
   if (flow === "receive") return RECEIVE[kind];
-  if (kind === "audio") return ["absCaptureTime"];
-  const bandwidth = choice.bandwidthFeedback === "remb" ? "absSendTime" : "transportCc";
-  return [
-    "dependencyDescriptor",
-    "absCaptureTime",
-    bandwidth,
-    ...(choice.playoutDelay ? (["playoutDelay"] as const) : []),
-  ];
+  const names: ExtensionName[] = kind === "audio" ? ["absCaptureTime"] : ["dependencyDescriptor", "absCaptureTime"];
+  if (kind === "video") names.push("absSendTime");
+  if (choice.bandwidthFeedback === "transport-cc") names.push("transportCc");
+  if (kind === "video" && choice.playoutDelay) names.push("playoutDelay");
+  return names;
 }
 
 /** RTCP feedback for one direction of an m-line. NACK for audio is answered even when it was not offered. */
 export function feedbackTypes(kind: MediaKind, flow: Flow, choice: DownstreamChoice): readonly string[] {
-  if (kind === "audio") return flow === "receive" ? ["transport-cc", "nack"] : ["nack"];
-  const bandwidth = flow === "receive" || choice.bandwidthFeedback === "transport-cc" ? "transport-cc" : "goog-remb";
-  return [bandwidth, "ccm fir", "nack", "nack pli"];
+  const types = flow === "receive" || choice.bandwidthFeedback === "transport-cc" ? ["transport-cc"] : [];
+  if (kind === "audio") return [...types, "nack"];
+  if (flow === "send") types.push("goog-remb");
+  return [...types, "ccm fir", "nack", "nack pli"];
 }
 
 /** The `a=extmap` lines of our own offer. */
@@ -101,6 +103,22 @@ export function extensionIds(
     if (extension && extension.id !== 15) ids[name] = extension.id;
   }
   return ids;
+}
+
+/**
+ * Ids that packets of ours carry. For the estimate of bandwidth they get one stamp only: a client that finds a
+ * transport-wide number reports arrivals, and makes an estimate of its own (REMB) of what has none.
+ * `feedback`: what is negotiated for the codecs of the m-line.
+ */
+export function sentExtensionIds(
+  described: readonly SdpExtension[],
+  kind: MediaKind,
+  choice: DownstreamChoice,
+  feedback: readonly string[],
+): ExtensionIds {
+  const { transportCc, absSendTime, ...ids } = extensionIds(described, kind, "send", choice);
+  if (transportCc !== undefined && feedback.includes("transport-cc")) return { ...ids, transportCc };
+  return absSendTime === undefined ? ids : { ...ids, absSendTime };
 }
 
 /** The `a=extmap` lines of an answer: the offered ones that are used in one of `flows`, in the offered order. */

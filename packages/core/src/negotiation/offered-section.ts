@@ -27,6 +27,7 @@ export class OfferedSection implements MatchableSection, DownlinkSection {
   down: Downlink | undefined;
   /** We sent on it according to the last answer. */
   active = false;
+  used = false;
   answered: AnsweredSection | undefined;
   #shared = false;
 

@@ -5,7 +5,7 @@
  */
 import { parseSdp } from "@stoa/wire/sdp/parse";
 import type { OwnSection as WrittenSection } from "@stoa/wire/sdp/write";
-import { assignDownlinks, SsrcSource, trackKey } from "./downlinks.ts";
+import { assignDownlinks, reusesSections, SsrcSource, trackKey } from "./downlinks.ts";
 import { drawIceCredentials } from "./ice-credentials.ts";
 import { MAX_MESSAGE_SIZE_BYTES, OwnDescriptions, SCTP_PORT } from "./own-description.ts";
 import { OwnSection } from "./own-section.ts";
@@ -20,9 +20,6 @@ import type {
   OffererOptions,
   ServerOffer,
 } from "./types.ts";
-
-/** From here on m-lines are used again even by clients that do not like it: a description must stay bounded. */
-const MAX_UNSHARED_SECTIONS = 200;
 
 /** See the head of the file and `OffererApi`. */
 export class Offerer implements OffererApi {
@@ -147,9 +144,9 @@ export class Offerer implements OffererApi {
 
   #place(): void {
     const wanted = new Map([...this.#wanted].filter(([, track]) => !this.#unsupported.has(trackKey(track))));
-    const reusable = this.#options.client.reusesTransceivers || this.#sections.length >= MAX_UNSHARED_SECTIONS;
-    const candidates = reusable ? this.#sections : this.#sections.filter(({ down }) => down !== undefined);
-    const { unplaced } = assignDownlinks(candidates, wanted, this.#ssrcs);
+    const reuse = reusesSections(this.#sections, this.#options.client.reusesTransceivers);
+    // What waits for an m-line is offered as soon as this offer is answered.
+    const { unplaced } = assignDownlinks(this.#sections, wanted, this.#ssrcs, reuse);
     for (const track of unplaced) {
       const section = new OwnSection(this.#takeMid(), track.kind);
       section.down = this.#ssrcs.draw(track);

@@ -5,7 +5,7 @@ import type { MediaKind, SenderSpec } from "../engine/protocol.ts";
 import { asksAudioNack, type Downlink } from "./answer-section.ts";
 import { CODEC_TABLE, isEnabled, isRtxEnabled, mimeOf } from "./codecs.ts";
 import type { DownlinkSection } from "./downlinks.ts";
-import { extensionIds, feedbackTypes, offeredExtensions } from "./extensions.ts";
+import { feedbackTypes, offeredExtensions, sentExtensionIds } from "./extensions.ts";
 import { carriesTrack, codecSpec, commonCodecs, preferCodecs } from "./section-codecs.ts";
 import type { DownTrack, OffererOptions } from "./types.ts";
 
@@ -36,6 +36,7 @@ export class OwnSection implements DownlinkSection {
   down: Downlink | undefined;
   /** Offered with a track in a description that the client may have applied, and not negotiated inactive since. */
   active = false;
+  used = false;
   /** The client refused the m-line: its place may be taken by a new one. */
   refused = false;
   /** Track of the newest offer. */
@@ -63,7 +64,7 @@ export class OwnSection implements DownlinkSection {
     if (this.refused) {
       return { type: "rejected", media: this.kind, protocol: "UDP/TLS/RTP/SAVPF", formats: "0", mid: this.mid };
     }
-    if (down) this.active = true;
+    if (down) this.active = this.used = true;
     const codecs = offeredCodecs(this.kind, options, down);
     const rtx = codecs.some(({ name }) => name === "rtx");
     const ssrcs = down ? (rtx ? [down.ssrc, down.rtxSsrc] : [down.ssrc]) : [];
@@ -108,7 +109,12 @@ export class OwnSection implements DownlinkSection {
       ssrc: down.ssrc,
       rtxSsrc: specs.some(({ rtxPayloadType }) => rtxPayloadType > 0) ? down.rtxSsrc : 0,
       codecs: specs,
-      extensions: extensionIds(media.extensions, this.kind, "send", options),
+      extensions: sentExtensionIds(
+        media.extensions,
+        this.kind,
+        options,
+        codecs.flatMap(({ codec }) => codec.feedback),
+      ),
       cname: down.track.stream,
     };
     return { unsupported: false };

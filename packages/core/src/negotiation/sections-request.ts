@@ -3,7 +3,7 @@
  * Nothing is asked before the first offer; nothing is asked twice before the next one.
  */
 import type { MediaKind } from "../engine/protocol.ts";
-import type { DownlinkSection } from "./downlinks.ts";
+import { type DownlinkSection, isFree, isFreed } from "./downlinks.ts";
 import type { DownTrack, SectionsRequirement } from "./types.ts";
 
 /** Remembers what was asked for since the last offer. */
@@ -36,11 +36,11 @@ export class SectionsRequest {
     this.#unplaced = unplaced;
   }
 
-  /** What to ask for now. */
-  take(sections: readonly DownlinkSection[]): SectionsRequirement | undefined {
+  /** What to ask for now; an m-line that was freed is there for the next offer but one. `reuse`: see `reusesSections`. */
+  take(sections: readonly DownlinkSection[], reuse: boolean): SectionsRequirement | undefined {
     if (!this.#offered || (!this.#dirty && this.#unplaced.length === 0)) return undefined;
-    const audios = Math.max(this.#lacking("audio", sections) - this.#askedAudios, 0);
-    const videos = Math.max(this.#lacking("video", sections) - this.#askedVideos, 0);
+    const audios = Math.max(this.#lacking("audio", sections, reuse) - this.#askedAudios, 0);
+    const videos = Math.max(this.#lacking("video", sections, reuse) - this.#askedVideos, 0);
     if (this.#asked && audios === 0 && videos === 0) return undefined;
     this.#asked = true;
     this.#askedAudios += audios;
@@ -48,10 +48,10 @@ export class SectionsRequest {
     return { audios, videos };
   }
 
-  #lacking(kind: MediaKind, sections: readonly DownlinkSection[]): number {
+  #lacking(kind: MediaKind, sections: readonly DownlinkSection[], reuse: boolean): number {
     const wanted = this.#unplaced.filter((track) => track.kind === kind).length;
     const free = sections.filter(
-      (section) => section.kind === kind && section.receiving && !section.active && !section.down,
+      (section) => section.kind === kind && (isFree(section, reuse) || isFreed(section, reuse)),
     );
     return Math.max(wanted - free.length, 0);
   }

@@ -46,6 +46,12 @@ export interface ClientTraits {
   readonly reusesTransceivers: boolean;
 }
 
+/**
+ * How the bandwidth to a client is found out: `transport-cc` = it reports arrivals and we estimate, where it can; `remb` = it
+ * estimates, and says so.
+ */
+export type BandwidthFeedback = "transport-cc" | "remb";
+
 export interface NegotiationOptions {
   readonly local: LocalTransport;
   readonly random: Random;
@@ -53,8 +59,8 @@ export interface NegotiationOptions {
   readonly credentials: IceCredentials;
   readonly codecs: EnabledCodecs;
   readonly client: ClientTraits;
-  /** Which feedback downstream video is asked for. */
-  readonly bandwidthFeedback: "remb" | "transport-cc";
+  /** Which one is preferred downstream. */
+  readonly bandwidthFeedback: BandwidthFeedback;
   /** Negotiate the playout-delay extension downstream (room has min/max_playout_delay). */
   readonly playoutDelay: boolean;
 }

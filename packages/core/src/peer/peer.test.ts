@@ -299,7 +299,7 @@ test("a client whose address changes in mid-call keeps its keys, and its media a
   world.clock.run(100);
   assert.deepEqual(server.host.media, ["moved"]);
   assert.deepEqual(client.host.media, ["found"]);
-  assert.deepEqual(eventsOf(server).at(-1), { type: "path", detail: "udp 10.9.9.9:4444" });
+  assert.deepEqual(eventsOf(server).at(-1), { type: "path", detail: "udp 10.9.9.9:4444", protocol: "udp" });
   assert.deepEqual(statesOf(server), ["connected: udp 10.0.0.2:5000"]);
 });
 

@@ -41,6 +41,8 @@ export interface PeerOptions {
   readonly pwd: string;
   /** "lite" at the server, "controlling" in clients. */
   readonly mode: "lite" | "controlling";
+  /** Lite: checks over UDP are not answered (`MediaCommand` openPeer). */
+  readonly tcpOnly?: boolean;
 }
 
 /** See the file's head. */
@@ -76,8 +78,8 @@ export class Peer implements PathOwner {
         unclaim: (path: Path) => this.#owners?.unclaim(path, this),
       },
     };
-    const Agent = options.mode === "lite" ? LiteAgent : ControllingAgent;
-    this.#ice = new Agent(ice, options.ufrag, options.pwd);
+    const { mode, ufrag, pwd, tcpOnly = false } = options;
+    this.#ice = mode === "lite" ? new LiteAgent(ice, ufrag, pwd, tcpOnly) : new ControllingAgent(ice, ufrag, pwd);
   }
 
   /** The selected path; `NO_PATH` until one is validated. */
@@ -129,10 +131,13 @@ export class Peer implements PathOwner {
     this.#advance(nowMs);
   }
 
-  /** New ICE credentials of ours; the old ones stay valid until a check with the new ones has succeeded. */
-  restartIce(ufrag: string, pwd: string, nowMs: number): void {
+  /**
+   * New ICE credentials of ours; the old ones stay valid until a check with the new ones has succeeded. `tcpOnly`: as in
+   * the options, for checks with the new ones.
+   */
+  restartIce(ufrag: string, pwd: string, nowMs: number, tcpOnly = false): void {
     if (this.#ended) return;
-    this.#ice.restart(ufrag, pwd, nowMs);
+    this.#ice.restart(ufrag, pwd, nowMs, tcpOnly);
     this.#owners?.rekey(this);
     this.#advance(nowMs);
   }
@@ -288,19 +293,16 @@ export class Peer implements PathOwner {
     } else if (ice === "disconnected") {
       if (this.#state === "connected") this.#setState("disconnected", "no connectivity check for 10 s");
     } else if (ice === "connected" && this.#dtls.state === "open") {
-      if (this.#state !== "connected") this.#setState("connected", this.#pathName);
-      else if (this.#path !== formerPath) this.#events.push({ type: "path", detail: this.#pathName });
+      const info = this.#deps.paths.describe(this.#path);
+      const detail = info ? formatPath(info) : "";
+      if (this.#state !== "connected") this.#setState("connected", detail, info?.protocol);
+      else if (this.#path !== formerPath) this.#events.push({ type: "path", detail, protocol: info?.protocol });
     }
   }
 
-  get #pathName(): string {
-    const info = this.#deps.paths.describe(this.#path);
-    return info ? formatPath(info) : "";
-  }
-
-  #setState(state: PeerState, detail: string): void {
+  #setState(state: PeerState, detail: string, protocol?: PathInfo["protocol"]): void {
     this.#state = state;
-    this.#events.push({ type: "state", state, detail });
+    this.#events.push({ type: "state", state, detail, protocol });
   }
 
   #end(state: "failed" | "closed", detail: string): void {

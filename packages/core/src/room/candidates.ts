@@ -8,6 +8,7 @@ import type { CandidateSection } from "../negotiation/types.ts";
 import type { Participant } from "./participant.ts";
 import type { PeerLink } from "./peer-link.ts";
 import type { RoomState } from "./state.ts";
+import { localTransport } from "./way.ts";
 
 /** Sends them once per peer, after its first description. */
 export function sendCandidates(
@@ -18,7 +19,7 @@ export function sendCandidates(
 ): void {
   if (link.trickled) return;
   link.trickled = true;
-  const candidates = writeCandidates(room.options.media.candidates);
+  const candidates = writeCandidates(localTransport(room.options.media, participant.way).candidates);
   candidates.forEach((candidate, i) => {
     const candidateInit = JSON.stringify({ candidate, ...section });
     const final = i === candidates.length - 1;

@@ -2,14 +2,7 @@
  * What a client can and cannot do: the gates of the protocol number (livekit.md 1.7) and the quirks of single SDKs.
  * The one place of the room where a client's name or version is looked at; codecs and SDP are `negotiation`'s.
  */
-import {
-  ClientConfiguration,
-  ClientInfo_Capability,
-  ClientInfo_SDK,
-  Codec,
-  DisabledCodecs,
-  type ClientInfo,
-} from "@livekit/protocol";
+import { ClientInfo_Capability, ClientInfo_SDK, Codec, DisabledCodecs, type ClientInfo } from "@livekit/protocol";
 import type { EnabledCodec, EnabledCodecs } from "../negotiation/types.ts";
 
 /** What the room asks about a client. */
@@ -18,6 +11,11 @@ export interface ClientFeatures {
   readonly subscriberPrimary: boolean;
   /** Lets the server end its tracks (≥ 7). */
   readonly trackUnpublished: boolean;
+  /** Takes changes of who speaks (≥ 3). */
+  readonly speakersChanged: boolean;
+  /** Wants to hear how well participants are connected (≥ 5), and knows the word LOST (≥ 11). */
+  readonly connectionQuality: boolean;
+  readonly lostQuality: boolean;
   /** Wants the existing tracks in the first offer (≥ 8). */
   readonly fastStart: boolean;
   /** Wants to hear after a resume who left meanwhile (≥ 9). */
@@ -36,6 +34,8 @@ export interface ClientFeatures {
   /** Announces a video track in SDP before its codec is known: publish it at its first packet. */
   readonly publishAtFirstPacket: boolean;
   readonly obs: boolean;
+  /** Connects to TCP candidates. */
+  readonly iceTcp: boolean;
 }
 
 /** The features of a client from what it says about itself. */
@@ -45,6 +45,9 @@ export function clientFeatures(info: ClientInfo): ClientFeatures {
   return {
     subscriberPrimary: version >= 3,
     trackUnpublished: version >= 7,
+    speakersChanged: version >= 3,
+    connectionQuality: version >= 5,
+    lostQuality: version >= 11,
     fastStart: version >= 8,
     disconnectedUpdates: version >= 9,
     identityReconnection: version >= 12,
@@ -55,26 +58,33 @@ export function clientFeatures(info: ClientInfo): ClientFeatures {
     reconnectResponse: info.sdk !== ClientInfo_SDK.JS || !isOlder(info.version, [1, 6, 3]),
     publishAtFirstPacket: info.sdk === ClientInfo_SDK.GO,
     obs: info.browser.includes("OBS"),
+    iceTcp: supportsIceTcp(info),
   };
 }
 
-/** What this client must not use, told to it in the JoinResponse; undefined when there is nothing. */
-export function clientConfiguration(
+/** What this client must not use; undefined when there is nothing. */
+export function disabledCodecsOf(
   configured: readonly EnabledCodec[],
   enabled: EnabledCodecs,
-): ClientConfiguration | undefined {
+): DisabledCodecs | undefined {
   const without = (list: readonly EnabledCodec[]) => configured.filter((codec) => !list.includes(codec));
   const codecs = without([...enabled.publish, ...enabled.subscribe]).map(protoCodec);
   const publish = without(enabled.publish)
     .filter((codec) => enabled.subscribe.includes(codec))
     .map(protoCodec);
   if (codecs.length + publish.length === 0) return undefined;
-  return new ClientConfiguration({ disabledCodecs: new DisabledCodecs({ codecs, publish }) });
+  return new DisabledCodecs({ codecs, publish });
 }
 
 /** As clients read it. */
 export function protoCodec(codec: EnabledCodec): Codec {
   return new Codec({ mime: codec.mime, fmtpLine: codec.fmtp ?? "" });
+}
+
+/** The Go SDK only listens; Swift learned it in 1.0.5. */
+function supportsIceTcp({ sdk, version }: ClientInfo): boolean {
+  if (sdk === ClientInfo_SDK.GO) return false;
+  return sdk !== ClientInfo_SDK.SWIFT || !isOlder(version, [1, 0, 5]);
 }
 
 /** Whether `version` ("1.6.2") comes before `than`; unreadable parts count as 0. */

@@ -15,17 +15,19 @@ import {
 import type { DownlinkSettings, SenderSpec } from "../engine/protocol.ts";
 import { streamId } from "../negotiation/track-info.ts";
 import type { DownTrack } from "../negotiation/types.ts";
+import { codecFor } from "./codec-choice.ts";
+import { unwish, wish } from "./dynacast.ts";
 import { setSenders } from "./links.ts";
 import type { Participant } from "./participant.ts";
 import type { PeerLink } from "./peer-link.ts";
+import { tellQualities } from "./quality.ts";
 import type { TrackSid } from "./sid.ts";
+import { tellSpeakers } from "./speakers.ts";
 import type { RoomState } from "./state.ts";
-import { sameCodec } from "./track.ts";
+import { sameCodec, type PublishedTrack } from "./track.ts";
+import { spatialForQuality, spatialForSize } from "./video-layers.ts";
 
-/** A layer may be this much smaller than what is asked for and still do. */
-const SIZE_TOLERANCE = 0.9;
-/** Heights of the layers of a track that does not tell them, below its own. */
-const USUAL_HEIGHTS = [180, 360];
+const MAX_PRIORITY = 255;
 
 /** The complete set that the participant is to receive, oldest first. */
 export function downTracks(room: RoomState, participant: Participant): DownTrack[] {
@@ -46,20 +48,46 @@ export function downTracks(room: RoomState, participant: Participant): DownTrack
   return list;
 }
 
-/** Hands the worker the senders of an answered negotiation, then the settings of those that are new. */
+/** Hands the worker the senders of an answered negotiation, then the settings of those that are new or have other codecs. */
 export function bindSenders(
   room: RoomState,
   participant: Participant,
   link: PeerLink,
   senders: readonly SenderSpec[],
 ): void {
-  const before = new Set(link.senders.map((sender) => sender.track));
+  const before = new Map(link.senders.map((sender) => [sender.track, sender]));
   setSenders(room, link, senders);
+  const known = publishersOf(room, before.keys());
   for (const sender of senders) {
-    if (before.has(sender.track)) continue;
-    applySettings(room, participant, sender.track);
+    const former = before.get(sender.track);
+    before.delete(sender.track);
+    if (!former || !sameCodecs(former, sender)) applySettings(room, participant, sender.track);
   }
+  for (const track of before.keys()) forgetSettings(room, participant, track);
+  const publishers = publishersOf(
+    room,
+    senders.map(({ track }) => track),
+  );
+  tellQualities(
+    room,
+    participant,
+    [...publishers].filter((publisher) => !known.has(publisher)),
+  );
   tellSubscribed(room, participant, link);
+}
+
+function sameCodecs(a: SenderSpec, b: SenderSpec): boolean {
+  return a.codecs.length === b.codecs.length && a.codecs.every(({ mime }, i) => mime === b.codecs[i]!.mime);
+}
+
+function publishersOf(room: RoomState, tracks: Iterable<TrackSid>): Set<Participant> {
+  const publishers = new Set<Participant>();
+  for (const sid of tracks) {
+    const track = room.tracks.get(sid);
+    const publisher = track && room.participants.get(track.publisher);
+    if (publisher) publishers.add(publisher);
+  }
+  return publishers;
 }
 
 /** Tells publishers, once per track, that somebody receives it now (livekit.md 1.9, case 23). */
@@ -85,17 +113,43 @@ export function unbindSender(room: RoomState, participant: Participant, track: T
     link,
     link.senders.filter((sender) => sender.track !== track),
   );
+  forgetSettings(room, participant, track);
+}
+
+/** The worker forgets the settings of what it does not send any more, and the publisher need not send it. */
+function forgetSettings(room: RoomState, participant: Participant, sid: TrackSid): void {
+  const subscription = participant.subscriptions.get(sid);
+  const track = room.tracks.get(sid);
+  if (subscription) subscription.inForce = undefined;
+  if (track) unwish(room, track, participant.sid);
 }
 
 /** Puts the participant's settings for a track into force, if the track is bound; otherwise they wait for that. */
 export function applySettings(room: RoomState, participant: Participant, sid: TrackSid): void {
   const link = participant.downLink;
   const track = room.tracks.get(sid);
-  if (!track || !link?.senders.some((sender) => sender.track === sid)) return;
+  const subscription = participant.subscriptions.get(sid);
+  const sender = link?.senders.find((one) => one.track === sid);
+  if (!link || !track || !subscription || !sender) return;
   participant.changedSettings.delete(sid);
-  const wishes = participant.subscriptions.get(sid)?.settings;
-  const settings = downlinkSettings(track.info, wishes, participant.options.adaptiveStream);
-  room.media({ type: "setDownlink", peer: link.peer, track: sid, settings });
+  const { adaptiveStream } = participant.options;
+  const codecIndex = codecFor(track, sender);
+  const settings = downlinkSettings(track.info, codecIndex, subscription.settings, adaptiveStream);
+  if (!sameSettings(settings, subscription.inForce)) {
+    subscription.inForce = settings;
+    room.media({ type: "setDownlink", peer: link.peer, track: sid, settings });
+  }
+  wish(room, track, participant.sid, codecIndex, settings);
+  tellSpeakers(room, participant);
+}
+
+/** The layers, the size or the codecs of a track changed: subscribers may need another layer now. */
+export function reapplySettings(room: RoomState, track: PublishedTrack): void {
+  const { sid } = track.info;
+  for (const participantSid of track.subscribers) {
+    const subscriber = room.participants.get(participantSid);
+    if (subscriber?.subscriptions.get(sid)?.inForce) applySettings(room, subscriber, sid);
+  }
 }
 
 /** The client has no codec for these tracks; it is told once per subscription. */
@@ -120,31 +174,26 @@ export function sendSubscriptionError(
 
 function downlinkSettings(
   info: TrackInfo,
+  codecIndex: number,
   wishes: UpdateTrackSettings | undefined,
   adaptiveStream: boolean,
 ): DownlinkSettings {
   // With adaptive stream the client will say what it shows; until then the smallest will do.
-  if (!wishes)
-    return { disabled: false, maxSpatial: adaptiveStream ? VideoQuality.LOW : VideoQuality.HIGH, fps: 0, priority: 0 };
-  const quality = wishes.width > 0 ? qualityForSize(info, wishes.width, wishes.height) : wishes.quality;
+  const quality = wishes?.quality ?? (adaptiveStream ? VideoQuality.LOW : VideoQuality.HIGH);
+  if (!wishes) {
+    return { disabled: false, maxSpatial: spatialForQuality(info, codecIndex, quality), fps: 0, priority: 0 };
+  }
+  const bySize = wishes.width > 0;
   return {
-    disabled: wishes.disabled || quality === VideoQuality.OFF,
-    maxSpatial: Math.min(quality, VideoQuality.HIGH),
+    disabled: wishes.disabled || (!bySize && quality === VideoQuality.OFF),
+    maxSpatial: bySize
+      ? spatialForSize(info, codecIndex, wishes.width, wishes.height)
+      : spatialForQuality(info, codecIndex, quality),
     fps: wishes.fps,
-    priority: wishes.priority,
+    priority: Math.min(wishes.priority, MAX_PRIORITY),
   };
 }
 
-/** The lowest layer that is large enough; for portrait video the width decides, unless the layers are known. */
-export function qualityForSize(info: TrackInfo, width: number, height: number): VideoQuality {
-  if (info.type !== TrackType.VIDEO || info.height === 0) return VideoQuality.HIGH;
-  const known = (info.codecs[0]?.layers ?? info.layers).map((layer) => layer.height).sort((a, b) => a - b);
-  const portrait = info.width < info.height;
-  const heights = known.length > 0 && known[0]! > 0 ? known : [...USUAL_HEIGHTS, portrait ? info.width : info.height];
-  const wanted = SIZE_TOLERANCE * (heights !== known && portrait ? width : height);
-  for (let i = 0; i < heights.length - 1; i++) {
-    // Equal neighbours are one layer announced twice: take the upper.
-    if (heights[i]! >= wanted && heights[i] !== heights[i + 1]) return i;
-  }
-  return Math.min(heights.length - 1, VideoQuality.HIGH);
+function sameSettings(a: DownlinkSettings, b: DownlinkSettings | undefined): boolean {
+  return a.disabled === b?.disabled && a.maxSpatial === b.maxSpatial && a.fps === b.fps && a.priority === b.priority;
 }

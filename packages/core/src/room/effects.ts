@@ -16,7 +16,7 @@ import type { Forwarded } from "./forwards.ts";
 import type { Claims } from "./options.ts";
 import type { ForwardSource } from "./participant.ts";
 import type { RpcOutcome } from "./rpc.ts";
-import type { ParticipantSid } from "./sid.ts";
+import type { ParticipantSid, TrackSid } from "./sid.ts";
 
 /** One signal connection (WebSocket) as the server numbers them; never used twice in a process. */
 export type SignalId = number;
@@ -31,6 +31,8 @@ export type ParticipantEventKind =
   | "mediaConnected"
   | "mediaDisconnected"
   | "mediaFailed"
+  /** Its media is to travel another way from now on (detail: "any", "tcp", "tls"). */
+  | "transportChosen"
   | "negotiationFailed"
   | "trackPublished"
   | "trackUnpublished"
@@ -76,6 +78,13 @@ export type Effect =
     }
   /** A participant that another room shows has changed, or left. */
   | { readonly type: "forwarded"; readonly destination: string; readonly forwarded: Forwarded }
+  /** What the subscribers here want of a track of it: a level for each codec. */
+  | {
+      readonly type: "forwardWanted";
+      readonly source: ForwardSource;
+      readonly track: TrackSid;
+      readonly levels: readonly number[];
+    }
   /** This room does not show a participant of another room any more. */
   | { readonly type: "forwardEnded"; readonly source: ForwardSource }
   /** A call of the server to a participant has ended. */

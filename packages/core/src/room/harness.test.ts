@@ -10,6 +10,7 @@ import {
   ParticipantInfo,
   ParticipantInfo_Kind,
   ParticipantInfo_State,
+  type ReconnectReason,
   RoomConfiguration,
   SessionDescription,
   SignalRequest,
@@ -21,10 +22,22 @@ import {
   type TrackInfo,
 } from "@livekit/protocol";
 import type { Random } from "../crypto.ts";
-import type { MediaCommand, PeerId, SenderSpec } from "../engine/protocol.ts";
+import type { MediaCommand, MemberSpec, PeerId, ReceiverSpec, SenderSpec } from "../engine/protocol.ts";
+import { Refusal, type Action } from "./admin/action.ts";
 import type { Effect } from "./effects.ts";
-import type { Claims, ConnectionOptions, Grants, JoinInput, JoinResult, RoomOptions } from "./options.ts";
+import {
+  DEFAULT_MEDIA_POLICY,
+  DEFAULT_TRANSPORT_POLICY,
+  type Claims,
+  type ConnectionOptions,
+  type Grants,
+  type JoinInput,
+  type JoinResult,
+  type RoomOptions,
+  type ServerFacts,
+} from "./options.ts";
 import { Room } from "./room.ts";
+import { answerTo, FINGERPRINT, writeOffer, type Section, type VideoCodecName } from "./harness-sdp.test.ts";
 
 /** Deterministic randomness. */
 export function seededRandom(seed: number): Random {
@@ -39,7 +52,6 @@ export function seededRandom(seed: number): Random {
   return { uint32, bytes: (length) => Uint8Array.from({ length }, () => uint32() >>> 24) };
 }
 
-export const FINGERPRINT = Array.from({ length: 32 }, () => "AB").join(":");
 export const START_MS = 1_800_000_000_000;
 
 export const EVERYTHING: Grants = {
@@ -68,8 +80,8 @@ export interface ClientOptions extends Partial<ConnectionOptions> {
   /** Leave server offers unanswered. */
   readonly silent?: boolean;
   readonly metadata?: string;
-  /** Has no video codec: refuses what it is offered. */
-  readonly audioOnly?: boolean;
+  /** Names as in SDP of what it sends and takes; otherwise it offers VP8, and takes whatever it is offered. */
+  readonly videoCodecs?: readonly VideoCodecName[];
 }
 
 export interface LocalTrack {
@@ -87,11 +99,18 @@ export class World {
   nextConnection = 1;
   /** Last complete lists per peer, as a worker would hold them. */
   readonly senders = new Map<PeerId, readonly SenderSpec[]>();
+  readonly receivers = new Map<PeerId, readonly ReceiverSpec[]>();
+  /** What the worker knows of the members, by participant sid. */
+  readonly members = new Map<string, MemberSpec>();
   readonly openPeers = new Map<PeerId, Extract<MediaCommand, { type: "openPeer" }>>();
   /** Sees each message before its client does. */
   onSend: ((client: Client, message: SignalResponse) => void) | undefined;
 
-  constructor(config: Partial<RoomConfiguration> = {}, overrides: Partial<RoomOptions> = {}) {
+  constructor(
+    config: Partial<RoomConfiguration> = {},
+    overrides: Partial<RoomOptions> = {},
+    server: Partial<ServerFacts> = {},
+  ) {
     let peer = 0;
     this.room = new Room({
       sid: "RM_test",
@@ -111,8 +130,11 @@ export class World {
           "video/VP9",
           "video/rtx",
         ].map((mime) => ({ mime })),
+        transport: DEFAULT_TRANSPORT_POLICY,
         iceServers: () => [],
         limits: { nameBytes: 16, metadataBytes: 32, attributesBytes: 64 },
+        media: DEFAULT_MEDIA_POLICY,
+        ...server,
       },
       media: {
         fingerprint: FINGERPRINT,
@@ -146,6 +168,13 @@ export class World {
     const client = new Client(this, identity, options);
     this.clients.push(client);
     return client;
+  }
+
+  /** An action of the API, with everything that follows; a refusal is its text. */
+  act<Answer>(action: Action<Answer>): Answer | string {
+    const answer = this.room.act(action, this.nowMs);
+    this.perform();
+    return answer instanceof Refusal ? `${answer.code}: ${answer.message}` : answer;
   }
 
   /** Lets time pass, with every timer on the way. */
@@ -191,10 +220,14 @@ export class World {
     } else if (effect.type === "media") {
       const { command } = effect;
       if (command.type === "setSenders") this.senders.set(command.peer, command.senders);
+      if (command.type === "setReceivers") this.receivers.set(command.peer, command.receivers);
+      if (command.type === "setMember") this.members.set(command.participant, command.member);
+      if (command.type === "removeMember") this.members.delete(command.participant);
       if (command.type === "openPeer") this.openPeers.set(command.peer, command);
       if (command.type === "closePeer") {
         this.openPeers.delete(command.peer);
         this.senders.delete(command.peer);
+        this.receivers.delete(command.peer);
       }
     }
   }
@@ -209,12 +242,6 @@ function isCommand<T extends MediaCommand["type"]>(
 
 type ResponseCase = NonNullable<SignalResponse["message"]["case"]>;
 type ResponseValue<C extends ResponseCase> = Extract<SignalResponse["message"], { case: C }>["value"];
-
-interface Section {
-  readonly mid: string;
-  readonly kind: "audio" | "video" | "application";
-  cid: string | undefined;
-}
 
 /** One client. */
 export class Client {
@@ -250,7 +277,7 @@ export class Client {
     return this.options.peerConnections !== "dual";
   }
 
-  join(resume?: { participantSid: string }): JoinResult {
+  join(resume?: JoinInput["resume"]): JoinResult {
     this.connection = this.world.nextConnection++;
     const result = this.world.room.join(this.#joinInput(resume), this.world.nowMs);
     if ("participant" in result) this.sid = result.participant;
@@ -260,8 +287,8 @@ export class Client {
   }
 
   /** Comes back over a new signal connection, as after a network change. */
-  resume(): JoinResult {
-    return this.join({ participantSid: this.sid });
+  resume(reason?: ReconnectReason): JoinResult {
+    return this.join({ participantSid: this.sid, reason });
   }
 
   request(message: Exclude<SignalRequest["message"], { case: undefined }>): void {
@@ -292,12 +319,12 @@ export class Client {
     return found.peer;
   }
 
-  connectMedia(): void {
-    for (const peer of this.peers) this.peerState(peer, "connected");
+  connectMedia(protocol: "udp" | "tcp" = "udp"): void {
+    for (const peer of this.peers) this.peerState(peer, "connected", protocol);
   }
 
-  peerState(peer: PeerId, state: "connected" | "disconnected" | "failed" | "closed"): void {
-    this.world.room.handleMedia({ type: "peerState", peer, state, detail: "test" }, this.world.nowMs);
+  peerState(peer: PeerId, state: "connected" | "disconnected" | "failed" | "closed", protocol?: "udp" | "tcp"): void {
+    this.world.room.handleMedia({ type: "peerState", peer, state, detail: "test", protocol }, this.world.nowMs);
     this.world.perform();
   }
 
@@ -351,6 +378,11 @@ export class Client {
   /** Track sids that the worker sends to this client. */
   receives(): string[] {
     return this.peers.flatMap((peer) => this.world.senders.get(peer) ?? []).map((sender) => sender.track);
+  }
+
+  /** Track sids whose packets the worker takes from this client. */
+  sends(): string[] {
+    return this.peers.flatMap((peer) => this.world.receivers.get(peer) ?? []).map((receiver) => receiver.track);
   }
 
   all<C extends ResponseCase>(kind: C): ResponseValue<C>[] {
@@ -424,7 +456,7 @@ export class Client {
     if (info.state !== ParticipantInfo_State.DISCONNECTED) this.others.set(info.sid, info);
   }
 
-  #joinInput(resume: { participantSid: string } | undefined): JoinInput {
+  #joinInput(resume: JoinInput["resume"]): JoinInput {
     const { options } = this;
     const claims: Claims = {
       identity: this.identity,
@@ -452,6 +484,7 @@ export class Client {
         autoSubscribe: options.autoSubscribe ?? true,
         autoSubscribeDataTrack: options.autoSubscribeDataTrack ?? false,
         adaptiveStream: options.adaptiveStream ?? false,
+        subscriberAllowPause: options.subscriberAllowPause,
       },
       resume,
       addTracks: first ? (options.tracks ?? []).map((track) => addTrackRequest(track, {})) : [],
@@ -475,14 +508,13 @@ export class Client {
   }
 
   #answerTo(offer: string): string {
-    const answer = answerTo(offer, this.identity);
-    return this.options.audioOnly ? answer.replaceAll("m=video 9", "m=video 0") : answer;
+    return answerTo(offer, this.identity, this.options.videoCodecs);
   }
 
   #makeOffer(tracks: readonly LocalTrack[]): SessionDescription {
     if (this.#sections.length === 0) this.#sections.push({ mid: "0", kind: "application", cid: undefined });
     for (const { cid, kind } of tracks) this.#addSection(kind).cid = cid;
-    const sdp = writeOffer(this.#sections, `${this.identity}${this.#ufrag}`, this.single);
+    const sdp = writeOffer(this.#sections, `${this.identity}${this.#ufrag}`, this.single, this.options.videoCodecs);
     return new SessionDescription({ type: "offer", sdp, id: 1 });
   }
 }
@@ -504,48 +536,3 @@ export function addTrackRequest(track: LocalTrack, more: Partial<AddTrackRequest
 }
 
 export { LeaveRequest_Action, SignalTarget };
-
-function writeOffer(sections: readonly Section[], ufrag: string, single: boolean): string {
-  const lines = [
-    "v=0",
-    "o=- 1 1 IN IP4 127.0.0.1",
-    "s=-",
-    "t=0 0",
-    `a=group:BUNDLE ${sections.map((section) => section.mid).join(" ")}`,
-    "a=extmap-allow-mixed",
-  ];
-  for (const section of sections) lines.push(...sectionLines(section, ufrag, single));
-  return `${lines.join("\r\n")}\r\n`;
-}
-
-function sectionLines({ mid, kind, cid }: Section, ufrag: string, single: boolean): string[] {
-  const transport = [
-    "c=IN IP4 0.0.0.0",
-    `a=ice-ufrag:u${ufrag.replaceAll(/[^a-zA-Z0-9]/g, "")}xx`,
-    "a=ice-pwd:0123456789012345678901",
-    `a=fingerprint:sha-256 ${FINGERPRINT}`,
-    "a=setup:actpass",
-    `a=mid:${mid}`,
-  ];
-  if (kind === "application") {
-    const application = "m=application 9 UDP/DTLS/SCTP webrtc-datachannel";
-    return [application, ...transport, "a=sctp-port:5000", "a=max-message-size:262144"];
-  }
-  const codecs =
-    kind === "audio"
-      ? ["a=rtpmap:111 opus/48000/2", "a=fmtp:111 minptime=10;useinbandfec=1"]
-      : ["a=rtpmap:96 VP8/90000", "a=rtcp-fb:96 nack", "a=rtpmap:97 rtx/90000", "a=fmtp:97 apt=96"];
-  const media = cid ? ["a=sendonly", `a=msid:- ${cid}`] : [single ? "a=recvonly" : "a=inactive"];
-  const payloads = kind === "audio" ? "111" : "96 97";
-  return [`m=${kind} 9 UDP/TLS/RTP/SAVPF ${payloads}`, ...transport, "a=rtcp-mux", ...codecs, ...media];
-}
-
-/** Accepts everything that the server offers. */
-function answerTo(offer: string, ufrag: string): string {
-  return offer
-    .replaceAll(/^a=(candidate|end-of-candidates|ice-lite|ssrc|ssrc-group|msid).*\r\n/gm, "")
-    .replaceAll(/^a=ice-ufrag:.*$/gm, `a=ice-ufrag:u${ufrag.replaceAll(/[^a-zA-Z0-9]/g, "")}xx`)
-    .replaceAll(/^a=ice-pwd:.*$/gm, "a=ice-pwd:0123456789012345678901")
-    .replaceAll("a=setup:actpass", "a=setup:active")
-    .replaceAll("a=sendonly", "a=recvonly");
-}

@@ -1,11 +1,12 @@
 /** The first message of a session (livekit.md 1.5). */
-import { JoinResponse } from "@livekit/protocol";
+import { ClientConfigSetting, ClientConfiguration, JoinResponse } from "@livekit/protocol";
 import type { EnabledCodec } from "../negotiation/types.ts";
-import { clientConfiguration, protoCodec } from "./client.ts";
+import { disabledCodecsOf, protoCodec } from "./client.ts";
 import type { Participant } from "./participant.ts";
 import { sameCodec } from "./track.ts";
 import type { RoomState } from "./state.ts";
 import { snapshot } from "./updates.ts";
+import { usableIceServers } from "./way.ts";
 
 /** Seconds; a client pings in this interval and gives up after that silence. Zero would crash some. */
 const PING_INTERVAL_S = 5;
@@ -21,18 +22,27 @@ export function joinResponse(room: RoomState, participant: Participant): JoinRes
     serverVersion: server.version,
     serverInfo: room.serverInfo,
     serverRegion: server.region,
-    iceServers: server.iceServers(participant.sid),
+    iceServers: usableIceServers(room.options.server.iceServers(participant.sid), participant.way),
     subscriberPrimary: participant.subscriberPrimary,
-    clientConfiguration: clientConfiguration(server.enabledCodecs, participant.codecs),
+    clientConfiguration: clientConfiguration(room, participant),
     pingInterval: PING_INTERVAL_S,
     pingTimeout: PING_TIMEOUT_S,
     sifTrailer: room.sifTrailer,
     enabledPublishCodecs: publishCodecs(participant).map(protoCodec),
-    fastPublish: participant.grants.canPublish,
+    // Not where a way must be tried first: the client would wait for nothing.
+    fastPublish: participant.grants.canPublish && participant.way.transports === "any",
   });
   // Not by the constructor: it looks at each one.
   response.otherParticipants = everybody.filter((info) => info.sid !== participant.sid);
   return response;
+}
+
+/** What the client is to do without, and how it is to connect; undefined when there is nothing to say. */
+export function clientConfiguration(room: RoomState, participant: Participant): ClientConfiguration | undefined {
+  const disabledCodecs = disabledCodecsOf(room.options.server.enabledCodecs, participant.codecs);
+  const forceRelay = participant.way.transports === "tls" ? ClientConfigSetting.ENABLED : ClientConfigSetting.UNSET;
+  if (!disabledCodecs && forceRelay === ClientConfigSetting.UNSET) return undefined;
+  return new ClientConfiguration({ forceRelay, ...(disabledCodecs && { disabledCodecs }) });
 }
 
 /**

@@ -23,6 +23,7 @@ import type { RoomState } from "./state.ts";
 import { subscribeToExisting } from "./subscriptions.ts";
 import { refreshToken } from "./token.ts";
 import { announce, roomChanged, sendRoomUpdate } from "./updates.ts";
+import { localTransport, rememberedTransports } from "./way.ts";
 
 const JOIN_TIMEOUT_MS = 60_000;
 
@@ -70,6 +71,7 @@ function enter(
     nextRevision: room.nextRevision,
   });
   participant.predecessor = existing?.hidden ? undefined : existing;
+  participant.way.transports = rememberedTransports(room.ways, participant.identity, room.nowMs);
   connect(room, participant, negotiation);
   room.participants.set(participant.sid, participant);
   room.identities.set(participant.identity, participant);
@@ -97,14 +99,15 @@ function enter(
 
 /** The SDP machines; the worker hears of a peer when its first description goes out. */
 function connect(room: RoomState, participant: Participant, negotiation: NegotiationFactory): void {
-  const { random, media, nextPeerId } = room.options;
+  const { random, nextPeerId, server } = room.options;
+  const local = localTransport(room.options.media, participant.way);
   const options = (): NegotiationOptions => ({
-    local: media,
+    local,
     random,
     credentials: drawIceCredentials(random),
     codecs: participant.codecs,
     client: clientTraits(participant.client),
-    bandwidthFeedback: "remb",
+    bandwidthFeedback: server.transport.bandwidthFeedback,
     playoutDelay: false,
   });
   const publisher = { ...options(), role: participant.singlePeer ? ("single" as const) : ("publisher" as const) };

@@ -10,6 +10,7 @@ import { removeMember } from "./members.ts";
 import type { Participant } from "./participant.ts";
 import { unpublishAll } from "./publish.ts";
 import { failRpcsOf } from "./rpc.ts";
+import { forgetSpeaker } from "./speakers.ts";
 import type { RoomState } from "./state.ts";
 import { dropSubscriptions } from "./subscriptions.ts";
 import type { TimerKind } from "./timers.ts";
@@ -25,6 +26,7 @@ const PARTICIPANT_TIMERS: readonly TimerKind[] = [
   "negotiate",
   "answerTimeout",
   "trackSettings",
+  "simulatedSpeaker",
 ];
 
 /**
@@ -50,6 +52,7 @@ export function removeParticipant(
 
   failRpcsOf(room, participant);
   unpublishAll(room, participant);
+  forgetSpeaker(room, participant);
   dropSubscriptions(room, participant);
   closeLinks(room, participant);
   removeMember(room, participant);

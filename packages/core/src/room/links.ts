@@ -3,6 +3,7 @@
  * What is sent on them is told as complete lists.
  */
 import type { SenderSpec } from "../engine/protocol.ts";
+import type { IceCredentials } from "../negotiation/types.ts";
 import { setMember } from "./members.ts";
 import type { Participant } from "./participant.ts";
 import { SERVER_CHANNELS, type PeerLink } from "./peer-link.ts";
@@ -12,6 +13,7 @@ import type { RoomState } from "./state.ts";
 export function openLink(room: RoomState, participant: Participant, link: PeerLink): void {
   if (link.opened) return;
   link.opened = true;
+  const { congestion } = room.options.server.media;
   room.peers.set(link.peer, { participant, link });
   room.media({
     type: "openPeer",
@@ -21,10 +23,28 @@ export function openLink(room: RoomState, participant: Participant, link: PeerLi
     ufrag: link.credentials.ufrag,
     pwd: link.credentials.pwd,
     channels: link === participant.subscriber && participant.subscriberPrimary ? SERVER_CHANNELS : [],
-    congestion: { enabled: false, allowPause: false },
+    congestion: {
+      enabled: congestion.enabled,
+      allowPause: participant.options.subscriberAllowPause ?? congestion.allowPause,
+    },
     playoutDelay: undefined,
+    tcpOnly: participant.way.transports === "tcp",
   });
   if (link === participant.primary) setMember(room, participant);
+}
+
+/** New ICE credentials of ours on this peer, for descriptions that list what the participant's way allows. */
+export function restartLink(
+  room: RoomState,
+  participant: Participant,
+  link: PeerLink,
+  credentials: IceCredentials,
+): void {
+  const up = link.state === "connected";
+  link.connectedMs = up ? room.nowMs : undefined;
+  if (!up) link.protocol = undefined;
+  const { ufrag, pwd } = credentials;
+  room.media({ type: "restartIce", peer: link.peer, ufrag, pwd, tcpOnly: participant.way.transports === "tcp" });
 }
 
 /** Closes what is open; the events of these peers find nobody any more. */

@@ -3,16 +3,26 @@
  * peer is up; a failure asks the client to resume, and ends the session when it does not. Events of peers that are
  * closed find nobody.
  */
-import { DisconnectReason, ParticipantInfo_State } from "@livekit/protocol";
-import type { MediaEvent, PeerState } from "../engine/protocol.ts";
+import {
+  DisconnectReason,
+  ParticipantInfo_State,
+  StreamState,
+  StreamStateInfo,
+  StreamStateUpdate,
+} from "@livekit/protocol";
+import type { MediaEvent } from "../engine/protocol.ts";
 import { tellSubscribed } from "./downlinks.ts";
+import { isCutOff, isUdpUnstable, mediaFailed } from "./fallback.ts";
 import { leaveMessage } from "./leave.ts";
 import { setMember } from "./members.ts";
 import type { Participant } from "./participant.ts";
 import type { PeerLink } from "./peer-link.ts";
 import { publishStarted } from "./publish.ts";
 import { handleRpcReply } from "./rpc.ts";
+import { handleStats } from "./quality.ts";
+import type { TrackSid } from "./sid.ts";
 import { dropSignal } from "./signal.ts";
+import { handleSpeakers } from "./speakers.ts";
 import type { RoomState } from "./state.ts";
 import { subscribeToExisting } from "./subscriptions.ts";
 import { announce } from "./updates.ts";
@@ -25,7 +35,7 @@ export function handleMediaEvent(room: RoomState, event: MediaEvent): void {
   switch (event.type) {
     case "peerState": {
       const peer = room.peers.get(event.peer);
-      if (peer) handlePeerState(room, peer.participant, peer.link, event.state, event.detail);
+      if (peer) handlePeerState(room, peer.participant, peer.link, event);
       return;
     }
     case "trackStarted": {
@@ -40,20 +50,44 @@ export function handleMediaEvent(room: RoomState, event: MediaEvent): void {
     }
     case "rpcReply":
       return handleRpcReply(room, event.participant, event.packet);
+    case "streamState": {
+      const peer = room.peers.get(event.peer);
+      if (peer) tellStreamState(room, peer.participant, event.track, event.paused);
+      return;
+    }
+    case "stats": {
+      const peer = room.peers.get(event.peer);
+      if (!peer) return;
+      handleStats(room, peer.participant, event.stats);
+      if (isUdpUnstable(room, peer.participant, peer.link, event.stats)) askToResume(room, peer.participant);
+      return;
+    }
+    case "speakers":
+      return handleSpeakers(room, event.speakers);
     default:
   }
+}
+
+/** Its picture stands still for want of bandwidth, or moves again; that a muted one stands still is known. */
+function tellStreamState(room: RoomState, subscriber: Participant, trackSid: TrackSid, paused: boolean): void {
+  const track = room.tracks.get(trackSid);
+  if (!track || !subscriber.activeTracks.has(trackSid) || (paused && track.info.muted)) return;
+  const state = paused ? StreamState.PAUSED : StreamState.ACTIVE;
+  const streamStates = [new StreamStateInfo({ participantSid: track.publisher, trackSid, state })];
+  room.send(subscriber, { case: "streamStateUpdate", value: new StreamStateUpdate({ streamStates }) });
 }
 
 function handlePeerState(
   room: RoomState,
   participant: Participant,
   link: PeerLink,
-  state: PeerState,
-  detail: string,
+  { state, detail, protocol }: Extract<MediaEvent, { type: "peerState" }>,
 ): void {
   switch (state) {
     case "connected":
       link.state = "connected";
+      link.connectedMs ??= room.nowMs;
+      link.protocol = protocol;
       participant.everConnected = true;
       if (isWhole(participant)) room.timers.clear("mediaGone", participant.sid);
       room.event("mediaConnected", participant, detail);
@@ -63,13 +97,14 @@ function handlePeerState(
     case "disconnected":
       link.state = "disconnected";
       room.event("mediaDisconnected", participant, detail);
+      // Five seconds later the worker would say that it failed; the client is there, and may try another way at once.
+      if (isCutOff(room, participant)) failLink(room, participant, link, "failed");
       return;
     case "failed":
     case "closed":
       if (link.state === "failed") return;
-      link.state = "failed";
       room.event("mediaFailed", participant, detail);
-      failMedia(room, participant);
+      failLink(room, participant, link, state);
       return;
     default:
   }
@@ -84,8 +119,17 @@ function becomeActive(room: RoomState, participant: Participant): void {
   subscribeToExisting(room, participant);
 }
 
+function failLink(room: RoomState, participant: Participant, link: PeerLink, state: "failed" | "closed"): void {
+  link.state = "failed";
+  // A client that says goodbye found nothing wrong with its way.
+  if (state === "failed") mediaFailed(room, participant, link);
+  // One that has resumed is restoring it: a peer that fails now is one of before.
+  const restoring = participant.connection !== undefined && room.timers.isSet("mediaGone", participant.sid);
+  if (!restoring) askToResume(room, participant);
+}
+
 /** The client is asked to resume over a new signal connection, which restarts ICE; after 5 s it is gone. */
-function failMedia(room: RoomState, participant: Participant): void {
+function askToResume(room: RoomState, participant: Participant): void {
   if (participant.connection !== undefined) {
     if (participant.features.leaveAction) {
       const leave = leaveMessage(participant.features, DisconnectReason.CONNECTION_TIMEOUT, "resume");

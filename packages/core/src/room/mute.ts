@@ -1,5 +1,6 @@
 /** A track, announced or published, is muted or unmuted: marked, stopped or resumed at the worker, and told to everybody. */
 import type { TrackInfo } from "@livekit/protocol";
+import { unmuteDynacast } from "./dynacast.ts";
 import type { Participant } from "./participant.ts";
 import { updateTrack } from "./publish.ts";
 import type { TrackSid } from "./sid.ts";
@@ -25,6 +26,7 @@ export function setMuted(
   if (track && track.info.muted !== muted) {
     room.media({ type: "muteTrack", track: sid, muted });
     updateTrack(room, participant, track, withMuted(track.info, muted));
+    if (!muted) unmuteDynacast(room, track);
   }
   return track?.info ?? announced;
 }

@@ -6,7 +6,7 @@
 import { MediaSectionsRequirement, SessionDescription } from "@livekit/protocol";
 import { sendCandidates } from "./candidates.ts";
 import { bindSenders, downTracks } from "./downlinks.ts";
-import { openLink } from "./links.ts";
+import { openLink, restartLink } from "./links.ts";
 import type { Participant } from "./participant.ts";
 import type { PeerLink, SubscriberLink } from "./peer-link.ts";
 import type { RoomState } from "./state.ts";
@@ -71,8 +71,7 @@ export function restartIce(room: RoomState, participant: Participant): void {
     scheduleNegotiation(room, participant);
     return;
   }
-  const credentials = link.machine.restartIce();
-  room.media({ type: "restartIce", peer: link.peer, ufrag: credentials.ufrag, pwd: credentials.pwd });
+  restartLink(room, participant, link, link.machine.restartIce());
   offerNow(room, participant);
 }
 

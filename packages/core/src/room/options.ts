@@ -5,14 +5,15 @@ import type {
   ICEServer,
   ParticipantInfo_Kind,
   ParticipantInfo_KindDetail,
+  ReconnectReason,
   RoomConfiguration,
   SessionDescription,
   SignalResponse,
   TrackSource,
 } from "@livekit/protocol";
 import type { Random } from "../crypto.ts";
-import type { PeerId } from "../engine/protocol.ts";
-import type { EnabledCodec, LocalTransport } from "../negotiation/types.ts";
+import type { CongestionSpec, PeerId } from "../engine/protocol.ts";
+import type { BandwidthFeedback, EnabledCodec, LocalTransport } from "../negotiation/types.ts";
 import type { SignalId } from "./effects.ts";
 import type { ParticipantSid } from "./sid.ts";
 
@@ -48,6 +49,8 @@ export interface ConnectionOptions {
   readonly autoSubscribe: boolean;
   readonly autoSubscribeDataTrack: boolean;
   readonly adaptiveStream: boolean;
+  /** Whether streams may be paused when its link is too thin for them; undefined = as the server does. */
+  readonly subscriberAllowPause: boolean | undefined;
 }
 
 /** One request to enter the room, or to come back to it after the signal connection broke. */
@@ -58,7 +61,9 @@ export interface JoinInput {
   readonly client: ClientInfo;
   readonly options: ConnectionOptions;
   /** Set when the client resumes: the SID that it had (old clients leave it empty). */
-  readonly resume: { readonly participantSid: ParticipantSid } | undefined;
+  readonly resume:
+    | { readonly participantSid: ParticipantSid; readonly reason?: ReconnectReason | undefined }
+    | undefined;
   /** Of a v1 join request; handled after the JoinResponse is out. */
   readonly addTracks: readonly AddTrackRequest[];
   /** Of a v1 join request; handled after `addTracks`. */
@@ -84,9 +89,33 @@ export interface ServerFacts {
   readonly region: string;
   /** `room.enabled_codecs` of the configuration, in its order. */
   readonly enabledCodecs: readonly EnabledCodec[];
+  readonly transport: TransportPolicy;
   /** STUN and TURN servers for one participant; the credentials are its own. */
   readonly iceServers: (participant: ParticipantSid) => ICEServer[];
   readonly limits: RoomLimits;
+  readonly media: MediaPolicy;
+}
+
+/** How this server shares out bandwidth and asks publishers for layers and codecs. */
+export interface MediaPolicy {
+  /** `rtc.congestion_control`; a client may overrule `allowPause`. */
+  readonly congestion: CongestionSpec;
+  /** How long a layer must be unwanted before its publisher is asked to stop it, milliseconds; 0 = at once. */
+  readonly dynacastPauseDelayMs: number;
+  /** In rooms with fewer participants a track regresses to its backup codec, if its publisher prefers that; 0 = always. */
+  readonly codecRegressionThreshold: number;
+}
+
+/** How peers are connected; from `rtc` of the configuration. */
+export interface TransportPolicy {
+  /** Which one is preferred towards subscribers. */
+  readonly bandwidthFeedback: BandwidthFeedback;
+  /** Clients whose UDP fails are sent to TCP, or to TURN over TLS (`fallback.ts`). */
+  readonly tcpFallback: boolean;
+  /** Only those whose signalling answers sooner than this, in milliseconds; 0 = all. */
+  readonly tcpFallbackRttMs: number;
+  /** UDP that loses much counts as failed; only with a bound for the round trip. */
+  readonly udpUnstableFallback: boolean;
 }
 
 /** Sizes in bytes that self-updates must not exceed; 0 = no limit. */
@@ -114,3 +143,18 @@ export interface RoomOptions {
 
 /** Limits of a server that configures none (livekit.md 4.3). */
 export const DEFAULT_LIMITS: RoomLimits = { nameBytes: 256, metadataBytes: 512 * 1024, attributesBytes: 64 * 1024 };
+
+/** Policy of a server that configures none (livekit.md 3.9, 3.10, 3.5). */
+export const DEFAULT_MEDIA_POLICY: MediaPolicy = {
+  congestion: { enabled: true, allowPause: false },
+  dynacastPauseDelayMs: 5000,
+  codecRegressionThreshold: 5,
+};
+
+/** How peers are connected when nothing is configured. */
+export const DEFAULT_TRANSPORT_POLICY: TransportPolicy = {
+  bandwidthFeedback: "transport-cc",
+  tcpFallback: true,
+  tcpFallbackRttMs: 0,
+  udpUnstableFallback: false,
+};

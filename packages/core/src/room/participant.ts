@@ -13,14 +13,17 @@ import {
   type TrackSource,
   type UpdateTrackSettings,
 } from "@livekit/protocol";
+import type { DownlinkSettings } from "../engine/protocol.ts";
 import type { EnabledCodecs, PublishedMedia } from "../negotiation/types.ts";
 import { clientFeatures, type ClientFeatures } from "./client.ts";
 import type { SignalId } from "./effects.ts";
 import type { Claims, ConnectionOptions, Grants } from "./options.ts";
 import type { PeerLink, PublisherLink, SubscriberLink } from "./peer-link.ts";
+import { newQuality } from "./quality.ts";
 import type { ParticipantSid, TrackSid } from "./sid.ts";
 import type { TrackPermissions } from "./permissions.ts";
 import type { PendingTrack, PublishedTrack } from "./track.ts";
+import { newWay } from "./way.ts";
 
 /** What a participant wants of one track of somebody else. */
 export interface Subscription {
@@ -32,6 +35,8 @@ export interface Subscription {
   refused: boolean;
   /** The client was told that the publisher does not allow it. */
   denied: boolean;
+  /** The settings that the worker has for it; undefined while the track is not sent. */
+  inForce: DownlinkSettings | undefined;
 }
 
 /** A participant of another room. */
@@ -64,6 +69,8 @@ export class Participant {
   readonly options: ConnectionOptions;
   readonly region: string;
   readonly codecs: EnabledCodecs;
+  /** By which transports its media comes. */
+  readonly way = newWay();
   readonly joinedAtMs: number;
   /** Whether the first connection is the one that we offer (livekit.md 1.5); decided at the join, whatever rights come later. */
   readonly subscriberPrimary: boolean;
@@ -87,12 +94,21 @@ export class Participant {
   readonly tracks = new Map<TrackSid, PublishedTrack>();
   /** Who may receive its tracks, by its own word. */
   trackPermissions: TrackPermissions;
+  /** Facts of its tracks that the worker was told, as JSON. */
+  readonly toldTracks = new Map<TrackSid, string>();
   readonly subscriptions = new Map<TrackSid, Subscription>();
   /** Tracks that are sent to it, or about to be; the set that is negotiated, oldest first. */
   readonly activeTracks = new Set<TrackSid>();
   /** Tracks whose new settings wait for the end of the debounce. */
   readonly changedSettings = new Set<TrackSid>();
+  /** Who speaks, and how loud, as it was told last. */
+  toldSpeakers: ReadonlyMap<ParticipantSid, number> = new Map();
   lastNegotiationMs = Number.NEGATIVE_INFINITY;
+
+  readonly quality = newQuality();
+
+  /** A simulated accident: the signal connection of the next resume breaks, before or after it was answered. */
+  failResume: { readonly when: "before" | "after"; readonly untilMs: number } | undefined;
 
   /** Infos up to this revision reached it by a JoinResponse or a snapshot. */
   seenRevision = 0;

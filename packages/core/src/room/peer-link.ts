@@ -14,6 +14,10 @@ interface LinkState {
   /** The worker knows the peer. */
   opened: boolean;
   state: "new" | "connected" | "disconnected" | "failed";
+  /** When it came up since ICE (re)started; undefined before that. */
+  connectedMs: number | undefined;
+  /** What the path in use is over, once it is up. */
+  protocol: "udp" | "tcp" | undefined;
   /** Our candidates went out. */
   trickled: boolean;
   /** What the worker sends on it, as last told. */
@@ -58,7 +62,8 @@ export function subscriberLink(
 }
 
 function freshState(peer: PeerId, target: SignalTarget, credentials: IceCredentials): LinkState {
-  return { peer, target, credentials, opened: false, state: "new", trickled: false, senders: [] };
+  const path = { connectedMs: undefined, protocol: undefined };
+  return { peer, target, credentials, opened: false, state: "new", ...path, trickled: false, senders: [] };
 }
 
 /** What the server opens on a subscriber peer (livekit.md 2.1); in single mode the client opens the same three. */

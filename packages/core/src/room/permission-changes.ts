@@ -11,7 +11,8 @@ import type { Participant } from "./participant.ts";
 import { applyPublications, publicationsOf, unpublish } from "./publish.ts";
 import type { TrackSid } from "./sid.ts";
 import type { RoomState } from "./state.ts";
-import { offerTrack, reconsider } from "./subscriptions.ts";
+import { offerTrack, reconsiderAll, reconsiderEverybody } from "./subscriptions.ts";
+import { forgetTrack, setReceivers } from "./track-facts.ts";
 import { conceal, reveal, roomChanged, sendRoomUpdate } from "./updates.ts";
 
 /** The grants that a permission message stands for: it says all of them. */
@@ -41,7 +42,7 @@ export function changeGrants(room: RoomState, participant: Participant, grants: 
   withdrawPublications(room, participant);
   if (!grants.canPublish) participant.setPublisher(false);
   if (grants.hidden !== before.hidden) changeVisibility(room, participant);
-  for (const track of room.tracks.values()) reconsider(room, participant, track);
+  reconsiderAll(room, participant);
   if (participant.dependent !== wasDependent) changeDependence(room, participant);
   if (participant.recorder === wasRecorder) roomChanged(room);
   else sendRoomUpdate(room);
@@ -68,6 +69,7 @@ function withdrawPublications(room: RoomState, participant: Participant): void {
     }
     participant.pending.delete(cid);
     participant.awaitingPacket.delete(sid);
+    forgetTrack(room, participant, sid);
     withdrawn.push(sid);
   }
   for (const track of participant.tracks.values()) {
@@ -79,7 +81,7 @@ function withdrawPublications(room: RoomState, participant: Participant): void {
   const link = participant.publisher;
   if (link?.opened) {
     const changes = link.machine.bindPublications(publicationsOf(participant));
-    room.media({ type: "setReceivers", peer: link.peer, receivers: link.machine.plan.receivers });
+    setReceivers(room, participant, link, link.machine.plan.receivers);
     applyPublications(room, participant, changes);
   }
   for (const sid of withdrawn) tellUnpublished(room, participant, sid);
@@ -97,13 +99,14 @@ function tellUnpublished(room: RoomState, participant: Participant, trackSid: Tr
 function changeVisibility(room: RoomState, participant: Participant): void {
   if (participant.hidden) {
     conceal(room, participant);
-    for (const track of participant.tracks.values()) {
-      for (const subscriber of room.participants.values()) reconsider(room, subscriber, track);
-    }
+    for (const track of participant.tracks.values()) reconsiderEverybody(room, track);
     return;
   }
   reveal(room, participant);
-  for (const track of participant.tracks.values()) offerTrack(room, track);
+  for (const track of participant.tracks.values()) {
+    offerTrack(room, track);
+    reconsiderEverybody(room, track);
+  }
 }
 
 function changeDependence(room: RoomState, participant: Participant): void {

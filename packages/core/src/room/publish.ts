@@ -6,11 +6,15 @@
 import { TrackPublishedResponse, TrackType, type SimulcastCodecInfo, type TrackInfo } from "@livekit/protocol";
 import { trackMime } from "../negotiation/track-info.ts";
 import type { Publication, PublicationChanges, PublishedMedia } from "../negotiation/types.ts";
+import { considerRegression } from "./codec-regression.ts";
+import { reapplySettings } from "./downlinks.ts";
+import { newDemand, startDynacast } from "./dynacast.ts";
 import type { Participant } from "./participant.ts";
 import type { TrackSid } from "./sid.ts";
 import type { RoomState } from "./state.ts";
 import { offerTrack, withdrawTrack } from "./subscriptions.ts";
 import type { PendingTrack, PublishedTrack } from "./track.ts";
+import { forgetTrack, forgetTracks, setReceivers, tellTrack } from "./track-facts.ts";
 import { announce, roomChanged } from "./updates.ts";
 
 /** What the SDP machine is to match m-lines with: published and announced tracks, oldest first. */
@@ -38,7 +42,7 @@ export function bindPublications(room: RoomState, participant: Participant): voi
   if (!link?.opened) return;
   const changes = link.machine.bindPublications(publicationsOf(participant));
   if (changes.published.length === 0 && changes.closed.length === 0) return;
-  room.media({ type: "setReceivers", peer: link.peer, receivers: link.machine.plan.receivers });
+  setReceivers(room, participant, link, link.machine.plan.receivers);
   applyPublications(room, participant, changes);
 }
 
@@ -49,6 +53,7 @@ export function applyPublications(room: RoomState, participant: Participant, cha
     const track = participant.tracks.get(sid);
     if (!track) {
       participant.awaitingPacket.delete(sid);
+      forgetTrack(room, participant, sid);
       continue;
     }
     unpublish(room, participant, track);
@@ -74,6 +79,7 @@ export function unpublish(room: RoomState, participant: Participant, track: Publ
   participant.touch();
   announce(room, participant);
   withdrawTrack(room, track);
+  forgetTrack(room, participant, sid);
   room.event("trackUnpublished", participant, "", track.info);
 }
 
@@ -84,6 +90,7 @@ export function unpublishAll(room: RoomState, participant: Participant): void {
     withdrawTrack(room, track);
     room.event("trackUnpublished", participant, "", track.info);
   }
+  forgetTracks(room, participant);
   participant.tracks.clear();
   participant.pending.clear();
   participant.awaitingPacket.clear();
@@ -93,6 +100,7 @@ export function unpublishAll(room: RoomState, participant: Participant): void {
 export function updateTrack(room: RoomState, participant: Participant, track: PublishedTrack, next: TrackInfo): void {
   next.version = room.nextVersion();
   track.info = next;
+  tellTrack(room, participant, next.sid);
   participant.touch();
   announce(room, participant, { self: true });
 }
@@ -107,6 +115,8 @@ function bindMedia(room: RoomState, participant: Participant, media: PublishedMe
   if (track) {
     // A backup codec, or a new m-line, of a track that is published already.
     updateTrack(room, participant, track, withMedia(track.info, media));
+    considerRegression(room, participant, track, media.codecIndex);
+    reapplySettings(room, track);
     return;
   }
   const pending = pendingBySid(participant, media.sid);
@@ -132,15 +142,19 @@ function publishBound(room: RoomState, participant: Participant, media: Publishe
     cid: pending.cid,
     subscribers: new Set(),
     everSubscribed: false,
+    regressedTo: -1,
+    demand: newDemand(),
   };
   participant.tracks.set(info.sid, track);
   room.tracks.set(info.sid, track);
+  tellTrack(room, participant, info.sid);
   if (info.muted) room.media({ type: "muteTrack", track: info.sid, muted: true });
   participant.setPublisher(true);
   participant.touch();
   announce(room, participant);
   room.event("trackPublished", participant, "", info);
   roomChanged(room);
+  startDynacast(room, track);
   offerTrack(room, track);
 }
 

@@ -3,14 +3,19 @@
  * the signal connection is a new one. Invariant: ReconnectResponse first, then everything that the client may have missed.
  */
 import { MuteTrackRequest, ReconnectResponse, RoomUpdate } from "@livekit/protocol";
-import { clientConfiguration } from "./client.ts";
+import { repeatDynacast } from "./dynacast.ts";
+import { wayResumed } from "./fallback.ts";
+import { clientConfiguration } from "./join-response.ts";
 import { restartIce } from "./negotiate.ts";
 import type { JoinInput } from "./options.ts";
 import type { Participant } from "./participant.ts";
+import { dropSignal } from "./signal.ts";
+import { tellSpeakers } from "./speakers.ts";
 import type { RoomState } from "./state.ts";
 import { reconsiderAll } from "./subscriptions.ts";
 import { refreshToken } from "./token.ts";
 import { sendMissedDepartures, sendSnapshot } from "./updates.ts";
+import { usableIceServers } from "./way.ts";
 
 const RESTORE_MEDIA_WITHIN_MS = 20_000;
 
@@ -18,8 +23,11 @@ const RESTORE_MEDIA_WITHIN_MS = 20_000;
 export function resume(room: RoomState, participant: Participant, input: JoinInput): void {
   room.endSignal(participant);
   participant.connection = input.connection;
+  const accident = takeAccident(room, participant);
+  if (accident === "before") return dropSignal(room, participant);
   const missedSinceMs = participant.lastHeardMs;
   participant.lastHeardMs = room.nowMs;
+  wayResumed(room, participant, input.resume?.reason);
   awaitMedia(room, participant);
 
   if (participant.features.reconnectResponse) {
@@ -33,10 +41,20 @@ export function resume(room: RoomState, participant: Participant, input: JoinInp
   if (participant.features.disconnectedUpdates) sendMissedDepartures(room, participant, missedSinceMs);
   sendSnapshot(room, participant);
   room.send(participant, { case: "roomUpdate", value: new RoomUpdate({ room: room.info() }) });
+  tellSpeakers(room, participant);
   refreshToken(room, participant);
   reconsiderAll(room, participant);
   room.event("resumed", participant);
+  repeatDynacast(room, participant);
   restartIce(room, participant);
+  if (accident === "after") dropSignal(room, participant);
+}
+
+/** Whether a test wants this resume to fail, and when. */
+function takeAccident(room: RoomState, participant: Participant): "before" | "after" | undefined {
+  const { failResume } = participant;
+  participant.failResume = undefined;
+  return failResume && room.nowMs <= failResume.untilMs ? failResume.when : undefined;
 }
 
 /** Media that had failed gets a new chance, and is given up if the restart of ICE does not bring it back. */
@@ -51,8 +69,8 @@ function awaitMedia(room: RoomState, participant: Participant): void {
 
 function reconnectResponse(room: RoomState, participant: Participant): ReconnectResponse {
   return new ReconnectResponse({
-    iceServers: room.options.server.iceServers(participant.sid),
-    clientConfiguration: clientConfiguration(room.options.server.enabledCodecs, participant.codecs),
+    iceServers: usableIceServers(room.options.server.iceServers(participant.sid), participant.way),
+    clientConfiguration: clientConfiguration(room, participant),
     serverInfo: room.serverInfo,
     lastMessageSeq: participant.lastDataSequence,
   });

@@ -13,6 +13,7 @@ import { Answerer } from "../negotiation/answerer.ts";
 import { Offerer } from "../negotiation/offerer.ts";
 import { noRoom, type Action, type Refusal } from "./admin/action.ts";
 import { dispatchConfigured } from "./admin/dispatch.ts";
+import { settleDynacast } from "./dynacast.ts";
 import { armEmptyTimer } from "./empty.ts";
 import type { Effect, SignalId } from "./effects.ts";
 import { join } from "./join.ts";
@@ -29,6 +30,7 @@ import { handleLeave } from "./requests/leave.ts";
 import { handleMute } from "./requests/mute.ts";
 import { handleOffer } from "./requests/offer.ts";
 import { handlePing, handlePingReq } from "./requests/ping.ts";
+import { handleSimulate } from "./requests/simulate.ts";
 import { handleSubscription } from "./requests/subscription.ts";
 import { handleSubscriptionPermission } from "./requests/subscription-permission.ts";
 import { handleSyncState } from "./requests/sync-state.ts";
@@ -39,6 +41,7 @@ import { handleUpdateMetadata } from "./requests/update-metadata.ts";
 import { rpcTimedOut } from "./rpc.ts";
 import type { ParticipantSid } from "./sid.ts";
 import { handleSignalClosed } from "./signal.ts";
+import { endSimulatedSpeaker } from "./speakers.ts";
 import { RoomState } from "./state.ts";
 import { giveUpTrack } from "./subscriptions.ts";
 import type { DueTimer } from "./timers.ts";
@@ -174,6 +177,8 @@ function dispatch(room: RoomState, from: Participant, { message }: SignalRequest
       return handleLeave(room, from, message.value);
     case "syncState":
       return handleSyncState(room, from, message.value);
+    case "simulate":
+      return handleSimulate(room, from, message.value);
     case "ping":
       return handlePing(room, from);
     case "pingReq":
@@ -198,6 +203,7 @@ function fire(room: RoomState, { kind, subject }: DueTimer): void {
   if (kind === "roomUpdate") return sendRoomUpdate(room);
   if (kind === "emptyRoom") return closeRoom(room, DisconnectReason.ROOM_CLOSED);
   if (kind === "rpcAck" || kind === "rpcResponse") return rpcTimedOut(room, subject, kind);
+  if (kind === "dynacast") return settleDynacast(room, subject);
   const blank = subject.indexOf(" ");
   const participant = room.participants.get(blank < 0 ? subject : subject.slice(0, blank));
   if (!participant) return;
@@ -218,6 +224,8 @@ function fire(room: RoomState, { kind, subject }: DueTimer): void {
       return fullReconnect(room, participant, "an offer was not answered within 15 s");
     case "trackSettings":
       return applyGatheredSettings(room, participant);
+    case "simulatedSpeaker":
+      return endSimulatedSpeaker(room, participant);
     case "trackNotFound":
       return giveUpTrack(room, participant, subject.slice(blank + 1));
     default:

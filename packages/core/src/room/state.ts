@@ -12,7 +12,7 @@ import {
   TimedVersion,
   type TrackInfo,
 } from "@livekit/protocol";
-import type { MediaCommand, PeerId } from "../engine/protocol.ts";
+import type { MediaCommand, PeerId, SpeakerLevel } from "../engine/protocol.ts";
 import { protoCodec } from "./client.ts";
 import type { Effect, ParticipantEventKind } from "./effects.ts";
 import type { RoomOptions, ServerFacts } from "./options.ts";
@@ -21,6 +21,7 @@ import type { PeerLink } from "./peer-link.ts";
 import { randomText, type ParticipantSid, type TrackSid } from "./sid.ts";
 import { Timers } from "./timers.ts";
 import type { PublishedTrack } from "./track.ts";
+import type { RememberedWays } from "./way.ts";
 
 /** The cases of a SignalResponse: { case, value }. */
 export type Response = Exclude<SignalResponse["message"], { case: undefined }>;
@@ -59,6 +60,12 @@ export class RoomState {
   readonly peers = new Map<PeerId, { readonly participant: Participant; readonly link: PeerLink }>();
   /** By identity. */
   readonly queuedUpdates = new Map<string, QueuedUpdate>();
+  /** Who speaks, by the word of the media worker, loudest first. */
+  speakers: readonly SpeakerLevel[] = [];
+  /** Who is said to speak by a test scenario. */
+  readonly simulatedSpeakers = new Set<ParticipantSid>();
+  /** By which transports media came through, by identity. */
+  readonly ways: RememberedWays = new Map();
   /** Who left lately: clients that resume may have missed it. */
   readonly departures: QueuedUpdate[] = [];
 

@@ -5,12 +5,9 @@ import {
   SubscriptionError,
   UpdateSubscription,
   UpdateTrackSettings,
-  VideoLayer,
   VideoQuality,
-  type TrackInfo,
 } from "@livekit/protocol";
 import type { DownlinkSettings } from "../engine/protocol.ts";
-import { qualityForSize } from "./downlinks.ts";
 import { World, type Client } from "./harness.test.ts";
 
 function subscription(client: Client, sids: string[], subscribe: boolean): void {
@@ -130,7 +127,7 @@ test("a publisher that leaves takes its tracks along", () => {
 test("a codec that the client does not have: SE_CODEC_UNSUPPORTED once, other tracks come", () => {
   const world = new World();
   const alice = world.connect("alice");
-  const bob = world.connect("bob", { peerConnections: "dual", audioOnly: true });
+  const bob = world.connect("bob", { peerConnections: "dual", videoCodecs: [] });
   const cam = alice.publish("cam", "video").sid;
   world.advance(1000);
   const mic = alice.publish("mic", "audio").sid;
@@ -212,22 +209,3 @@ test("a request with the same sid ten thousand times costs one wish", () => {
   world.advance(70_000);
   assert.equal(bob.all("subscriptionResponse").length, 1);
 });
-
-const sizes: [string, Partial<TrackInfo>, number[], [number, number], VideoQuality][] = [
-  ["the lowest layer that is large enough", { width: 1280, height: 720 }, [180, 360, 720], [640, 360], 1],
-  ["a tenth too small will do", { width: 1280, height: 720 }, [180, 360, 720], [356, 200], 0],
-  ["larger than everything", { width: 1280, height: 720 }, [180, 360, 720], [1920, 1080], 2],
-  ["usual sizes when the layers are unknown", { width: 1280, height: 720 }, [], [640, 360], 1],
-  ["portrait: the width counts", { width: 720, height: 1280 }, [], [360, 640], 1],
-  ["one layer", { width: 1280, height: 720 }, [720], [320, 180], 0],
-  ["nothing known", {}, [], [320, 180], 2],
-];
-for (const [what, track, heights, [width, height], expected] of sizes) {
-  test(`layer for a size: ${what}`, () => {
-    const layers = heights.map((h, quality) => new VideoLayer({ quality, height: h, width: (h * 16) / 9 }));
-    const world = new World();
-    const alice = world.connect("alice");
-    alice.addTrack("cam", "video", { width: 0, height: 0, ...track, layers } as never);
-    assert.equal(qualityForSize(alice.published("cam")!, width, height), expected);
-  });
-}

@@ -5,10 +5,12 @@
  */
 import { SubscriptionError, SubscriptionPermissionUpdate } from "@livekit/protocol";
 import { sendSubscriptionError, unbindSender } from "./downlinks.ts";
+import { stopDynacast, unwish } from "./dynacast.ts";
 import { scheduleNegotiation } from "./negotiate.ts";
 import type { Participant, Subscription } from "./participant.ts";
 import { mayReceive, publisherAllows } from "./permissions.ts";
 import type { TrackSid } from "./sid.ts";
+import { dropSpeaker, tellSpeakers } from "./speakers.ts";
 import type { RoomState } from "./state.ts";
 import type { PublishedTrack } from "./track.ts";
 
@@ -63,13 +65,18 @@ export function offerTrack(room: RoomState, track: PublishedTrack): void {
 }
 
 /** A right has changed: the wish for the track comes true, or the track stops and the wish stays. */
-export function reconsider(room: RoomState, participant: Participant, track: PublishedTrack): void {
+function reconsider(room: RoomState, participant: Participant, track: PublishedTrack): void {
   if (!participant.subscriptions.get(track.info.sid)?.desired) return;
   activate(room, participant, track);
   if (!mayReceive(room, participant, track)) deactivate(room, participant, track);
 }
 
-/** After a resume: what the client was not told meanwhile. */
+/** What a publisher allows, or whether it is seen, has changed. */
+export function reconsiderEverybody(room: RoomState, track: PublishedTrack): void {
+  for (const participant of room.participants.values()) reconsider(room, participant, track);
+}
+
+/** What a participant may receive has changed, or it could not be told of a change while it was away. */
 export function reconsiderAll(room: RoomState, participant: Participant): void {
   for (const track of room.tracks.values()) reconsider(room, participant, track);
 }
@@ -83,6 +90,8 @@ export function withdrawTrack(room: RoomState, track: PublishedTrack): void {
     if (participant.activeTracks.delete(sid)) scheduleNegotiation(room, participant);
   }
   track.subscribers.clear();
+  dropSpeaker(room, sid);
+  stopDynacast(room, track);
 }
 
 /** The timer of a wish for a track that never came. */
@@ -94,7 +103,8 @@ export function giveUpTrack(room: RoomState, participant: Participant, sid: Trac
 /** The participant is gone. */
 export function dropSubscriptions(room: RoomState, participant: Participant): void {
   for (const sid of participant.subscriptions.keys()) {
-    room.tracks.get(sid)?.subscribers.delete(participant.sid);
+    const track = room.tracks.get(sid);
+    if (track?.subscribers.delete(participant.sid)) unwish(room, track, participant.sid);
     stopWaiting(room, participant, sid);
   }
   participant.subscriptions.clear();
@@ -109,7 +119,13 @@ export function subscriptionOf(room: RoomState, participant: Participant, sid: T
     const full = participant.subscriptions.size >= room.tracks.size + MAX_UNKNOWN;
     if (full || sid.length > MAX_SID_LENGTH) return undefined;
   }
-  const subscription: Subscription = { desired: undefined, settings: undefined, refused: false, denied: false };
+  const subscription: Subscription = {
+    desired: undefined,
+    settings: undefined,
+    refused: false,
+    denied: false,
+    inForce: undefined,
+  };
   participant.subscriptions.set(sid, subscription);
   return subscription;
 }
@@ -130,6 +146,7 @@ function activate(room: RoomState, participant: Participant, track: PublishedTra
   if (participant.activeTracks.has(sid) || !mayReceive(room, participant, track)) return;
   participant.activeTracks.add(sid);
   track.subscribers.add(participant.sid);
+  tellSpeakers(room, participant);
   scheduleNegotiation(room, participant);
 }
 
@@ -138,6 +155,7 @@ function deactivate(room: RoomState, participant: Participant, track: PublishedT
   if (!participant.activeTracks.delete(sid)) return;
   track.subscribers.delete(participant.sid);
   unbindSender(room, participant, sid);
+  tellSpeakers(room, participant);
   scheduleNegotiation(room, participant);
 }
 

@@ -23,6 +23,10 @@ export type TimerKind =
   /** A participant does not acknowledge, or not answer, a call of the server (call). */
   | "rpcAck"
   | "rpcResponse"
+  /** A simulated speaker falls silent (participant). */
+  | "simulatedSpeaker"
+  /** A publisher is to stop what nobody wants any more (track). */
+  | "dynacast"
   /** Batched updates about subscriber-only participants go out (room). */
   | "batchedUpdates"
   /** The counters of the room go out (room). */

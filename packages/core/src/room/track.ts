@@ -16,6 +16,7 @@ import {
 } from "@livekit/protocol";
 import type { EnabledCodec } from "../negotiation/types.ts";
 import type { ClientFeatures } from "./client.ts";
+import type { Demand } from "./dynacast.ts";
 import type { ParticipantSid, TrackSid } from "./sid.ts";
 
 /** Announced and not published yet. */
@@ -37,6 +38,10 @@ export interface PublishedTrack {
   readonly subscribers: Set<ParticipantSid>;
   /** The publisher was told that somebody takes it (TrackSubscribed). */
   everSubscribed: boolean;
+  /** Index of the codec that everybody gets who can take it, because the publisher fell back to it; -1 = none. */
+  regressedTo: number;
+  /** What its subscribers want of it. */
+  readonly demand: Demand;
 }
 
 /** AddTrack lists longer than this are cut: no client sends more, and each one is told to everybody. */

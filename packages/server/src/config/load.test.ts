@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { ConfigFiles } from "./keys.ts";
 import { loadConfig, type LoadInput } from "./load.ts";
+import { transportPolicy } from "./transport-policy.ts";
 
 const KEYS = "k: 0123456789abcdef0123456789abcdef";
 
@@ -226,6 +227,22 @@ describe("keys of features that are not there yet", () => {
     const yaml =
       "turn: { enabled: false, tls_port: 5349 }\nrtc: { use_external_ip: false, packet_buffer_size_video: 500 }\nnode_selector: { kind: any }";
     assert.deepEqual(load(yaml).warnings, []);
+  });
+});
+
+describe("bandwidth feedback", () => {
+  const feedback = (keys: string) => {
+    const { config, warnings } = load(`rtc: { congestion_control: { ${keys} } }`);
+    assert.deepEqual(warnings, []);
+    return transportPolicy(config.rtc).bandwidthFeedback;
+  };
+
+  test("is transport-wide, unless the file says false", () => {
+    assert.equal(feedback(""), "transport-cc");
+    assert.equal(feedback("use_send_side_bwe: true"), "transport-cc");
+    assert.equal(feedback("use_send_side_bwe: false"), "remb");
+    assert.equal(feedback("use_send_side_bwe_interceptor: false"), "transport-cc");
+    assert.equal(feedback("use_send_side_bwe: false, use_send_side_bwe_interceptor: true"), "transport-cc");
   });
 });
 

@@ -1,6 +1,6 @@
 /** `rtc.congestion_control` and `video.stream_tracker_manager`: LiveKit's tuning knobs, known by name so that its files load. */
 import { z } from "zod";
-import { decimal, duration, flag, mapping, section, text, whole, word } from "./leaves.ts";
+import { decimal, duration, flag, mapping, pending, section, text, whole, word } from "./leaves.ts";
 
 const count = () => whole(0).optional();
 const ratio = () => decimal().optional();
@@ -91,19 +91,26 @@ export const congestionControl = () =>
   section({
     enabled: flag().default(true),
     allow_pause: flag().default(false),
-    stream_allocator: part({
-      min_channel_capacity: count(),
-      disable_etimation_unmanaged_tracks: flag().optional(),
-      probe_mode: word("padding", "media").optional(),
-      probe_overage_pct: count(),
-      probe_min_bps: count(),
-      paused_min_wait: time(),
-    }),
-    remote_bwe: remoteBwe,
-    use_send_side_bwe_interceptor: flag().default(false),
-    use_send_side_bwe: flag().default(false),
-    send_side_bwe_pacer: word("", "pass-through", "no-queue", "leaky-bucket").default("no-queue"),
-    send_side_bwe: part({ congestion_detector: congestionDetector }),
+    stream_allocator: pending(
+      part({
+        min_channel_capacity: count(),
+        disable_etimation_unmanaged_tracks: flag().optional(),
+        probe_mode: word("padding", "media").optional(),
+        probe_overage_pct: count(),
+        probe_min_bps: count(),
+        paused_min_wait: time(),
+      }),
+    ),
+    remote_bwe: pending(remoteBwe),
+    /** LiveKit's two ways to estimate by transport-wide feedback are one here: either key set to true asks for it. */
+    use_send_side_bwe_interceptor: flag().optional(),
+    /**
+     * Unset: the server estimates by transport-wide feedback, and a client that does not send that estimates itself (REMB).
+     * False: REMB, LiveKit's default. The file says nothing in both cases there, so only a written `false` means it.
+     */
+    use_send_side_bwe: flag().optional(),
+    send_side_bwe_pacer: pending(word("", "pass-through", "no-queue", "leaky-bucket").default("no-queue")),
+    send_side_bwe: pending(part({ congestion_detector: congestionDetector })),
   });
 
 const streamTracker = () =>

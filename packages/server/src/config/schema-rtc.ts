@@ -62,7 +62,7 @@ const transportKnobs = () => ({
       high_quality: duration().default(1000),
     }),
   ),
-  congestion_control: pending(congestionControl()),
+  congestion_control: congestionControl(),
   use_external_ip: pending(flag().default(false)),
   external_ip_only: pending(flag().default(false)),
   advertise_internal_ip: pending(flag().default(false)),
@@ -87,9 +87,12 @@ const sessionKnobs = () => ({
   strict_acks: pending(flag().default(false)),
   rtx_budget: pending(section({ audio: rtxBudget(), video: rtxBudget() })),
   flexfec: pending(section({ upstream_enabled: flag().default(false) })),
-  allow_tcp_fallback: pending(flag().default(true)),
-  tcp_fallback_rtt_threshold: pending(whole(0).default(0)),
-  allow_udp_unstable_fallback: pending(flag().default(false)),
+  /** Clients whose UDP fails are sent to TCP, or to TURN over TLS. */
+  allow_tcp_fallback: flag().default(true),
+  /** Milliseconds: only those whose signalling answers sooner; 0 = all. */
+  tcp_fallback_rtt_threshold: whole(0).default(0),
+  /** UDP that loses a quarter of all packets for twenty seconds counts as failed; needs a threshold above. */
+  allow_udp_unstable_fallback: flag().default(false),
   reconnect_on_publication_error: pending(flag().optional()),
   reconnect_on_subscription_error: pending(flag().optional()),
   reconnect_on_data_channel_error: pending(flag().optional()),

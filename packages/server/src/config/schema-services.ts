@@ -39,7 +39,7 @@ export const audio = () =>
     update_interval: whole(0).default(400),
     smooth_intervals: whole(0).default(2),
     active_red_encoding: flag().default(false),
-    enable_loss_proxying: flag().default(false),
+    enable_loss_proxying: pending(flag().default(false)),
   });
 
 /** `webhook`. */

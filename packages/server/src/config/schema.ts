@@ -112,14 +112,12 @@ export const configSchema = z.strictObject({
   rtc: rtc(),
   room: room(),
   limit: limit(),
-  audio: pending(audio()),
-  video: pending(
-    section({
-      dynacast_pause_delay: duration().default(5000),
-      stream_tracker_manager: streamTrackerManager(),
-      codec_regression_threshold: whole(0).default(5),
-    }),
-  ),
+  audio: audio(),
+  video: section({
+    dynacast_pause_delay: duration().default(5000),
+    stream_tracker_manager: pending(streamTrackerManager()),
+    codec_regression_threshold: whole(0).default(5),
+  }),
   turn: pending(turn()),
   redis: pending(redis()),
   prometheus_port: port().default(0),

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, describe, test } from "node:test";
 import type { MediaCommand, MediaEvent } from "@stoa/core/engine/protocol";
+import { DEFAULT_AUDIO_LEVEL } from "@stoa/core/media/audio-level";
 import { recordingLog } from "../fixtures.test.ts";
 import { announcedCandidates, type AnnounceRules } from "./announced.ts";
 import { MediaWorkers } from "./media-workers.ts";
@@ -56,6 +57,8 @@ function workers(url: URL, count = 1) {
     certificate,
     accel: "auto",
     announce,
+    audioLevel: DEFAULT_AUDIO_LEVEL,
+    activeRed: false,
     udpPort: 7000 + index,
     tcpPort: 0,
   }));
@@ -109,6 +112,7 @@ describe("media workers", () => {
     const url = entry(`
       if (command.type === "openPeer") tell({ type: "peerState", peer: command.peer, state: "connected", detail: "udp" });
       if (command.type === "setMember") tell({ type: "dataSequence", participant: command.participant, sequence: 4 });
+      if (command.type === "setMember") tell({ type: "speakers", room: command.room, speakers: [] });
       if (command.type === "closePeer") tell({ type: "peerState", peer: command.peer, state: "closed", detail: "late" });
       if (command.type === "muteTrack") tell({ type: "log", level: "warn", message: "muted", fields: {} });
     `);
@@ -116,13 +120,13 @@ describe("media workers", () => {
     await media.start();
     media.post(0, "r", OPEN);
     media.post(0, "r", { type: "setMember", room: "r", participant: "PA_1", member: MEMBER });
-    await until(() => events.length === 2);
+    await until(() => events.length >= 3);
     media.post(0, "r", { type: "closePeer", peer: 1 });
     media.post(0, "r", { type: "muteTrack", track: "TR_1", muted: true });
     await until(() => log.lines.includes("warn muted"));
     assert.deepEqual(
       events.map(([room, { type }]) => `${room} ${type}`),
-      ["r peerState", "r dataSequence"],
+      ["r peerState", "r dataSequence", "r speakers"],
     );
   });
 

@@ -1,13 +1,19 @@
-/** Which room an event of a worker is for: peers and members are noted as the commands go by, and forgotten with their room. */
+/**
+ * Which room an event of a worker is for: SIDs of rooms, peers and members are noted as the commands go by, and forgotten
+ * with their room, which goes by its name here.
+ */
 import type { MediaCommand, MediaEvent, PeerId } from "@stoa/core/engine/protocol";
 
 interface RoomRoutes {
+  /** SID, "" before a peer is opened. */
+  sid: string;
   readonly peers: Set<PeerId>;
   readonly members: Set<string>;
 }
 
 export class MediaRoutes {
   readonly #rooms = new Map<string, RoomRoutes>();
+  readonly #roomOfSid = new Map<string, string>();
   readonly #roomOfPeer = new Map<PeerId, string>();
   readonly #roomOfMember = new Map<string, string>();
 
@@ -15,7 +21,9 @@ export class MediaRoutes {
   note(room: string, command: MediaCommand): void {
     switch (command.type) {
       case "openPeer":
+        this.#of(room).sid = command.room;
         this.#of(room).peers.add(command.peer);
+        this.#roomOfSid.set(command.room, room);
         this.#roomOfPeer.set(command.peer, room);
         break;
       case "closePeer":
@@ -38,6 +46,7 @@ export class MediaRoutes {
     const routes = this.#rooms.get(room);
     if (!routes) return;
     this.#rooms.delete(room);
+    this.#roomOfSid.delete(routes.sid);
     for (const peer of routes.peers) this.#roomOfPeer.delete(peer);
     for (const member of routes.members) this.#roomOfMember.delete(member);
   }
@@ -45,6 +54,7 @@ export class MediaRoutes {
   /** The room that an event is for, or undefined when it is for none, or came too late. */
   roomOf(event: MediaEvent): string | undefined {
     if ("peer" in event) return this.#roomOfPeer.get(event.peer);
+    if ("room" in event) return this.#roomOfSid.get(event.room);
     const aboutMember = event.type === "dataSequence" || event.type === "rpcReply";
     return aboutMember ? this.#roomOfMember.get(event.participant) : undefined;
   }
@@ -56,7 +66,7 @@ export class MediaRoutes {
 
   #of(room: string): RoomRoutes {
     let routes = this.#rooms.get(room);
-    if (!routes) this.#rooms.set(room, (routes = { peers: new Set(), members: new Set() }));
+    if (!routes) this.#rooms.set(room, (routes = { sid: "", peers: new Set(), members: new Set() }));
     return routes;
   }
 }

@@ -1,4 +1,5 @@
 /** What a media worker thread is told when it starts; plain data for structured clone. */
+import type { AudioLevelOptions } from "@stoa/core/media/audio-level";
 import type { Certificate } from "@stoa/io/accel/certificate";
 import type { AccelMode } from "@stoa/io/accel/probe";
 import type { AnnounceRules } from "./announced.ts";
@@ -13,4 +14,7 @@ export interface WorkerInit {
   /** 0 = no ICE-TCP. */
   readonly tcpPort: number;
   readonly announce: AnnounceRules;
+  readonly audioLevel: AudioLevelOptions;
+  /** Subscribers that take RED get it, of publishers that send plain opus. */
+  readonly activeRed: boolean;
 }

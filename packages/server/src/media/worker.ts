@@ -5,8 +5,9 @@ import { SctpAssociation } from "@stoa/core/sctp/association";
 import { runMediaWorker } from "./worker-loop.ts";
 import type { WorkerInit } from "./worker-init.ts";
 
-await runMediaWorker(
-  workerData as WorkerInit,
-  parentPort!,
-  (parts) => new MediaEngine({ ...parts, slab: parts.crypto.slab, sctp: (options) => new SctpAssociation(options) }),
-);
+const init = workerData as WorkerInit;
+const { audioLevel, activeRed } = init;
+await runMediaWorker(init, parentPort!, (parts) => {
+  const { slab } = parts.crypto;
+  return new MediaEngine({ ...parts, slab, audioLevel, activeRed, sctp: (options) => new SctpAssociation(options) });
+});

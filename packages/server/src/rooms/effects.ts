@@ -110,6 +110,9 @@ export class EffectPerformer {
       case "forwarded":
         this.#deps.forwards.tell(runner, effect.destination, effect.forwarded);
         break;
+      case "forwardWanted":
+        this.#deps.forwards.want(runner, effect);
+        break;
       case "forwardEnded":
         this.#deps.forwards.end(runner, effect.source);
         break;

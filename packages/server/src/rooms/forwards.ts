@@ -3,10 +3,13 @@
  * Invariant: in the order of telling, and never inside of another input of either room.
  */
 import { Refusal } from "@stoa/core/room/admin/action";
-import { receiveForwarded, stopForwarding } from "@stoa/core/room/admin/forward";
+import type { Effect } from "@stoa/core/room/effects";
+import { receiveForwarded, stopForwarding, wantForwarded } from "@stoa/core/room/admin/forward";
 import type { Forwarded } from "@stoa/core/room/forwards";
 import type { ForwardSource } from "@stoa/core/room/participant";
 import type { RoomRunner } from "./runner.ts";
+
+type ForwardWanted = Extract<Effect, { type: "forwardWanted" }>;
 
 export class Forwards {
   readonly #find: (room: string) => RoomRunner | undefined;
@@ -21,6 +24,13 @@ export class Forwards {
       const to = this.#find(destination);
       const shown = to?.worker === from.worker && !(to.act(receiveForwarded(forwarded)) instanceof Refusal);
       if (!shown) from.act(stopForwarding(forwarded.source.participant, destination));
+    });
+  }
+
+  /** What the subscribers of `from` want of a track. */
+  want(from: RoomRunner, { source, track, levels }: ForwardWanted): void {
+    queueMicrotask(() => {
+      this.#find(source.room)?.act(wantForwarded(source.participant, from.name, track, levels));
     });
   }
 

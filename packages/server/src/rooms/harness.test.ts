@@ -2,10 +2,12 @@
 import assert from "node:assert/strict";
 import type { SignalResponse } from "@livekit/protocol";
 import type { MediaCommand } from "@stoa/core/engine/protocol";
+import { DEFAULT_MEDIA_POLICY } from "@stoa/core/room/options";
 import { Room } from "@stoa/core/room/room";
 import { createRandom } from "@stoa/io/random";
 import { isRefused, verifyToken } from "../auth/verify.ts";
 import { handmadeToken, joinClaims, KEY, KEYS, recordingLog, SECRET, testConfig } from "../fixtures.test.ts";
+import { transportPolicy } from "../config/transport-policy.ts";
 import type { MediaListener, MediaPort } from "../media/media-port.ts";
 import { readConnectRequest, type ConnectRequest } from "../signal/connect-request.ts";
 import type { HttpFailure } from "../signal/http-failure.ts";
@@ -77,8 +79,10 @@ export function setUp(yaml = "") {
       nodeId: "ND_test",
       region: "",
       enabledCodecs: config.room.enabled_codecs.map(({ mime }) => ({ mime })),
+      transport: transportPolicy(config.rtc),
       iceServers: () => [],
       limits: { nameBytes: 0, metadataBytes: 0, attributesBytes: 0 },
+      media: DEFAULT_MEDIA_POLICY,
     },
     createRoom: (options) => new Room(options),
     media,

@@ -9,6 +9,7 @@ import {
   JoinRequest,
   SessionDescription,
   WrappedJoinRequest,
+  ReconnectReason,
 } from "@livekit/protocol";
 import { handmadeToken, joinClaims, KEYS } from "../fixtures.test.ts";
 import { isRefused, verifyToken } from "../auth/verify.ts";
@@ -54,6 +55,7 @@ describe("v0: the query parameters", () => {
       autoSubscribe: true,
       autoSubscribeDataTrack: false,
       adaptiveStream: false,
+      subscriberAllowPause: undefined,
     });
     assert.deepEqual(
       [request.room, request.claims.identity, request.resume, request.addTracks.length],
@@ -67,7 +69,7 @@ describe("v0: the query parameters", () => {
     const { client, options, resume } = await connect(
       "sdk=reactnative&version=2.1&protocol=16&client_protocol=2&os=ios&os_version=17&device_model=x&browser=b&browser_version=3" +
         "&network=wifi&capabilities=CAP_PACKET_TRAILER,%20CAP_COMPRESSION_DEFLATE_RAW,nope,1&auto_subscribe=0&adaptive_stream=true" +
-        "&auto_subscribe_data_track=1&reconnect=1&sid=PA_old&reconnect_reason=2",
+        "&auto_subscribe_data_track=1&subscriber_allow_pause=1&reconnect=1&sid=PA_old&reconnect_reason=2",
     );
     assert.deepEqual(
       [
@@ -94,8 +96,9 @@ describe("v0: the query parameters", () => {
       autoSubscribe: false,
       autoSubscribeDataTrack: true,
       adaptiveStream: true,
+      subscriberAllowPause: true,
     });
-    assert.deepEqual(resume, { participantSid: "PA_old" });
+    assert.deepEqual(resume, { participantSid: "PA_old", reason: 2 });
   });
 
   test("only 1 and true are true; a number that is none is 0", async () => {
@@ -147,6 +150,7 @@ describe("v1: the join request", () => {
       publisherOffer: new SessionDescription({ type: "offer", sdp: "v=0" }),
       reconnect: true,
       participantSid: "PA_1",
+      reconnectReason: ReconnectReason.RR_SUBSCRIBER_FAILED,
     });
     const result = await connect(wrapped(request), { needsJoinRequest: true });
     assert.deepEqual(result.options, {
@@ -154,6 +158,7 @@ describe("v1: the join request", () => {
       autoSubscribe: false,
       autoSubscribeDataTrack: false,
       adaptiveStream: false,
+      subscriberAllowPause: false,
     });
     assert.deepEqual(
       [result.client.sdk, result.client.protocol, result.client.address],
@@ -161,7 +166,7 @@ describe("v1: the join request", () => {
     );
     assert.deepEqual(
       [result.resume, result.addTracks[0]?.cid, result.publisherOffer?.sdp],
-      [{ participantSid: "PA_1" }, "c", "v=0"],
+      [{ participantSid: "PA_1", reason: ReconnectReason.RR_SUBSCRIBER_FAILED }, "c", "v=0"],
     );
   });
 

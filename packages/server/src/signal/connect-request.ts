@@ -9,8 +9,9 @@ import {
   type JoinRequest,
   type RoomConfiguration,
   type SessionDescription,
+  ReconnectReason,
 } from "@livekit/protocol";
-import type { Claims, ConnectionOptions } from "@stoa/core/room/options";
+import type { Claims, ConnectionOptions, JoinInput } from "@stoa/core/room/options";
 import type { TokenGrants, VideoGrant } from "../auth/claims.ts";
 import { resolveGrants } from "../auth/grants.ts";
 import type { VerifiedToken } from "../auth/verify.ts";
@@ -56,7 +57,7 @@ export interface ConnectRequest {
   readonly tokenExpiresAtMs: number;
   readonly client: ClientInfo;
   readonly options: ConnectionOptions;
-  readonly resume: { readonly participantSid: string } | undefined;
+  readonly resume: JoinInput["resume"];
   readonly addTracks: readonly AddTrackRequest[];
   readonly publisherOffer: SessionDescription | undefined;
   readonly roomPreset: string;
@@ -192,8 +193,11 @@ function fromQuery(input: ConnectInput): Connection {
       autoSubscribe: query.get("auto_subscribe") ? isSet("auto_subscribe") : true,
       autoSubscribeDataTrack: isSet("auto_subscribe_data_track"),
       adaptiveStream: isSet("adaptive_stream"),
+      subscriberAllowPause: query.get("subscriber_allow_pause") ? isSet("subscriber_allow_pause") : undefined,
     },
-    resume: isSet("reconnect") ? { participantSid: query.get("sid") ?? "" } : undefined,
+    resume: isSet("reconnect")
+      ? { participantSid: query.get("sid") ?? "", reason: reasonOf(query.get("reconnect_reason")) }
+      : undefined,
     addTracks: [],
     publisherOffer: undefined,
   };
@@ -209,11 +213,18 @@ function fromJoinRequest(join: JoinRequest, input: ConnectInput): Connection {
       autoSubscribe: settings?.autoSubscribe ?? false,
       autoSubscribeDataTrack: settings?.autoSubscribeDataTrack ?? false,
       adaptiveStream: settings?.adaptiveStream ?? false,
+      // LiveKit: absent means no, whatever the configuration says
+      subscriberAllowPause: settings?.subscriberAllowPause ?? false,
     },
-    resume: join.reconnect ? { participantSid: join.participantSid } : undefined,
+    resume: join.reconnect ? { participantSid: join.participantSid, reason: join.reconnectReason } : undefined,
     addTracks: join.addTrackRequests,
     publisherOffer: join.publisherOffer,
   };
+}
+
+function reasonOf(parameter: string | null): ReconnectReason {
+  const reason = /^\d+$/.test(parameter ?? "") ? Number(parameter) : 0;
+  return reason in ReconnectReason ? reason : ReconnectReason.RR_UNKNOWN;
 }
 
 function exceeds(text: string, mostBytes: number): boolean {

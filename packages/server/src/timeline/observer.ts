@@ -192,6 +192,7 @@ const KINDS: Readonly<Record<ParticipantEventKind, readonly [EntryKind, string]>
   mediaConnected: ["transport", "media connected"],
   mediaDisconnected: ["transport", "media interrupted"],
   mediaFailed: ["transport", "media failed"],
+  transportChosen: ["transport", "media is to travel another way"],
   negotiationFailed: ["negotiationFailed", "an SDP could not be negotiated"],
   trackPublished: ["trackPublished", "published"],
   trackUnpublished: ["trackUnpublished", "unpublished"],

@@ -10,6 +10,8 @@ export interface Vp9Descriptor {
   endsFrame: boolean;
   /** -1 if absent. */
   pictureId: number;
+  /** 15 bits rather than 7. */
+  widePictureId: boolean;
   temporalLayer: number;
   /** U: a point to switch up to a higher temporal layer. */
   switchingUp: boolean;
@@ -26,6 +28,7 @@ export function newVp9Descriptor(): Vp9Descriptor {
     startsFrame: false,
     endsFrame: false,
     pictureId: -1,
+    widePictureId: false,
     temporalLayer: 0,
     switchingUp: false,
     spatialLayer: 0,
@@ -39,11 +42,13 @@ export function readVp9Descriptor(u8: Uint8Array, at: number, length: number, in
   const first = u8[at]!;
   let offset = 1;
   into.pictureId = -1;
+  into.widePictureId = false;
   if (first & 0x80) {
     if (offset >= length) return false;
     into.pictureId = u8[at + offset++]!;
     if (into.pictureId & 0x80) {
       if (offset >= length) return false;
+      into.widePictureId = true;
       into.pictureId = ((into.pictureId & 0x7f) << 8) | u8[at + offset++]!;
     }
   }

@@ -8,7 +8,8 @@ import { TRANSPORT_FEEDBACK } from "./packet.ts";
 
 /** Ticks per millisecond. */
 export const TWCC_TICKS_PER_MS = 4;
-const REFERENCE_TICKS = 256;
+/** Ticks in one unit of the reference time. */
+export const REFERENCE_TICKS = 256;
 const HEAD_BYTES = 20;
 /** One run-length chunk says this much at most; no sane report is longer. */
 const MAX_COUNT = 8191;
@@ -134,6 +135,52 @@ function writeDeltas(u8: Uint8Array, from: number, report: TwccReport, count: nu
   return at;
 }
 
+/** In `TwccArrivals.ticks`: the packet did not arrive. */
+export const NOT_ARRIVED = 0x7fffffff;
+
+/** What one message says; a reusable value, filled by `readTwccFeedback`. */
+export interface TwccArrivals {
+  media: number;
+  baseSequence: number;
+  /** Sequence numbers covered from the base on. */
+  count: number;
+  feedbackCount: number;
+  /** Reference time of the message in units of 64 ms, 24 bits. */
+  reference: number;
+  /** The first `count` hold: arrival of `baseSequence + i` in ticks after the reference time, or `NOT_ARRIVED`. */
+  readonly ticks: Int32Array;
+}
+
+/** A value for `readTwccFeedback` to fill. */
+export function newTwccArrivals(): TwccArrivals {
+  return { media: 0, baseSequence: 0, count: 0, feedbackCount: 0, reference: 0, ticks: new Int32Array(MAX_COUNT) };
+}
+
+/** Reads a message of `length` bytes (header included). False if it is malformed; then `into` is not to be used. */
+export function readTwccFeedback(u8: Uint8Array, at: number, length: number, into: TwccArrivals): boolean {
+  if (length < HEAD_BYTES + 2) return false;
+  const count = (u8[at + 14]! << 8) | u8[at + 15]!;
+  if (count === 0 || count > MAX_COUNT) return false;
+  const end = at + length;
+  let p = parseChunks(u8, at + HEAD_BYTES, end, count);
+  if (p < 0) return false;
+  let tick = 0;
+  for (let i = 0; i < count; i++) {
+    const symbol = symbols[i]!;
+    if (p + symbol > end) return false;
+    if (symbol === SMALL_DELTA) tick += u8[p]!;
+    else if (symbol === LARGE_DELTA) tick += ((u8[p]! << 24) >> 16) | u8[p + 1]!;
+    into.ticks[i] = symbol === MISSING ? NOT_ARRIVED : tick;
+    p += symbol;
+  }
+  into.media = readInt32(u8, at + 8);
+  into.baseSequence = (u8[at + 12]! << 8) | u8[at + 13]!;
+  into.count = count;
+  into.feedbackCount = u8[at + 19]!;
+  into.reference = readInt32(u8, at + 16) >>> 8;
+  return true;
+}
+
 /** A parsed message. */
 export interface TwccFeedback {
   readonly media: number;
@@ -143,30 +190,15 @@ export interface TwccFeedback {
   readonly ticks: Float64Array;
 }
 
-/** Parses a message of `length` bytes (header included). */
+/** Parses a message of `length` bytes (header included) into a value of its own. */
 export function parseTwccFeedback(u8: Uint8Array, at: number, length: number): TwccFeedback | undefined {
-  if (length < HEAD_BYTES + 2) return undefined;
-  const count = (u8[at + 14]! << 8) | u8[at + 15]!;
-  if (count === 0 || count > MAX_COUNT) return undefined;
-  const end = at + length;
-  let p = parseChunks(u8, at + HEAD_BYTES, end, count);
-  if (p < 0) return undefined;
-  const ticks = new Float64Array(count);
-  let tick = (readInt32(u8, at + 16) >>> 8) * REFERENCE_TICKS;
-  for (let i = 0; i < count; i++) {
-    const symbol = symbols[i]!;
-    if (p + symbol > end) return undefined;
-    if (symbol === SMALL_DELTA) tick += u8[p]!;
-    else if (symbol === LARGE_DELTA) tick += ((u8[p]! << 24) >> 16) | u8[p + 1]!;
-    ticks[i] = symbol === MISSING ? Number.NaN : tick;
-    p += symbol;
-  }
-  return {
-    media: readInt32(u8, at + 8),
-    baseSequence: (u8[at + 12]! << 8) | u8[at + 13]!,
-    feedbackCount: u8[at + 19]!,
-    ticks,
-  };
+  const read = newTwccArrivals();
+  if (!readTwccFeedback(u8, at, length, read)) return undefined;
+  const { media, baseSequence, feedbackCount, reference, count } = read;
+  const ticks = Float64Array.from(read.ticks.subarray(0, count), (tick) =>
+    tick === NOT_ARRIVED ? Number.NaN : reference * REFERENCE_TICKS + tick,
+  );
+  return { media, baseSequence, feedbackCount, ticks };
 }
 
 /** Fills `symbols`; returns where the deltas begin or -1. */

@@ -13,7 +13,6 @@ export class Refusal {
     | "failed_precondition"
     | "already_exists"
     | "resource_exhausted"
-    | "malformed"
     | "unavailable"
     | "internal";
   /** One sentence for the caller. */

@@ -4,12 +4,15 @@
  * It follows every change, and ends with its source or by RemoveParticipant. Invariant: it keeps no room open.
  */
 import { ClientInfo, ParticipantInfo_KindDetail, ParticipantInfo_State, type TrackInfo } from "@livekit/protocol";
+import { reapplySettings } from "../downlinks.ts";
+import { newDemand, takeForeignWishes, unmuteDynacast } from "../dynacast.ts";
 import { forwardedOf, tellForwards, type Forwarded } from "../forwards.ts";
 import { removeParticipant } from "../leave.ts";
 import { Participant } from "../participant.ts";
-import { newSid, type ParticipantSid } from "../sid.ts";
+import { newSid, type ParticipantSid, type TrackSid } from "../sid.ts";
 import type { RoomState } from "../state.ts";
-import { offerTrack, withdrawTrack } from "../subscriptions.ts";
+import { offerTrack, reconsiderEverybody, withdrawTrack } from "../subscriptions.ts";
+import type { PublishedTrack } from "../track.ts";
 import { announce, roomChanged } from "../updates.ts";
 import { participantOf, Refusal, type Action } from "./action.ts";
 
@@ -48,7 +51,24 @@ export function startForwarding(sid: ParticipantSid, destination: string): Actio
 /** The other room does not show it any more. */
 export function stopForwarding(sid: ParticipantSid, destination: string): Action<true> {
   return (room) => {
-    room.participants.get(sid)?.forwardedTo.delete(destination);
+    const participant = room.participants.get(sid);
+    participant?.forwardedTo.delete(destination);
+    for (const track of participant?.tracks.values() ?? []) takeForeignWishes(room, track, destination, []);
+    return true;
+  };
+}
+
+/** What is wanted of a track in the other room: a level for each codec (`core/room/dynacast.ts`). */
+export function wantForwarded(
+  sid: ParticipantSid,
+  destination: string,
+  trackSid: TrackSid,
+  levels: readonly number[],
+): Action<true> {
+  return (room) => {
+    const participant = room.participants.get(sid);
+    const track = participant?.tracks.get(trackSid);
+    if (track && participant?.forwardedTo.has(destination)) takeForeignWishes(room, track, destination, levels);
     return true;
   };
 }
@@ -82,6 +102,7 @@ function enter(room: RoomState, { source, claims }: Forwarded): Participant {
       autoSubscribe: false,
       autoSubscribeDataTrack: false,
       adaptiveStream: false,
+      subscriberAllowPause: false,
     },
     connection: undefined,
     region: room.options.server.region,
@@ -102,6 +123,7 @@ function follow(room: RoomState, participant: Participant, { claims, info, track
   const sids = new Set(info.tracks.map(({ sid }) => sid));
   const before = participant.revision;
   participant.setClaims(shown(claims));
+  const permissionsChanged = participant.trackPermissions !== trackPermissions;
   participant.trackPermissions = trackPermissions;
   for (const track of participant.tracks.values()) {
     if (sids.has(track.info.sid)) continue;
@@ -118,6 +140,9 @@ function follow(room: RoomState, participant: Participant, { claims, info, track
     room.event("trackPublished", participant, "", track);
     offerTrack(room, room.tracks.get(track.sid)!);
   }
+  if (permissionsChanged) {
+    for (const track of participant.tracks.values()) reconsiderEverybody(room, track);
+  }
   roomChanged(room);
 }
 
@@ -125,10 +150,22 @@ function follow(room: RoomState, participant: Participant, { claims, info, track
 function take(room: RoomState, participant: Participant, info: TrackInfo): boolean {
   const track = participant.tracks.get(info.sid);
   if (track) {
+    const unmuted = track.info.muted && !info.muted;
+    if (track.info === info) return true;
     track.info = info;
+    if (unmuted) unmuteDynacast(room, track);
+    reapplySettings(room, track);
     return true;
   }
-  const added = { info, publisher: participant.sid, cid: "", subscribers: new Set<string>(), everSubscribed: true };
+  const added: PublishedTrack = {
+    info,
+    publisher: participant.sid,
+    cid: "",
+    subscribers: new Set(),
+    everSubscribed: true,
+    regressedTo: -1,
+    demand: newDemand(),
+  };
   participant.tracks.set(info.sid, added);
   room.tracks.set(info.sid, added);
   return false;

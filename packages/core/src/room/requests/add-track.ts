@@ -1,11 +1,13 @@
 /** SignalRequest.add_track: announces a track, before or after the offer that has its m-line (livekit.md 1.10). */
 import { RequestResponse_Reason, TrackType, type AddTrackRequest } from "@livekit/protocol";
+import { reapplySettings } from "../downlinks.ts";
 import { publishCodecs } from "../join-response.ts";
+import { scheduleNegotiation } from "../negotiate.ts";
 import type { Participant } from "../participant.ts";
 import { bindPublications, sendTrackPublished, updateTrack } from "../publish.ts";
 import { newTrackSid, type TrackSid } from "../sid.ts";
 import type { RoomState } from "../state.ts";
-import { addBackupCodecs, describeTrack, hasCid, type TrackContext } from "../track.ts";
+import { addBackupCodecs, describeTrack, hasCid, type PublishedTrack, type TrackContext } from "../track.ts";
 import { respond } from "./respond.ts";
 
 const MAX_PENDING = 20;
@@ -61,10 +63,21 @@ function addCodecs(room: RoomState, participant: Participant, request: AddTrackR
   const track = participant.tracks.get(request.sid);
   if (!track) return false;
   const next = addBackupCodecs(track.info, request, trackContext(participant, request.sid));
+  const more = next.codecs.length > track.info.codecs.length;
   updateTrack(room, participant, track, next);
+  reapplySettings(room, track);
+  if (more) renegotiate(room, track);
   sendTrackPublished(room, participant, request.cid, next);
   bindPublications(room, participant);
   return true;
+}
+
+/** Who could not take the track before may be able to now. */
+function renegotiate(room: RoomState, track: PublishedTrack): void {
+  for (const sid of track.subscribers) {
+    const subscriber = room.participants.get(sid);
+    if (subscriber) scheduleNegotiation(room, subscriber);
+  }
 }
 
 function trackContext(participant: Participant, sid: TrackSid): TrackContext {

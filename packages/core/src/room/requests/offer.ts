@@ -3,11 +3,12 @@ import { SessionDescription } from "@livekit/protocol";
 import { sendCandidates } from "../candidates.ts";
 import { bindSenders, downTracks, reportUnsupported } from "../downlinks.ts";
 import { fullReconnect } from "../leave.ts";
-import { openLink } from "../links.ts";
+import { openLink, restartLink } from "../links.ts";
 import { requireSections } from "../negotiate.ts";
 import type { Participant } from "../participant.ts";
 import { applyPublications, publicationsOf } from "../publish.ts";
 import type { RoomState } from "../state.ts";
+import { setReceivers } from "../track-facts.ts";
 
 /** Answers; the worker is told first. */
 export function handleOffer(room: RoomState, participant: Participant, offer: SessionDescription): void {
@@ -21,11 +22,9 @@ export function handleOffer(room: RoomState, participant: Participant, offer: Se
     return;
   }
   openLink(room, participant, link);
-  if (result.iceRestart) {
-    room.media({ type: "restartIce", peer: link.peer, ufrag: result.iceRestart.ufrag, pwd: result.iceRestart.pwd });
-  }
+  if (result.iceRestart) restartLink(room, participant, link, result.iceRestart);
   room.media({ type: "setRemote", peer: link.peer, remote: result.remote });
-  room.media({ type: "setReceivers", peer: link.peer, receivers: result.receivers });
+  setReceivers(room, participant, link, result.receivers);
   if (participant.singlePeer) bindSenders(room, participant, link, result.senders);
 
   const { answer: sdp, midToTrackId } = result;

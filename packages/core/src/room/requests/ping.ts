@@ -10,6 +10,7 @@ export function handlePing(room: RoomState, participant: Participant): void {
 
 /** Echoes the client's time, so that it can measure the round trip. */
 export function handlePingReq(room: RoomState, participant: Participant, ping: Ping): void {
+  participant.way.signalRttMs = Number(ping.rtt);
   const value = new Pong({ lastPingTimestamp: ping.timestamp, timestamp: nowMs(room) });
   room.send(participant, { case: "pongResp", value });
 }

@@ -4,7 +4,7 @@ import { tellForwards } from "../forwards.ts";
 import type { Participant } from "../participant.ts";
 import { readTrackPermissions } from "../permissions.ts";
 import type { RoomState } from "../state.ts";
-import { reconsider } from "../subscriptions.ts";
+import { reconsiderEverybody } from "../subscriptions.ts";
 
 /** Replaces what was allowed before; tracks stop and start for those whom it concerns. */
 export function handleSubscriptionPermission(
@@ -15,8 +15,6 @@ export function handleSubscriptionPermission(
   const permissions = readTrackPermissions(room, message);
   if (permissions === "invalid") return;
   publisher.trackPermissions = permissions;
-  for (const track of publisher.tracks.values()) {
-    for (const subscriber of room.participants.values()) reconsider(room, subscriber, track);
-  }
+  for (const track of publisher.tracks.values()) reconsiderEverybody(room, track);
   tellForwards(room, publisher);
 }

@@ -7,7 +7,7 @@ import {
   type UpdateLocalAudioTrack,
   type UpdateLocalVideoTrack,
 } from "@livekit/protocol";
-import { applySettings } from "../downlinks.ts";
+import { reapplySettings } from "../downlinks.ts";
 import type { Participant } from "../participant.ts";
 import { updateTrack } from "../publish.ts";
 import type { TrackSid } from "../sid.ts";
@@ -31,10 +31,8 @@ export function handleUpdateVideoTrack(room: RoomState, participant: Participant
     info.width = update.width;
     info.height = update.height;
   });
-  for (const sid of participant.tracks.get(update.trackSid)?.subscribers ?? []) {
-    const subscriber = room.participants.get(sid);
-    if (subscriber?.subscriptions.get(update.trackSid)?.settings) applySettings(room, subscriber, update.trackSid);
-  }
+  const track = participant.tracks.get(update.trackSid);
+  if (track) reapplySettings(room, track);
 }
 
 function change(

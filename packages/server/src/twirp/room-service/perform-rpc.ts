@@ -9,7 +9,7 @@ import { TwirpError, type TwirpCode } from "../errors.ts";
 const CODES: Readonly<Record<number, TwirpCode>> = {
   1400: "invalid_argument",
   1401: "not_found",
-  1402: "malformed",
+  1402: "invalid_argument",
   1403: "unimplemented",
   1404: "unimplemented",
   1500: "internal",

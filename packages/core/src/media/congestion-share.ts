@@ -1,0 +1,159 @@
+/**
+ * The bandwidth of one subscriber: its congestion controller, and what each of its video streams may have. It turns what the streams
+ * measure into the allocator's table, tells them what they are granted, and sends the padding that a probe asks for.
+ * It exists only for subscribers with video.
+ */
+import { allocate, layerAt, MAX_SPATIAL, MAX_TEMPORAL, newTrackShare, SETTLE_MS } from "../congestion/allocate.ts";
+import { PAUSED, SCREEN_SHARE_PRIORITY, VIDEO_PRIORITY } from "../congestion/allocate.ts";
+import type { Shared, TrackShare } from "../congestion/allocate.ts";
+import { CongestionController } from "../congestion/controller.ts";
+import type { Downlink } from "./downlink.ts";
+import type { PacketWriter } from "./packet-writer.ts";
+import type { Subscriber } from "./subscriber.ts";
+
+/** Between two allocations, unless the estimate changed. */
+const ALLOCATE_MS = 200;
+const AUDIO_WINDOW_MS = 1000;
+
+/** One video stream that takes part. */
+interface Managed {
+  readonly downlink: Downlink;
+  readonly share: TrackShare;
+  /** The client was told that it is paused. */
+  paused: boolean;
+  /** Packets sent up to the last receiver report. */
+  packets: number;
+}
+
+export class CongestionShare {
+  readonly controller = new CongestionController();
+  readonly #subscriber: Subscriber;
+  readonly #downlinks: ReadonlyMap<number, Downlink>;
+  readonly #allowPause: boolean;
+  readonly #managed = new Map<number, Managed>();
+  readonly #wanted: TrackShare[] = [];
+  readonly #shared: Shared = { allocatedBps: 0, desiredBps: 0, nextStepBps: 0, fell: false };
+  #allocatedMs = -1e12;
+  #budgetBps = 0;
+  #fellMs = -1e12;
+  #audioOctets = 0;
+  #audioSinceMs = 0;
+  #audioBps = 0;
+
+  /** `downlinks`: all streams of the subscriber, by SSRC. */
+  constructor(subscriber: Subscriber, downlinks: ReadonlyMap<number, Downlink>, allowPause: boolean) {
+    this.#subscriber = subscriber;
+    this.#downlinks = downlinks;
+    this.#allowPause = allowPause;
+    subscriber.congestion = this.controller;
+  }
+
+  /** A receiver report of one stream came. */
+  handleReport(downlink: Downlink, fractionLost: number): void {
+    const managed = this.#managed.get(downlink.ssrc);
+    if (!managed) return;
+    const packets = (downlink.packets - managed.packets) | 0;
+    managed.packets = downlink.packets;
+    this.controller.handleReport(fractionLost / 256, packets, this.#subscriber.rttMs);
+  }
+
+  /** Lets time pass; shares anew when it is due. `onState`: a stream was paused, or flows again. */
+  handleTimeout(nowMs: number, onState: (downlink: Downlink, paused: boolean) => void): void {
+    const { controller } = this;
+    if (nowMs >= controller.nextTimeoutMs()) controller.handleTimeout(nowMs);
+    if (controller.budgetBps !== this.#budgetBps || nowMs - this.#allocatedMs >= ALLOCATE_MS) this.#allocate(nowMs);
+    for (const managed of this.#managed.values()) {
+      const { downlink } = managed;
+      const paused = managed.share.spatial === PAUSED && downlink.wantedSpatial >= 0;
+      // It flows again when something has been forwarded.
+      if (paused === managed.paused || (!paused && downlink.currentSpatial < 0)) continue;
+      managed.paused = paused;
+      onState(downlink, paused);
+    }
+  }
+
+  /** Sends the padding that is due, on the first stream that has RTX and has begun. */
+  pad(nowMs: number, writer: PacketWriter): void {
+    const bytes = this.controller.paddingBytes(nowMs);
+    if (bytes <= 0) return;
+    for (const { downlink } of this.#managed.values()) if (downlink.pad(bytes, writer)) return;
+  }
+
+  #allocate(nowMs: number): void {
+    this.#allocatedMs = nowMs;
+    this.#budgetBps = this.controller.budgetBps;
+    this.#measureAudio(nowMs);
+    this.#follow();
+    const shared = this.#shared;
+    const options = {
+      budgetBps: this.#besideAudio(this.#budgetBps),
+      holdBps: this.#besideAudio(this.controller.holdBps),
+      allowPause: this.#allowPause,
+      mayRaise: nowMs - this.#fellMs >= SETTLE_MS,
+    };
+    allocate(this.#wanted, options, shared);
+    if (shared.fell) this.#fellMs = nowMs;
+    for (const { downlink, share } of this.#managed.values()) downlink.allocate(share.spatial, share.temporal);
+    this.controller.setDemand(
+      {
+        allocatedBps: shared.allocatedBps + this.#audioBps,
+        nextStepBps: shared.nextStepBps,
+        desiredBps: shared.desiredBps === 0 ? 0 : shared.desiredBps + this.#audioBps,
+      },
+      nowMs,
+    );
+  }
+
+  /** Takes in who came and went, and what each stream wants and costs. Who wants nothing keeps what it had. */
+  #follow(): void {
+    for (const ssrc of this.#managed.keys()) if (!this.#downlinks.has(ssrc)) this.#managed.delete(ssrc);
+    this.#wanted.length = 0;
+    for (const downlink of this.#downlinks.values()) {
+      if (!downlink.isVideo) continue;
+      let managed = this.#managed.get(downlink.ssrc);
+      if (managed?.downlink !== downlink) {
+        managed = { downlink, share: newTrackShare(), paused: false, packets: downlink.packets };
+        this.#managed.set(downlink.ssrc, managed);
+      }
+      if (downlink.wantedSpatial < 0) continue;
+      describe(downlink, managed.share);
+      this.#wanted.push(managed.share);
+    }
+  }
+
+  /** What is left for video; 0 = no limit is known. */
+  #besideAudio(bps: number): number {
+    return bps === 0 ? 0 : Math.max(bps - this.#audioBps, 1);
+  }
+
+  /** What the audio of the subscriber takes out of the same estimate. */
+  #measureAudio(nowMs: number): void {
+    const elapsedMs = nowMs - this.#audioSinceMs;
+    if (elapsedMs < AUDIO_WINDOW_MS) return;
+    let octets = 0;
+    for (const downlink of this.#downlinks.values())
+      if (!downlink.isVideo && downlink.stamped) octets += downlink.octets;
+    const sent = (octets - this.#audioOctets) | 0;
+    this.#audioOctets = octets;
+    const measured = elapsedMs < 2 * AUDIO_WINDOW_MS && sent > 0;
+    this.#audioBps = measured ? (sent * 8000) / elapsedMs : 0;
+    this.#audioSinceMs = nowMs;
+  }
+}
+
+/** Fills the allocator's table for one stream. */
+function describe(downlink: Downlink, share: TrackShare): void {
+  const { uplink, isScreenShare } = downlink;
+  let spatials = 0;
+  for (let spatial = 0; spatial < MAX_SPATIAL; spatial++) {
+    const flows = uplink !== undefined && uplink.rates.bps(spatial, 0) > 0;
+    if (flows) spatials++;
+    for (let temporal = 0; temporal < MAX_TEMPORAL; temporal++) {
+      share.bps[layerAt(spatial, temporal)] = flows ? uplink.rates.bps(spatial, temporal) : 0;
+    }
+  }
+  share.maxSpatial = downlink.wantedSpatial;
+  share.maxTemporal = Math.max(0, downlink.wantedTemporal);
+  share.priority = downlink.settings.priority || (isScreenShare ? SCREEN_SHARE_PRIORITY : VIDEO_PRIORITY);
+  share.unmanaged = isScreenShare && spatials <= 1;
+}

@@ -1,0 +1,65 @@
+/** End-to-end encryption: who has the key sees and hears, who has another gets nothing, and the server's own silence breaks no decryption. */
+import assert from "node:assert/strict";
+import { after, afterEach, before, test } from "node:test";
+import { launchChromium } from "@stoa/testkit/browser";
+import { startServer } from "@stoa/testkit/server-process";
+import { Stage } from "@stoa/testkit/stage";
+import { until } from "@stoa/testkit/until";
+
+const SMALL = { width: 320, height: 180 };
+const RIGHT = { roomOptions: { passphrase: "correct horse battery staple" } };
+const WRONG = { roomOptions: { passphrase: "incorrect horse" } };
+
+let stage: Stage;
+
+before(async () => {
+  stage = new Stage(await startServer(), await launchChromium());
+});
+afterEach(() => stage.clear());
+after(() => stage?.close());
+
+test("with the shared key two people see, hear and message each other; with another key nothing is decoded", async () => {
+  const [a, b, c] = await Promise.all([
+    stage.enter("secret", "ada", RIGHT),
+    stage.enter("secret", "bob", RIGHT),
+    stage.enter("secret", "mallory", WRONG),
+  ]);
+  await Promise.all([a.publishCamera(SMALL), b.publishCamera(SMALL), a.publishTone(440), b.publishTone(660)]);
+  await Promise.all([a.sees("bob"), b.sees("ada"), a.hears("bob", 660), b.hears("ada", 440)]);
+  await a.call("send", "hush", { reliable: true });
+  await until(async () => (await b.data()).some(({ text }) => text === "hush"), 5000, "a message that only bob reads");
+
+  await c.waitEvent("encryptionError");
+  for (const source of ["camera", "microphone"])
+    assert.equal((await b.call<{ encryption?: string }>("trackInfo", "ada", source)).encryption, "GCM");
+  // Much has arrived, none of it was of use.
+  await until(
+    async () => ((await c.inbound("ada")).packetsReceived ?? 0) > 50,
+    8000,
+    "packets at the one with the wrong key",
+  );
+  assert.equal((await c.inbound("ada")).framesDecoded, 0);
+  assert.equal((await c.seen("ada"))?.frames ?? 0, 0);
+  assert.equal((await c.data()).length, 0);
+  for (const page of [a, b]) assert.ok(!(await page.events()).some(({ name }) => name === "encryptionError"));
+});
+
+test("mute and unmute: the silence that the server makes up breaks no decryption", async () => {
+  const [a, b] = await Promise.all([stage.enter("quiet", "ada", RIGHT), stage.enter("quiet", "bob", RIGHT)]);
+  await Promise.all([a.publishTone(440), a.publishCamera(SMALL)]);
+  await Promise.all([b.hears("ada", 440), b.sees("ada")]);
+  for (let i = 0; i < 3; i++) {
+    await Promise.all([a.call("mute", "microphone", true), a.call("mute", "camera", true)]);
+    await until(async () => (await loudness(b)) < -90, 5000, "silence");
+    await Promise.all([a.call("mute", "microphone", false), a.call("mute", "camera", false)]);
+    await Promise.all([b.hears("ada", 440, { timeoutMs: 5000 }), b.sees("ada", { timeoutMs: 5000 })]);
+  }
+  assert.deepEqual(
+    (await b.events()).filter(({ name }) => name === "encryptionError"),
+    [],
+  );
+});
+
+async function loudness(page: Awaited<ReturnType<Stage["enter"]>>): Promise<number> {
+  return (await page.call<{ db: number }>("heard", "ada")).db;
+}

@@ -1,0 +1,124 @@
+/** Congestion control against simulated bottlenecks: what a subscriber gets, and what it does to the link. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { SCENARIOS } from "./congestion-scenarios.ts";
+import { CongestionWorld, run, type Sample, type Scenario } from "./congestion-world.ts";
+
+/** Time to find the rate, after the start and after each change of the link. */
+const SETTLE_MS = 15_000;
+const RECOVERY_MS = 30_000;
+
+const named = (name: string): Scenario => SCENARIOS.find((scenario) => scenario.name === name)!;
+const between = (samples: readonly Sample[], fromMs: number, toMs: number): Sample[] =>
+  samples.filter(({ atMs }) => atMs > fromMs && atMs <= toMs);
+const mean = (samples: readonly Sample[], of: (sample: Sample) => number): number =>
+  samples.reduce((sum, sample) => sum + of(sample), 0) / samples.length;
+/** The longest time that the queue was above so much, milliseconds. */
+function longestQueue(samples: readonly Sample[], queueMs: number): number {
+  let longest = 0;
+  let current = 0;
+  for (const sample of samples) {
+    current = sample.queueMs > queueMs ? current + 100 : 0;
+    longest = Math.max(longest, current);
+  }
+  return longest;
+}
+
+/** Estimate and sent rate lie within `share` of what the link carries on average, and hardly ever far away. */
+function assertNear(samples: readonly Sample[], share: number, freeBps = samples[0]!.capacityBps): void {
+  for (const of of [(s: Sample) => s.estimateBps, (s: Sample) => s.sentBps]) {
+    const off = mean(samples, of) / freeBps - 1;
+    assert.ok(Math.abs(off) <= share, `${Math.round(off * 100)} % off`);
+  }
+  const far = samples.filter((s) => Math.abs(s.estimateBps / freeBps - 1) > 2.5 * share).length;
+  assert.ok(far < samples.length / 20, `${far} of ${samples.length} samples are far off`);
+}
+
+const seeds = (scenario: Scenario): Scenario[] => [1, 2, 3].map((seed) => ({ ...scenario, seed }));
+
+describe("within a tenth of the bottleneck after 15 s", () => {
+  for (const name of ["constant-1m", "constant-300k", "loss-5", "rtt-jitter", "policed"]) {
+    test(named(name).title, () => {
+      for (const scenario of seeds(named(name))) {
+        const settled = between(run(scenario), SETTLE_MS, scenario.durationMs);
+        assertNear(settled, 0.1);
+        assert.ok(longestQueue(settled, 150) <= 500, "no queue over 150 ms stays");
+      }
+    });
+  }
+
+  test(named("fall").title, () => {
+    for (const scenario of seeds(named("fall"))) {
+      const samples = run(scenario);
+      for (const [fromMs, toMs] of [
+        [SETTLE_MS, 30_000],
+        [30_000 + SETTLE_MS, 60_000],
+        [60_000 + RECOVERY_MS, 100_000],
+      ] as const) {
+        const settled = between(samples, fromMs, toMs);
+        assertNear(settled, 0.1);
+        assert.ok(longestQueue(settled, 150) <= 500, "no queue over 150 ms stays");
+      }
+    }
+  });
+
+  test("the traffic of others is given way to, and its share is taken back", () => {
+    for (const scenario of seeds(named("others"))) {
+      const samples = run(scenario);
+      assertNear(between(samples, 30_000 + SETTLE_MS, 60_000), 0.1, 1_000_000);
+      assertNear(between(samples, 60_000 + SETTLE_MS, 90_000), 0.1);
+    }
+  });
+});
+
+describe("by REMB within a fifth: browsers themselves stay that far below", () => {
+  for (const name of ["constant-1m-remb", "constant-300k-remb"]) {
+    test(named(name).title, () => {
+      for (const scenario of seeds(named(name))) {
+        const settled = between(run(scenario), SETTLE_MS, scenario.durationMs);
+        assertNear(settled, 0.2);
+        assert.ok(longestQueue(settled, 150) <= 500, "no queue over 150 ms stays");
+      }
+    });
+  }
+});
+
+describe("a link that falls and comes back", () => {
+  for (const name of ["fall-layers", "fall-layers-remb"]) {
+    test(named(name).title, () => {
+      for (const scenario of seeds(named(name))) {
+        const samples = run(scenario);
+        const low = between(samples, 40_000, 60_000);
+        assert.ok(
+          low.every(({ grantedBps }) => grantedBps === 150_000),
+          "the lowest layer and nothing else",
+        );
+        assert.ok(longestQueue(low, 150) === 0);
+        const back = samples.find(({ atMs, grantedBps }) => atMs > 60_000 && grantedBps === 1_700_000)!;
+        assert.ok(back && back.atMs <= 60_000 + RECOVERY_MS, `back after ${back?.atMs - 60_000} ms`);
+        assert.ok(between(samples, back.atMs, 100_000).every(({ grantedBps }) => grantedBps === 1_700_000));
+      }
+    });
+  }
+
+  test("also after three minutes", () => {
+    const samples = run(named("long-cap"));
+    const back = samples.find(({ atMs, grantedBps }) => atMs > 180_000 && grantedBps === 1_700_000)!;
+    assert.ok(back.atMs <= 180_000 + RECOVERY_MS, `back after ${back.atMs - 180_000} ms`);
+    // Asking now and then costs next to nothing.
+    const asking = between(samples, 60_000, 180_000);
+    assert.ok(mean(asking, ({ sentBps }) => sentBps) < 165_000);
+  });
+});
+
+test("two subscribers are independent: one has a thin link, the other does not notice", () => {
+  const [thin, wide] = [
+    named("long-cap"),
+    { ...named("fall-layers"), link: { capacity: [[0, 5_000_000]] as const, queueMs: 400, delayMs: 20 } },
+  ];
+  const worlds = [thin, wide].map((scenario) => new CongestionWorld(scenario));
+  while (worlds[0]!.nowMs < 60_000) for (const world of worlds) world.step();
+  const [low, high] = worlds.map(({ samples }) => between(samples, SETTLE_MS, 60_000));
+  assert.ok(low!.every(({ grantedBps }) => grantedBps === 150_000));
+  assert.ok(high!.every(({ grantedBps, queueMs }) => grantedBps === 1_700_000 && queueMs < 20));
+});
