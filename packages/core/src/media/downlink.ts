@@ -44,7 +44,7 @@ const AUDIO_SENT = 256;
 
 /** What the downlinks of a forwarder leave to be done at the end of a batch. */
 export interface DownlinkMarks {
-  /** Those that sent their first packet. */
+  /** Those that began, for the first time or with another source. */
   readonly begun: Downlink[];
   /** One of them found that it needs a key frame. */
   keyFrameWanted: boolean;
@@ -85,8 +85,9 @@ export class Downlink {
   #sentFrom: Uplink | undefined;
 
   readonly track: string;
-  /** Set by the first packet ever sent. */
+  /** Set by the first packet ever sent, and by whoever told of it. */
   begun = false;
+  announced = false;
   /** Packets flowed since it came to rest last (see `BlankSender`). */
   restless = false;
   /** The subscriber's codec in which the last packet went out. */
@@ -455,7 +456,7 @@ export class Downlink {
     this.#selection.begin();
     this.#serve(uplink);
     this.#codec = codec;
-    if (!this.begun) this.#marks.begun.push(this);
+    this.#marks.begun.push(this);
     this.begun = this.restless = true;
     this.#lastSent = codecs.chosen[codec];
     if (this.#codecs.nack) this.#sent ??= this.#newSent();

@@ -358,7 +358,8 @@ export class Forwarder {
   #announceDownlinks(nowMs: number): void {
     for (const downlink of this.#marks.begun) {
       const { id } = downlink.subscriber;
-      this.#events.push({ type: "downlinkStarted", track: downlink.track, peer: id });
+      if (!downlink.announced) this.#events.push({ type: "downlinkStarted", track: downlink.track, peer: id });
+      downlink.announced = true;
       const peer = this.#peers.get(id);
       if (peer) this.#timer.downlinkBegun(peer, nowMs);
     }
