@@ -18,6 +18,9 @@ import { transportPolicy } from "./config/transport-policy.ts";
 import type { Config } from "./config/schema.ts";
 import { iceServersFor } from "./config/turn-servers.ts";
 import type { KeyPair } from "./auth/create.ts";
+import { HookObserver } from "./embed/hook-observer.ts";
+import type { ServerHooks } from "./embed/hooks.ts";
+import { createJoinGate } from "./embed/join-gate.ts";
 import { operatorError } from "./errors.ts";
 import { createApp, type HttpApp } from "./http/app.ts";
 import { MediaWorkers } from "./media/media-workers.ts";
@@ -43,6 +46,8 @@ export interface PresetOptions {
   /** Entry file of a media worker. */
   readonly workerEntry: URL;
   readonly observers: readonly RoomObserver[];
+  /** Of a program that embeds the server. */
+  readonly hooks: ServerHooks;
 }
 
 /** The parts that `main` starts and stops. */
@@ -78,7 +83,9 @@ export function assemble(options: PresetOptions): ServerParts {
   }
   const facts = serverFacts(config, nodeId);
   const agents = assembleAgents({ config, keys, nodeId, random, log }, outside);
-  const observers = [...outside.observers, agents.observer, ...options.observers];
+  const hooks = options.hooks.on ? [new HookObserver(options.hooks.on, log)] : [];
+  const gate = createJoinGate(options.hooks, log);
+  const observers = [...outside.observers, agents.observer, ...hooks, ...options.observers];
   const registry = new RoomRegistry({
     config,
     presets,
@@ -98,11 +105,12 @@ export function assemble(options: PresetOptions): ServerParts {
   const maxMessageBytes = config.limit.signal_message_size_limit;
   const { onRefused, watchApi } = outside;
   const routes = new Map([["/agent", agents.upgrade]]);
-  const signal = new SignalServer({ keys, door: registry, routes, maxMessageBytes, onRefused, log, nowMs });
+  const signal = new SignalServer({ keys, door: registry, gate, routes, maxMessageBytes, onRefused, log, nowMs });
   const health = { updatedAtMs: nowMs() };
   const app = createApp({
     keys,
     door: registry,
+    gate,
     health,
     maxBodyBytes: () => config.limit.max_api_request_body_size,
     watchApi,
@@ -201,6 +209,7 @@ function assembleMedia(options: PresetOptions, { onLoad }: Outside): MediaWorker
     announce,
     audioLevel,
     activeRed: config.audio.active_red_encoding,
+    tapData: options.hooks.on?.data !== undefined,
     ...ports,
   }));
   return new MediaWorkers({ entry: workerEntry, inits, fingerprint: fingerprintOf(certificate.certDer), log, onLoad });

@@ -317,6 +317,8 @@ export type MediaEvent =
   | { readonly type: "dataSequence"; readonly participant: string; readonly sequence: number }
   /** An encoded DataPacket with the answer of a participant to a call of the server. */
   | { readonly type: "rpcReply"; readonly participant: string; readonly packet: Uint8Array }
+  /** A message that was relayed, as its recipients get it: an encoded DataPacket. Only for who asked (`EngineDeps.tapData`). */
+  | { readonly type: "data"; readonly participant: string; readonly reliable: boolean; readonly packet: Uint8Array }
   /** Every 5 s for each connected peer. */
   | { readonly type: "stats"; readonly peer: PeerId; readonly stats: PeerStats }
   /** Who speaks in a room, loudest first, whenever the list changes. */

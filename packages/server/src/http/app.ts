@@ -8,6 +8,7 @@ import type { Log } from "@stoa/io/log";
 import { authenticate, isRefused, type KeyProvider, type VerifiedToken } from "../auth/verify.ts";
 import type { RequestOrigin } from "../signal/client-info.ts";
 import { readConnectRequest, type Doorkeeper } from "../signal/connect-request.ts";
+import type { JoinGate } from "../embed/join-gate.ts";
 import { corsHeaders, preflightHeaders } from "./cors.ts";
 import { demoConfig, demoLibrary, demoToken, type DemoOptions } from "./demo-api.ts";
 import { serveDemo } from "./demo.ts";
@@ -19,6 +20,8 @@ import { splitTarget } from "./path.ts";
 export interface HttpDeps {
   readonly keys: KeyProvider;
   readonly door: Doorkeeper;
+  /** Asked before somebody joins, and for a dry run. */
+  readonly gate?: JoinGate | undefined;
   readonly health: NodeHealth;
   /** 0 = no limit; asked for each request. */
   readonly maxBodyBytes: () => number;
@@ -106,14 +109,15 @@ function tokenMiddleware({ keys, nowMs, log }: HttpDeps): MiddlewareHandler<Env>
   };
 }
 
-function validate(c: Context<Env>, deps: HttpDeps, needsJoinRequest: boolean): Response {
+async function validate(c: Context<Env>, deps: HttpDeps, needsJoinRequest: boolean): Promise<Response> {
   const origin: RequestOrigin = {
     header: (name) => c.req.header(name),
     remoteAddress: c.env?.incoming?.socket?.remoteAddress ?? "",
   };
   const query = new URLSearchParams(target(c.req.raw).query);
   const input = { ...origin, query, token: c.get("token"), needsJoinRequest, strict: true };
-  const result = readConnectRequest(input, deps.door);
+  const wish = readConnectRequest(input, deps.door);
+  const result = "status" in wish || !deps.gate ? wish : await deps.gate(wish, true);
   return "status" in result ? plain(c, result.status, result.body) : plain(c, 200, "success");
 }
 

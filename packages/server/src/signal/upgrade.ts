@@ -9,6 +9,7 @@ import type { SignalId } from "@stoa/core/room/effects";
 import type { Log } from "@stoa/io/log";
 import { WebSocketServer } from "ws";
 import { authenticate, isRefused, type KeyProvider, type VerifiedToken } from "../auth/verify.ts";
+import type { JoinGate } from "../embed/join-gate.ts";
 import { corsHeaders } from "../http/cors.ts";
 import { splitTarget } from "../http/path.ts";
 import { readConnectRequest, type ConnectRequest, type Doorkeeper } from "./connect-request.ts";
@@ -41,6 +42,8 @@ export type UpgradeRoute = (
 export interface SignalDeps {
   readonly keys: KeyProvider;
   readonly door: SignalDoor;
+  /** Asked before somebody joins. */
+  readonly gate?: JoinGate | undefined;
   /** By path. */
   readonly routes?: ReadonlyMap<string, UpgradeRoute>;
   /** 0 = no limit. */
@@ -76,13 +79,18 @@ export class SignalServer {
 
   /** Takes the upgrades of this HTTP server. */
   serve(server: Server): void {
-    server.on("upgrade", (request, socket, head) => {
+    server.on("upgrade", this.listener(server));
+  }
+
+  /** What takes an upgrade of this HTTP server. */
+  listener(server: Server): (request: IncomingMessage, socket: Duplex, head: Buffer) => void {
+    return (request, socket, head) => {
       socket.on("error", () => {}); // the socket closes by itself
       this.#upgrade(server, request, socket, head).catch((error: unknown) => {
         this.#deps.log.error("signal upgrade failed", { error });
         refuse(request, socket, "/rtc", httpFailure("internal", "internal error"));
       });
-    });
+    };
   }
 
   /** Another limit for connections that come from now on; 0 = none. */
@@ -128,14 +136,14 @@ export class SignalServer {
     }
     const failure = route
       ? (handshakeMistake(request) ?? route(request, socket, head, token))
-      : this.#join(signal!, { request, socket, head, parameters, token });
+      : await this.#join(signal!, { request, socket, head, parameters, token });
     if (!failure) return;
     log.info("join refused", { path, status: failure.status, reason: failure.body });
     this.#deps.onRefused?.(failure.status);
     refuse(request, socket, path, failure);
   }
 
-  #join(
+  async #join(
     { needsJoinRequest }: { readonly needsJoinRequest: boolean },
     upgrade: {
       readonly request: IncomingMessage;
@@ -144,14 +152,19 @@ export class SignalServer {
       readonly parameters: URLSearchParams;
       readonly token: VerifiedToken | undefined;
     },
-  ): HttpFailure | undefined {
+  ): Promise<HttpFailure | undefined> {
     const { request, socket, head, parameters: query, token } = upgrade;
+    const { door, gate } = this.#deps;
     const header = (name: string) => headerOf(request, name);
     const remoteAddress = request.socket.remoteAddress ?? "";
     const input = { query, token, needsJoinRequest, strict: false, header, remoteAddress };
-    const connect = readConnectRequest(input, this.#deps.door);
+    const wish = readConnectRequest(input, door);
+    if ("status" in wish) return wish;
+    const connect = gate ? await gate(wish, false) : wish;
     if ("status" in connect) return connect;
-    return handshakeMistake(request) ?? this.#enter(connect, request, socket, head);
+    // while the gate was asked, the room may have gone
+    const absent = gate && door.findRoom(connect.room, connect.video.roomCreate === true);
+    return absent ?? handshakeMistake(request) ?? this.#enter(connect, request, socket, head);
   }
 
   #enter(connect: ConnectRequest, request: IncomingMessage, socket: Duplex, head: Buffer): HttpFailure | undefined {
