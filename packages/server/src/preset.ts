@@ -22,6 +22,7 @@ import type { RoomFactory } from "./rooms/machine.ts";
 import type { RoomObserver } from "./rooms/effects.ts";
 import { RoomRegistry } from "./rooms/registry.ts";
 import { readPresets } from "./rooms/room-config.ts";
+import { createApi } from "./twirp/api.ts";
 import { SignalServer } from "./signal/upgrade.ts";
 import { LIVEKIT_VERSION } from "./version.ts";
 
@@ -97,6 +98,7 @@ export function assemble(options: PresetOptions): ServerParts {
     door: registry,
     health,
     maxBodyBytes: config.limit.max_api_request_body_size,
+    twirp: { api: createApi({ registry, config }), log, nowMs },
     demo: { root: DEMO_ROOT, signer: config.development ? signer : undefined },
     log,
     nowMs,

@@ -65,7 +65,10 @@ export class MediaEngine {
     this.#deps = deps;
     this.#peers = new PeerTable(deps.slab);
     this.#forwarder = new Forwarder(deps);
-    this.#relay = new DataRelay((peer, label, bytes) => this.#sendData(peer, label, bytes));
+    this.#relay = new DataRelay(
+      (peer, label, bytes) => this.#sendData(peer, label, bytes),
+      (participant, packet) => this.#events.push({ type: "rpcReply", participant, packet }),
+    );
   }
 
   /** A batch of datagrams; slots that the engine keeps are marked in `batch.taken`. */
@@ -114,6 +117,8 @@ export class MediaEngine {
         return this.#openPeer(command);
       case "closePeer":
         return this.#closePeer(command.peer);
+      case "awaitRpc":
+        return this.#relay.awaitRpc(command.id, command.awaited);
       case "sendData":
         return this.#relay.send(command.room, command.to, command.reliable, command.packet);
       case "muteTrack":

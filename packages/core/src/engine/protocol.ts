@@ -213,6 +213,8 @@ export type MediaCommand =
       readonly reliable: boolean;
       readonly packet: Uint8Array;
     }
+  /** The answers to this call (RpcAck, RpcResponse) are for main: `rpcReply`. Until `awaited` is false. */
+  | { readonly type: "awaitRpc"; readonly id: string; readonly awaited: boolean }
   | { readonly type: "shutdown" };
 
 /** State of the connection of one peer as a whole (ICE and DTLS). */
@@ -288,6 +290,8 @@ export type MediaEvent =
   | { readonly type: "downlinkStarted"; readonly track: string; readonly peer: PeerId }
   /** Highest reliable data sequence number seen of this participant; throttled. */
   | { readonly type: "dataSequence"; readonly participant: string; readonly sequence: number }
+  /** An encoded DataPacket with the answer of a participant to a call of the server. */
+  | { readonly type: "rpcReply"; readonly participant: string; readonly packet: Uint8Array }
   /** Every 5 s for each connected peer. */
   | { readonly type: "stats"; readonly peer: PeerId; readonly stats: PeerStats }
   /** Who speaks in a room, loudest first, whenever the list changes. */

@@ -30,8 +30,12 @@ export function noteSent(
   layer: number,
   flags: number,
   decodeTarget: number,
-  change: PayloadChange,
+  change: PayloadChange | undefined,
 ): void {
+  if (change === undefined) {
+    sent.note(outgoing, sequence, timestamp, layer, 0, 0, 0);
+    return;
+  }
   const place = change.blank ? layer | BLANK : layer;
   if ((flags & HAS_PICTURE_ID) !== 0) {
     const { pictureIdOffset, tl0Offset, keyIdxOffset } = change;

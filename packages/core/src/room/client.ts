@@ -13,6 +13,8 @@ export interface ClientFeatures {
   readonly syncStreams: boolean;
   /** Takes the subscriber peer connection as the first one (≥ 3). */
   readonly subscriberPrimary: boolean;
+  /** Lets the server end its tracks (≥ 7). */
+  readonly trackUnpublished: boolean;
   /** Takes changes of who speaks (≥ 3). */
   readonly speakersChanged: boolean;
   /** Wants to hear how well participants are connected (≥ 5), and knows the word LOST (≥ 11). */
@@ -49,6 +51,7 @@ export function clientFeatures(info: ClientInfo): ClientFeatures {
     transceiverReuse: version >= 4,
     syncStreams: version >= 10 && !firefox,
     subscriberPrimary: version >= 3,
+    trackUnpublished: version >= 7,
     speakersChanged: version >= 3,
     connectionQuality: version >= 5,
     lostQuality: version >= 11,

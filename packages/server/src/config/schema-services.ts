@@ -126,9 +126,9 @@ export const nodeStats = () =>
 /** `api`. */
 export const api = () =>
   section({
-    execution_timeout: duration().default(2000),
-    check_interval: duration().default(100),
-    max_check_interval: duration().default(300_000),
+    execution_timeout: pending(duration().default(2000)),
+    check_interval: pending(duration().default(100)),
+    max_check_interval: pending(duration().default(300_000)),
     enable_psrpc_for_get_list_participants: flag().default(false),
   });
 

@@ -44,7 +44,7 @@ const room = () =>
     empty_timeout: whole(0).default(300),
     /** Seconds after the last one left. */
     departure_timeout: whole(0).default(20),
-    enable_remote_unmute: pending(flag().default(false)),
+    enable_remote_unmute: flag().default(false),
     /** Milliseconds that players may hold video; a preset or a token that says something wins. */
     playout_delay: section({ enabled: flag().default(false), min: whole(0).default(0), max: whole(0).default(0) }),
     sync_streams: flag().default(false),
@@ -133,7 +133,7 @@ export const configSchema = z.strictObject({
   metric: pending(metric()),
   trace: pending(section({ jaeger_url: text().default("") })),
   node_stats: pending(nodeStats()),
-  api: pending(api()),
+  api: api(),
   enable_data_tracks: pending(flag().default(true)),
   enable_participant_data_blob: pending(flag().default(false)),
 });

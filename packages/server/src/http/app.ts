@@ -12,6 +12,7 @@ import { corsHeaders, preflightHeaders } from "./cors.ts";
 import { demoConfig, demoLibrary, demoToken, type DemoOptions } from "./demo-api.ts";
 import { serveDemo } from "./demo.ts";
 import { healthResponse, type NodeHealth } from "./health.ts";
+import { handleTwirp, TWIRP_PREFIX, type TwirpDeps } from "../twirp/handler.ts";
 import { splitTarget } from "./path.ts";
 
 /** What the app works on. */
@@ -21,6 +22,7 @@ export interface HttpDeps {
   readonly health: NodeHealth;
   readonly maxBodyBytes: number;
   readonly demo: DemoOptions;
+  readonly twirp: TwirpDeps;
   readonly log: Log;
   readonly nowMs: () => number;
 }
@@ -48,6 +50,7 @@ export function createApp(deps: HttpDeps): HttpApp {
   app.all("/", () => healthResponse(deps.health, deps.nowMs()));
   app.all("/rtc/validate", (c) => validate(c, deps, false));
   app.all("/rtc/v1/validate", (c) => validate(c, deps, true));
+  app.all(`${TWIRP_PREFIX}*`, (c) => handleTwirp(deps.twirp, c.req.raw, c.req.path, c.get("token")));
   mountDemo(app, deps);
   app.notFound(empty404);
   return app;

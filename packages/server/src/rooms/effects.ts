@@ -4,12 +4,13 @@
  */
 import { DisconnectReason, SignalResponse } from "@livekit/protocol";
 import type { Effect } from "@stoa/core/room/effects";
-import { kindDetailToClaim, kindToClaim } from "../auth/claims.ts";
-import { refreshToken, type KeyPair } from "../auth/create.ts";
-import { videoGrantOf } from "../auth/grants.ts";
+import type { KeyPair } from "../auth/create.ts";
 import type { Log } from "@stoa/io/log";
 import type { MediaPort } from "../media/media-port.ts";
 import type { Connections } from "./connections.ts";
+import type { Forwards } from "./forwards.ts";
+import { signRefreshed } from "./refreshed-token.ts";
+import type { RpcWaiters } from "./rpc-waiters.ts";
 import type { RoomRunner } from "./runner.ts";
 
 type EffectOf<T extends Effect["type"]> = Extract<Effect, { type: T }>;
@@ -17,6 +18,8 @@ type EffectOf<T extends Effect["type"]> = Extract<Effect, { type: T }>;
 /** Who wants to hear of the life of rooms: stores, webhooks, figures. */
 export interface RoomObserver {
   onParticipant?(room: string, event: EffectOf<"participantEvent">): void;
+  /** An agent is wanted, or not wanted any more. */
+  onDispatch?(room: string, event: EffectOf<"dispatchCreated" | "dispatchDeleted">): void;
   onRoomUpdated?(event: EffectOf<"roomUpdated">): void;
   onRoomClosed?(event: EffectOf<"roomClosed">): void;
 }
@@ -28,6 +31,9 @@ export interface EffectDeps {
   /** Signs refreshed tokens. */
   readonly signer: KeyPair;
   readonly observers: readonly RoomObserver[];
+  /** Who waits for the outcome of a call to a participant. */
+  readonly rpcs: RpcWaiters;
+  readonly forwards: Forwards;
   readonly log: Log;
   readonly nowMs: () => number;
   readonly forget: (runner: RoomRunner) => void;
@@ -77,6 +83,22 @@ export class EffectPerformer {
         for (const observer of observers) observer.onParticipant?.(runner.name, effect);
         break;
       }
+      case "forwarded":
+        this.#deps.forwards.tell(runner, effect.destination, effect.forwarded);
+        break;
+      case "forwardWanted":
+        this.#deps.forwards.want(runner, effect);
+        break;
+      case "forwardEnded":
+        this.#deps.forwards.end(runner, effect.source);
+        break;
+      case "rpcDone":
+        this.#deps.rpcs.settle(effect.id, effect.outcome);
+        break;
+      case "dispatchCreated":
+      case "dispatchDeleted":
+        for (const observer of observers) observer.onDispatch?.(runner.name, effect);
+        break;
       case "roomUpdated":
         for (const observer of observers) observer.onRoomUpdated?.(effect);
         break;
@@ -92,24 +114,7 @@ export class EffectPerformer {
     const { connections, signer, nowMs } = this.#deps;
     const connection = connections.get(effect.connection);
     if (!connection) return;
-    const { claims } = effect;
-    const { grants, video, tokenExpiresAtMs } = connection.request;
-    const token = await refreshToken(
-      signer,
-      {
-        identity: claims.identity,
-        name: claims.name,
-        kind: kindToClaim(claims.kind),
-        kindDetails: claims.kindDetails.length > 0 ? claims.kindDetails.map(kindDetailToClaim) : undefined,
-        metadata: claims.metadata,
-        attributes: claims.attributes,
-        video: { ...videoGrantOf(video, claims.grants), room: runner.name },
-        roomConfig: grants.roomConfig,
-        roomPreset: grants.roomPreset,
-      },
-      tokenExpiresAtMs,
-      nowMs(),
-    );
+    const token = await signRefreshed(signer, connection.request, effect.claims, runner.name, nowMs());
     connections
       .get(effect.connection)
       ?.socket.send(new SignalResponse({ message: { case: "refreshToken", value: token } }));
