@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ChatMessage, DataPacket, DataPacket_Kind, Transcription, UserPacket } from "@livekit/protocol";
+import { ChatMessage, DataPacket, DataPacket_Kind, RpcAck, Transcription, UserPacket } from "@livekit/protocol";
 import fc from "fast-check";
 import type { MemberSpec, PeerId } from "../engine/protocol.ts";
 import { DataRelay } from "./relay.ts";
@@ -20,15 +20,19 @@ const member = (identity: string, dataPeer: PeerId, more: Partial<MemberSpec> = 
 function room(open: ReadonlySet<PeerId> = new Set([1, 2, 3])) {
   const got: { peer: PeerId; label: string; packet: DataPacket }[] = [];
   const opened = new Set(open);
-  const relay = new DataRelay((peer, label, bytes) => {
-    if (!opened.has(peer)) return "closed";
-    got.push({ peer, label, packet: DataPacket.fromBinary(bytes) });
-    return "queued";
-  });
+  const replies: { participant: string; packet: DataPacket }[] = [];
+  const relay = new DataRelay(
+    (peer, label, bytes) => {
+      if (!opened.has(peer)) return "closed";
+      got.push({ peer, label, packet: DataPacket.fromBinary(bytes) });
+      return "queued";
+    },
+    (participant, bytes) => replies.push({ participant, packet: DataPacket.fromBinary(bytes) }),
+  );
   relay.setMember("R", "PA_a", member("alice", 1));
   relay.setMember("R", "PA_b", member("bob", 2));
   relay.setMember("R", "PA_c", member("carol", 3));
-  return { relay, got, opened };
+  return { relay, got, opened, replies };
 }
 
 const user = (text: string, more: Partial<DataPacket> = {}, inside: Partial<UserPacket> = {}): Uint8Array =>
@@ -151,4 +155,31 @@ test("bytes that are no packet harm nobody", () => {
     ),
     { numRuns: 500 },
   );
+});
+
+test("answers to a call of the server are the server's, and nobody else's", () => {
+  const { relay, got, replies } = room();
+  const ack = (requestId: string) =>
+    new DataPacket({
+      destinationIdentities: ["bob"],
+      value: { case: "rpcAck", value: new RpcAck({ requestId }) },
+    }).toBinary();
+  relay.awaitRpc("RPC_1", true);
+  relay.handleMessage("R", "PA_a", "_reliable", ack("RPC_1"));
+  relay.handleMessage("R", "PA_a", "_reliable", ack("RPC_2"));
+  assert.deepEqual(
+    replies.map(({ participant, packet }) => [participant, packet.value.case]),
+    [["PA_a", "rpcAck"]],
+  );
+  assert.deepEqual(
+    got.map(({ peer }) => peer),
+    [2],
+  );
+  relay.awaitRpc("RPC_1", false);
+  relay.handleMessage("R", "PA_a", "_reliable", ack("RPC_1"));
+  assert.equal(replies.length, 1);
+  relay.setMember("R", "PA_a", member("alice", 1, { canPublishData: false }));
+  relay.awaitRpc("RPC_3", true);
+  relay.handleMessage("R", "PA_a", "_reliable", ack("RPC_3"));
+  assert.equal(replies.length, 1);
 });

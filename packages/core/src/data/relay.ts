@@ -18,6 +18,12 @@ const PENDING_LIMIT_BYTES = 100_000;
 /** Puts one message on a data channel of a peer; "closed" when the peer has no open channel of that label. */
 export type ChannelSend = (peer: PeerId, label: string, bytes: Uint8Array) => SendOutcome;
 
+/** The answer of a participant to a call of the server; the bytes are the receiver's. */
+export type RpcReply = (participant: string, packet: Uint8Array) => void;
+
+/** A message that is relayed, as its recipients get it. */
+export type Relayed = (participant: string, reliable: boolean, packet: Uint8Array) => void;
+
 /** Counters for metrics. */
 export interface RelayStats {
   received: number;
@@ -41,10 +47,22 @@ interface Member {
 export class DataRelay {
   readonly stats: RelayStats = { received: 0, refused: 0, delivered: 0, dropped: 0 };
   readonly #rooms = new Map<string, Map<string, Member>>();
+  /** Ids of the server's own calls. */
+  readonly #awaitedRpcs = new Set<string>();
   readonly #send: ChannelSend;
+  readonly #onRpcReply: RpcReply;
+  readonly #onRelayed: Relayed | undefined;
 
-  constructor(send: ChannelSend) {
+  constructor(send: ChannelSend, onRpcReply: RpcReply, onRelayed?: Relayed) {
     this.#send = send;
+    this.#onRpcReply = onRpcReply;
+    this.#onRelayed = onRelayed;
+  }
+
+  /** Whether the answers to this call are the server's; main keeps their number in bounds. */
+  awaitRpc(id: string, awaited: boolean): void {
+    if (awaited) this.#awaitedRpcs.add(id);
+    else this.#awaitedRpcs.delete(id);
   }
 
   setMember(room: string, participant: string, spec: MemberSpec): void {
@@ -95,7 +113,8 @@ export class DataRelay {
       this.stats.refused++;
       return;
     }
-    this.#fanOut(members, from, reliable, packet);
+    if (this.#isAwaited(packet)) this.#onRpcReply(participant, bytes.slice());
+    else this.#fanOut(members, from, reliable, packet);
   }
 
   /** A packet of the server itself for some participants of a room (SIDs), or for all. */
@@ -108,6 +127,11 @@ export class DataRelay {
     }
   }
 
+  #isAwaited({ value }: DataPacket): boolean {
+    const answer = value.case === "rpcAck" || value.case === "rpcResponse";
+    return answer && this.#awaitedRpcs.has(value.value.requestId);
+  }
+
   #isNew(from: Member, packet: DataPacket, reliable: boolean): boolean {
     if (!reliable || packet.sequence === 0) return true;
     if (packet.sequence <= from.lastSequence) return false;
@@ -117,6 +141,7 @@ export class DataRelay {
 
   #fanOut(members: Map<string, Member>, from: Member, reliable: boolean, packet: DataPacket): void {
     const bytes = packet.toBinary();
+    this.#onRelayed?.(from.participant, reliable, bytes);
     const label = reliable ? RELIABLE_LABEL : LOSSY_LABEL;
     const identities = packet.destinationIdentities;
     const sids = packet.value.case === "user" ? packet.value.value.destinationSids : [];

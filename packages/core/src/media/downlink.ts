@@ -14,10 +14,13 @@ import type { ExtensionPlan } from "./extension-plan.ts";
 import { LayerSelection } from "./layer-selection.ts";
 import { LayerWish, NO_LAYER } from "./layer-wish.ts";
 import type { Layer } from "./layer.ts";
-import type { PacketWriter } from "./packet-writer.ts";
-import { workOutChange } from "./payload-change.ts";
+import { fillChange } from "./outgoing-change.ts";
+import { MAX_PADDING } from "./packet-writer.ts";
+import type { PacketWriter, PayloadChange } from "./packet-writer.ts";
+import { NO_DELAY } from "./playout-delay.ts";
+import type { PlayoutDelay } from "./playout-delay.ts";
 import { ReceiverView } from "./receiver-view.ts";
-import { RepeatStream } from "./repeat-stream.ts";
+import { NOT_SENT, Repeater } from "./repeater.ts";
 import { ReportTimes } from "./report-times.ts";
 import { EMPTY, HAS_FRAME, HAS_PICTURE_ID, KEY_START } from "./ring.ts";
 import type { PacketRing } from "./ring.ts";
@@ -75,7 +78,9 @@ export class Downlink {
   readonly #source = new SourceSwitch();
   #plan: ExtensionPlan = NO_TABLES.plan;
   #codecs: CodecTable = NO_TABLES.codecs;
-  readonly #repeats: RepeatStream;
+  readonly #repeater: Repeater;
+  /** Set for video in rooms that limit it, when the extension is negotiated. */
+  playoutDelay: PlayoutDelay | undefined;
 
   readonly track: string;
   /** Set by the first packet ever sent, and by whoever told of it. */
@@ -110,7 +115,7 @@ export class Downlink {
     this.cname = encodeUtf8(spec.cname);
     this.#spec = spec;
     this.continuity = new Continuity(random32 & 0x3fff);
-    this.#repeats = new RepeatStream(this.isVideo, (random32 >>> 16) & 0x3fff);
+    this.#repeater = new Repeater(this.isVideo, (random32 >>> 16) & 0x3fff);
   }
 
   get spec(): SenderSpec {
@@ -186,7 +191,7 @@ export class Downlink {
     if (JSON.stringify(spec) === JSON.stringify(this.#spec)) return;
     this.#spec = spec;
     // A packet that was sent under another payload type or with other extensions is not repeated.
-    this.#repeats.forget();
+    this.#repeater.startOver();
     this.#lastSent = spec.codecs.find((codec) => codec.mime === this.#lastSent?.mime);
     this.#bindCodecs();
   }
@@ -213,7 +218,7 @@ export class Downlink {
     if (serving && (!uplink || !serving.owner || serving.owner !== uplink.owner)) {
       this.pause();
     }
-    this.#repeats.release();
+    this.#repeater.letGo();
     this.#bindCodecs();
     this.retarget();
   }
@@ -276,6 +281,7 @@ export class Downlink {
     if (serving !== undefined && serving !== uplink) this.#forwardPending(serving, NO_LAYER, time, writer);
     const begun = this.isVideo && this.current === NO_LAYER ? this.#beginHeld(uplink, time, writer) : NO_LAYER;
     this.#forwardPending(uplink, begun, time, writer);
+    if (!this.isVideo) return;
     if (this.#selection.stuck && !this.#stuck) this.#marks.keyFrameWanted = true;
     this.#stuck = this.#selection.stuck;
   }
@@ -356,12 +362,18 @@ export class Downlink {
     const outgoing = continuity.map(sequence, ring.timestamp[index]!, time.ticksMs);
     if (outgoing === NO_SEQUENCE) return;
     const timestamp = (ring.timestamp[index]! + continuity.timestampOffset) | 0;
-    const { change } = writer;
-    const selection = this.isVideo ? this.#selection : undefined;
-    const frames = this.#source.last?.frames;
-    const changes = workOutChange(change, ring, index, outgoing, unwanted, continuity, selection, frames);
-    const { decodeTarget } = this.#selection;
-    this.#repeats.note(outgoing, sequence, timestamp, this.current, flags, decodeTarget, change);
+    let change: PayloadChange | undefined;
+    let decodeTarget = 0;
+    if (this.isVideo) {
+      const selection = this.#selection;
+      const highest = outgoing === continuity.sequence;
+      const frames = this.#source.last!.frames;
+      const delay = this.playoutDelay === undefined ? NO_DELAY : this.playoutDelay.take(outgoing, time.ticksMs);
+      writer.change.playoutDelay = delay;
+      change = fillChange(ring, index, unwanted, highest, continuity, selection, frames, writer.change);
+      ({ decodeTarget } = selection);
+    }
+    this.#repeater.note(outgoing, sequence, timestamp, this.current, flags, decodeTarget, change);
     const octets = writer.write(
       this.subscriber,
       this.#plan,
@@ -371,13 +383,12 @@ export class Downlink {
       outgoing,
       timestamp,
       this.ssrc,
-      changes ? change : undefined,
+      change,
     );
-    this.countSent(octets);
+    this.#count(octets);
   }
 
-  /** Counts a packet with so many octets of payload; none if negative. */
-  countSent(octets: number): void {
+  #count(octets: number): void {
     if (octets < 0) return;
     this.packets = (this.packets + 1) | 0;
     this.octets = (this.octets + octets) | 0;
@@ -421,7 +432,7 @@ export class Downlink {
     this.#marks.begun.push(this);
     this.begun = this.restless = true;
     this.#lastSent = codecs.chosen[codec];
-    this.#repeats.serve(uplink, this.#codecs.nack);
+    this.#repeater.serve(uplink, this.#codecs.nack);
     return true;
   }
 
@@ -452,7 +463,7 @@ export class Downlink {
       const { payloadType } = codec;
       const sequence = continuity.nextMadeUp();
       const { timestamp } = continuity;
-      this.countSent(
+      this.#count(
         writer.write(subscriber, this.#plan, frames.ring, part, payloadType, sequence, timestamp, this.ssrc, undefined),
       );
     }
@@ -464,13 +475,35 @@ export class Downlink {
     if (this.target === NO_LAYER) return false;
     // For want of bandwidth it shows a lower layer by now: the former one is not worth any.
     const highest = this.#wish.restrained ? this.current : MAX_SPATIAL;
-    return this.#repeats.resend(this, lost, highest, time, writer);
+    const octets = this.#repeater.resend(this, lost, highest, time, writer);
+    this.#count(octets);
+    return octets !== NOT_SENT;
   }
 
   /** Sends about `bytes` of padding on the stream of retransmissions, to try the link. False if it has none, or has not begun. */
   pad(bytes: number, writer: PacketWriter): boolean {
-    if (!this.begun || !this.stamped || !isReady(this.subscriber.transport) || this.continuity.ended) return false;
-    return this.#repeats.pad(this, this.#codecs, this.#plan, this.#codec, bytes, writer);
+    const payloadType = this.#codec < 0 ? 0 : (this.#codecs.rtxPayloadType[this.#codec] ?? 0);
+    const { subscriber, continuity } = this;
+    if (!this.begun || payloadType === 0 || this.#spec.rtxSsrc === 0 || !this.stamped) return false;
+    if (!isReady(subscriber.transport) || continuity.ended) return false;
+    for (let left = bytes; left > 0; left -= MAX_PADDING) {
+      const rtxSsrc = this.#spec.rtxSsrc | 0;
+      const size = Math.max(Math.min(left, MAX_PADDING), 1);
+      if (
+        !writer.writePadding(
+          subscriber,
+          this.#plan,
+          payloadType,
+          this.#repeater.rtxSequence,
+          continuity.timestamp,
+          rtxSsrc,
+          size,
+        )
+      )
+        break;
+      this.#repeater.rtxSequence = (this.#repeater.rtxSequence + 1) & 0xffff;
+    }
+    return true;
   }
 
   /** Stops for good and gives the state to go on from elsewhere; undefined if nothing was ever sent, or taken before. */
@@ -490,7 +523,7 @@ export class Downlink {
       keyIdx: continuity.keyIdx,
       frame: continuity.frame,
       widePictureId: continuity.widePictureId,
-      rtxSequence: this.#repeats.sequence,
+      rtxSequence: this.#repeater.rtxSequence,
       packets: this.packets >>> 0,
       octets: this.octets >>> 0,
     };
@@ -500,7 +533,7 @@ export class Downlink {
   seed(state: ContinuityState | undefined, time: BatchTime): SeedResult {
     const result = this.continuity.seed(state, this.ssrc, state ? time.ticksAt(state.atMs) : 0);
     if (result === "applied" && state) {
-      this.#repeats.sequence = state.rtxSequence;
+      this.#repeater.rtxSequence = state.rtxSequence;
       this.packets = state.packets | 0;
       this.octets = state.octets | 0;
     }

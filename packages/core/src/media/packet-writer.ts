@@ -8,8 +8,7 @@ import type { PacketSink } from "../paths.ts";
 import { SLOT_BYTES } from "../slab.ts";
 import type { Slab } from "../slab.ts";
 import type { ExtensionPlan } from "./extension-plan.ts";
-import { NOT_RTX, noChange } from "./payload-change.ts";
-import type { PayloadChange } from "./payload-change.ts";
+import { NO_DELAY } from "./playout-delay.ts";
 import { copyVp8 } from "./rewrite-vp8.ts";
 import { HAS_PICTURE_ID, MARKER, NARROW_PICTURE_ID } from "./ring.ts";
 import type { PacketRing } from "./ring.ts";
@@ -19,10 +18,46 @@ import type { BatchTime } from "./transport.ts";
 
 /** What a packet may grow by behind its header: RTX number, a longer picture id, an authentication tag of 16 bytes. */
 const GROWTH_BYTES = 2 + 1 + 16;
+/** `original` when the packet is not a retransmission. */
+export const NOT_RTX = -1;
 /** Its length stands in one byte. */
 export const MAX_PADDING = 255;
 /** The padding bit of an RTP header. */
 const PADDED = 0x20;
+
+/** What of a packet is to change; a reusable value. */
+export interface PayloadChange {
+  /** Number of the packet that is repeated, put in front of the payload (RFC 4588), or `NOT_RTX`. */
+  original: number;
+  /** Only the number goes out, without payload. */
+  blank: boolean;
+  widePictureId: boolean;
+  pictureIdOffset: number;
+  tl0Offset: number;
+  keyIdxOffset: number;
+  /** The marker is set: what follows in the picture is left out. */
+  endsPicture: boolean;
+  /** For the dependency descriptor: what is added to the frame number, and the active decode targets or `NO_MASK`. */
+  frameOffset: number;
+  mask: number;
+  /** Of the playout-delay extension (`PlayoutDelay.take`), or `NO_DELAY`. */
+  playoutDelay: number;
+}
+
+function noChange(): PayloadChange {
+  return {
+    original: NOT_RTX,
+    blank: false,
+    widePictureId: false,
+    pictureIdOffset: 0,
+    tl0Offset: 0,
+    keyIdxOffset: 0,
+    endsPicture: false,
+    frameOffset: 0,
+    mask: NO_MASK,
+    playoutDelay: NO_DELAY,
+  };
+}
 
 export class PacketWriter {
   /** For the callers of `write`, who fill it in: one for all streams stays in the processor's cache. */
@@ -55,18 +90,22 @@ export class PacketWriter {
     change: PayloadChange | undefined,
   ): number {
     const at = this.#sink.reserve();
-    const extended = plan.applies(ring, index);
     let marker = (ring.flags[index]! & MARKER) !== 0;
     let frameOffset = 0;
     let mask = NO_MASK;
+    let playoutDelay = NO_DELAY;
     if (change !== undefined) {
-      ({ frameOffset, mask } = change);
+      ({ frameOffset, mask, playoutDelay } = change);
       marker = !change.blank && (marker || change.endsPicture);
     }
+    const extended = plan.applies(ring, index, playoutDelay);
     writeRtpHeader(this.#view, at, extended, marker, payloadType, sequence, timestamp, ssrc);
     let end = at + RTP_HEADER_BYTES;
-    const { absSendTime } = this.#time;
-    if (extended) end = plan.write(this.#u8, end, ring, index, absSendTime, to.transportSequence, frameOffset, mask);
+    if (extended) {
+      const { absSendTime } = this.#time;
+      const { transportSequence } = to;
+      end = plan.write(this.#u8, end, ring, index, absSendTime, transportSequence, frameOffset, mask, playoutDelay);
+    }
     this.#from = ring.payloadAt[index]!;
     this.#length = ring.payloadLength[index]!;
     if (end - at + this.#length + GROWTH_BYTES > SLOT_BYTES) return -1;

@@ -77,6 +77,27 @@ export function unwish(room: RoomState, track: PublishedTrack, subscriber: Parti
   if (track.demand.wishes.delete(subscriber)) follow(room, track);
 }
 
+/** What the subscribers of another room want, by codec, which shows the track too; nothing when it does not any more. */
+export function takeForeignWishes(
+  room: RoomState,
+  track: PublishedTrack,
+  from: string,
+  levels: readonly number[],
+): void {
+  const { wishes } = track.demand;
+  let changed = false;
+  for (const codecIndex of track.info.codecs.keys()) {
+    // A blank keeps it apart from the participants of this room.
+    const key = `${from} ${codecIndex}`;
+    const level = levels[codecIndex] ?? UNSPOKEN;
+    if (wishes.get(key)?.level === level) continue;
+    if (level > OFF) wishes.set(key, { codecIndex, level });
+    else if (!wishes.delete(key)) continue;
+    changed = true;
+  }
+  if (changed) follow(room, track);
+}
+
 /** The timer: what is still unwanted is to stop. */
 export function settleDynacast(room: RoomState, sid: TrackSid): void {
   const track = room.tracks.get(sid);
@@ -130,6 +151,10 @@ function tell(room: RoomState, track: PublishedTrack, levels: readonly number[])
   room.timers.clear("dynacast", track.info.sid);
   if (!publisher || track.info.muted) return;
   track.demand.told = levels;
+  if (publisher.forwardedFrom) {
+    room.emit({ type: "forwardWanted", source: publisher.forwardedFrom, track: track.info.sid, levels });
+    return;
+  }
   if (isVideo(track)) {
     room.send(publisher, { case: "subscribedQualityUpdate", value: qualityUpdate(track, levels) });
   } else if (levels.length > 1) {

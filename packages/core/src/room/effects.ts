@@ -3,10 +3,20 @@
  * input and performs it in order. Invariant: effects name an instance (participant SID and signal connection), so that
  * a late one misses the successor of the same identity.
  */
-import type { DisconnectReason, ParticipantInfo, Room as RoomInfo, SignalResponse, TrackInfo } from "@livekit/protocol";
+import type {
+  AgentDispatch,
+  DisconnectReason,
+  ParticipantInfo,
+  Room as RoomInfo,
+  SignalResponse,
+  TrackInfo,
+} from "@livekit/protocol";
 import type { MediaCommand } from "../engine/protocol.ts";
+import type { Forwarded } from "./forwards.ts";
 import type { Claims } from "./options.ts";
-import type { ParticipantSid } from "./sid.ts";
+import type { ForwardSource } from "./participant.ts";
+import type { RpcOutcome } from "./rpc.ts";
+import type { ParticipantSid, TrackSid } from "./sid.ts";
 
 /** One signal connection (WebSocket) as the server numbers them; never used twice in a process. */
 export type SignalId = number;
@@ -29,6 +39,8 @@ export type ParticipantEventKind =
   | "left";
 
 export type Effect =
+  /** The first effect of a room. */
+  | { readonly type: "roomCreated"; readonly room: RoomInfo }
   /**
    * Send on that signal connection. The same `message` object goes to many recipients in a broadcast:
    * encode it once and remember the bytes by object identity.
@@ -64,6 +76,23 @@ export type Effect =
       readonly detail: string;
       readonly atMs: number;
     }
+  /** A participant that another room shows has changed, or left. */
+  | { readonly type: "forwarded"; readonly destination: string; readonly forwarded: Forwarded }
+  /** What the subscribers here want of a track of it: a level for each codec. */
+  | {
+      readonly type: "forwardWanted";
+      readonly source: ForwardSource;
+      readonly track: TrackSid;
+      readonly levels: readonly number[];
+    }
+  /** This room does not show a participant of another room any more. */
+  | { readonly type: "forwardEnded"; readonly source: ForwardSource }
+  /** A call of the server to a participant has ended. */
+  | { readonly type: "rpcDone"; readonly id: string; readonly outcome: RpcOutcome }
+  /** An agent is called into the room (AgentDispatchService, or the configuration of a new room). */
+  | { readonly type: "dispatchCreated"; readonly dispatch: AgentDispatch }
+  /** It is not wanted any more: its jobs end. */
+  | { readonly type: "dispatchDeleted"; readonly dispatch: AgentDispatch }
   /** Counters, metadata or the recording flag changed: store it. */
   | { readonly type: "roomUpdated"; readonly room: RoomInfo }
   /** The last effect of a room: forget it. */

@@ -22,7 +22,8 @@ import {
   type TrackInfo,
 } from "@livekit/protocol";
 import type { Random } from "../crypto.ts";
-import type { MediaCommand, PeerId, SenderSpec } from "../engine/protocol.ts";
+import type { MediaCommand, MemberSpec, PeerId, ReceiverSpec, SenderSpec } from "../engine/protocol.ts";
+import { Refusal, type Action } from "./admin/action.ts";
 import type { Effect } from "./effects.ts";
 import {
   DEFAULT_MEDIA_POLICY,
@@ -98,6 +99,9 @@ export class World {
   nextConnection = 1;
   /** Last complete lists per peer, as a worker would hold them. */
   readonly senders = new Map<PeerId, readonly SenderSpec[]>();
+  readonly receivers = new Map<PeerId, readonly ReceiverSpec[]>();
+  /** What the worker knows of the members, by participant sid. */
+  readonly members = new Map<string, MemberSpec>();
   readonly openPeers = new Map<PeerId, Extract<MediaCommand, { type: "openPeer" }>>();
   /** Sees each message before its client does. */
   onSend: ((client: Client, message: SignalResponse) => void) | undefined;
@@ -166,6 +170,13 @@ export class World {
     return client;
   }
 
+  /** An action of the API, with everything that follows; a refusal is its text. */
+  act<Answer>(action: Action<Answer>): Answer | string {
+    const answer = this.room.act(action, this.nowMs);
+    this.perform();
+    return answer instanceof Refusal ? `${answer.code}: ${answer.message}` : answer;
+  }
+
   /** Lets time pass, with every timer on the way. */
   advance(ms: number): void {
     const end = this.nowMs + ms;
@@ -209,10 +220,14 @@ export class World {
     } else if (effect.type === "media") {
       const { command } = effect;
       if (command.type === "setSenders") this.senders.set(command.peer, command.senders);
+      if (command.type === "setReceivers") this.receivers.set(command.peer, command.receivers);
+      if (command.type === "setMember") this.members.set(command.participant, command.member);
+      if (command.type === "removeMember") this.members.delete(command.participant);
       if (command.type === "openPeer") this.openPeers.set(command.peer, command);
       if (command.type === "closePeer") {
         this.openPeers.delete(command.peer);
         this.senders.delete(command.peer);
+        this.receivers.delete(command.peer);
       }
     }
   }
@@ -363,6 +378,11 @@ export class Client {
   /** Track sids that the worker sends to this client. */
   receives(): string[] {
     return this.peers.flatMap((peer) => this.world.senders.get(peer) ?? []).map((sender) => sender.track);
+  }
+
+  /** Track sids whose packets the worker takes from this client. */
+  sends(): string[] {
+    return this.peers.flatMap((peer) => this.world.receivers.get(peer) ?? []).map((receiver) => receiver.track);
   }
 
   all<C extends ResponseCase>(kind: C): ResponseValue<C>[] {

@@ -9,6 +9,7 @@ import { closeLinks } from "./links.ts";
 import { removeMember } from "./members.ts";
 import type { Participant } from "./participant.ts";
 import { unpublishAll } from "./publish.ts";
+import { failRpcsOf } from "./rpc.ts";
 import { forgetSpeaker } from "./speakers.ts";
 import type { RoomState } from "./state.ts";
 import { dropSubscriptions } from "./subscriptions.ts";
@@ -49,6 +50,7 @@ export function removeParticipant(
   if (farewell !== "silent") room.deliver(participant, leaveMessage(participant.features, reason, farewell));
   room.endSignal(participant);
 
+  failRpcsOf(room, participant);
   unpublishAll(room, participant);
   forgetSpeaker(room, participant);
   dropSubscriptions(room, participant);
@@ -58,6 +60,7 @@ export function removeParticipant(
   participant.disconnect(reason);
   announce(room, participant, { replaced });
   room.event("left", participant, detail);
+  if (participant.forwardedFrom) room.emit({ type: "forwardEnded", source: participant.forwardedFrom });
   if (wasRecording) sendRoomUpdate(room);
   else roomChanged(room);
   armEmptyTimer(room);

@@ -18,6 +18,7 @@ import { setMember } from "./members.ts";
 import type { Participant } from "./participant.ts";
 import type { PeerLink } from "./peer-link.ts";
 import { publishStarted } from "./publish.ts";
+import { handleRpcReply } from "./rpc.ts";
 import { handleStats } from "./quality.ts";
 import type { TrackSid } from "./sid.ts";
 import { dropSignal } from "./signal.ts";
@@ -47,6 +48,8 @@ export function handleMediaEvent(room: RoomState, event: MediaEvent): void {
       if (participant) participant.lastDataSequence = Math.max(participant.lastDataSequence, event.sequence);
       return;
     }
+    case "rpcReply":
+      return handleRpcReply(room, event.participant, event.packet);
     case "streamState": {
       const peer = room.peers.get(event.peer);
       if (peer) tellStreamState(room, peer.participant, event.track, event.paused);

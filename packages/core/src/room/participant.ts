@@ -21,6 +21,7 @@ import type { Claims, ConnectionOptions, Grants } from "./options.ts";
 import type { PeerLink, PublisherLink, SubscriberLink } from "./peer-link.ts";
 import { newQuality } from "./quality.ts";
 import type { ParticipantSid, TrackSid } from "./sid.ts";
+import type { TrackPermissions } from "./permissions.ts";
 import type { PendingTrack, PublishedTrack } from "./track.ts";
 import { newWay } from "./way.ts";
 
@@ -32,8 +33,17 @@ export interface Subscription {
   settings: UpdateTrackSettings | undefined;
   /** The client was told that it has no codec for the track. */
   refused: boolean;
+  /** The client was told that the publisher does not allow it. */
+  denied: boolean;
   /** The settings that the worker has for it; undefined while the track is not sent. */
   inForce: DownlinkSettings | undefined;
+}
+
+/** A participant of another room. */
+export interface ForwardSource {
+  /** Name of the room. */
+  readonly room: string;
+  readonly participant: ParticipantSid;
 }
 
 /** Everything that is fixed at the join. */
@@ -42,7 +52,8 @@ export interface ParticipantOptions {
   readonly claims: Claims;
   readonly client: ClientInfo;
   readonly options: ConnectionOptions;
-  readonly connection: SignalId;
+  /** Undefined for one that has no client here. */
+  readonly connection: SignalId | undefined;
   readonly region: string;
   /** Codecs that it may publish and receive. */
   readonly codecs: EnabledCodecs;
@@ -61,6 +72,8 @@ export class Participant {
   /** By which transports its media comes. */
   readonly way = newWay();
   readonly joinedAtMs: number;
+  /** Whether the first connection is the one that we offer (livekit.md 1.5); decided at the join, whatever rights come later. */
+  readonly subscriberPrimary: boolean;
 
   /** The live signal connection; undefined between its loss and the resume. */
   connection: SignalId | undefined;
@@ -79,6 +92,8 @@ export class Participant {
   /** Bound to an m-line, to be published at their first packet. */
   readonly awaitingPacket = new Map<TrackSid, PublishedMedia>();
   readonly tracks = new Map<TrackSid, PublishedTrack>();
+  /** Who may receive its tracks, by its own word. */
+  trackPermissions: TrackPermissions;
   /** Facts of its tracks that the worker was told, as JSON. */
   readonly toldTracks = new Map<TrackSid, string>();
   readonly subscriptions = new Map<TrackSid, Subscription>();
@@ -103,6 +118,12 @@ export class Participant {
   lastBroadcast = 0;
   lastBroadcastMs = 0;
   lastToldSelf = 0;
+  /** Tracks that the API muted or unmuted while the client was away. */
+  readonly missedMutes = new Map<TrackSid, boolean>();
+  /** Set for one that stands for a participant of another room (ForwardParticipant). */
+  forwardedFrom: ForwardSource | undefined;
+  /** Rooms into which it is forwarded. */
+  readonly forwardedTo = new Set<string>();
   /** The instance of the identity that it replaced, until a broadcast has shown everybody the new one. */
   predecessor: Participant | undefined;
 
@@ -126,6 +147,7 @@ export class Participant {
     this.lastHeardMs = options.joinedAtMs;
     this.connection = options.connection;
     this.#claims = options.claims;
+    this.subscriberPrimary = !this.singlePeer && this.features.subscriberPrimary && options.claims.grants.canSubscribe;
     this.#nextRevision = options.nextRevision;
   }
 
@@ -145,8 +167,9 @@ export class Participant {
     return this.#claims.grants.hidden;
   }
 
+  /** Does not keep the room open, and does not count as one of the people in it. */
   get dependent(): boolean {
-    return isDependent(this.#claims);
+    return this.forwardedFrom !== undefined || isDependent(this.#claims);
   }
 
   get recorder(): boolean {
@@ -172,11 +195,6 @@ export class Participant {
   /** One peer connection for both directions, offered by the client. */
   get singlePeer(): boolean {
     return this.options.peerConnections === "single";
-  }
-
-  /** Whether the first connection is the one that we offer (livekit.md 1.5). */
-  get subscriberPrimary(): boolean {
-    return !this.singlePeer && this.features.subscriberPrimary && this.grants.canSubscribe;
   }
 
   /** The connection that makes the participant ACTIVE and carries data down to it. */
@@ -214,9 +232,9 @@ export class Participant {
     this.touch();
   }
 
-  setPublisher(): void {
-    if (this.#isPublisher) return;
-    this.#isPublisher = true;
+  setPublisher(publisher: boolean): void {
+    if (this.#isPublisher === publisher) return;
+    this.#isPublisher = publisher;
     this.touch();
   }
 

@@ -149,7 +149,7 @@ function publishBound(room: RoomState, participant: Participant, media: Publishe
   room.tracks.set(info.sid, track);
   tellTrack(room, participant, info.sid);
   if (info.muted) room.media({ type: "muteTrack", track: info.sid, muted: true });
-  participant.setPublisher();
+  participant.setPublisher(true);
   participant.touch();
   announce(room, participant);
   room.event("trackPublished", participant, "", info);

@@ -2,7 +2,7 @@
  * Back after the signal connection broke (livekit.md 1.11): the session, its peers and its tracks are as they were; only
  * the signal connection is a new one. Invariant: ReconnectResponse first, then everything that the client may have missed.
  */
-import { ReconnectResponse, RoomUpdate } from "@livekit/protocol";
+import { MuteTrackRequest, ReconnectResponse, RoomUpdate } from "@livekit/protocol";
 import { repeatDynacast } from "./dynacast.ts";
 import { wayResumed } from "./fallback.ts";
 import { clientConfiguration } from "./join-response.ts";
@@ -12,6 +12,7 @@ import type { Participant } from "./participant.ts";
 import { dropSignal } from "./signal.ts";
 import { tellSpeakers } from "./speakers.ts";
 import type { RoomState } from "./state.ts";
+import { reconsiderAll } from "./subscriptions.ts";
 import { refreshToken } from "./token.ts";
 import { sendMissedDepartures, sendSnapshot } from "./updates.ts";
 import { usableIceServers } from "./way.ts";
@@ -32,11 +33,17 @@ export function resume(room: RoomState, participant: Participant, input: JoinInp
   if (participant.features.reconnectResponse) {
     room.send(participant, { case: "reconnect", value: reconnectResponse(room, participant) });
   }
+  // Before the snapshot shows the client its own track muted: it would contradict.
+  for (const [sid, muted] of participant.missedMutes) {
+    room.send(participant, { case: "mute", value: new MuteTrackRequest({ sid, muted }) });
+  }
+  participant.missedMutes.clear();
   if (participant.features.disconnectedUpdates) sendMissedDepartures(room, participant, missedSinceMs);
   sendSnapshot(room, participant);
   room.send(participant, { case: "roomUpdate", value: new RoomUpdate({ room: room.info() }) });
   tellSpeakers(room, participant);
   refreshToken(room, participant);
+  reconsiderAll(room, participant);
   room.event("resumed", participant);
   repeatDynacast(room, participant);
   restartIce(room, participant);

@@ -11,6 +11,8 @@ import { DisconnectReason, type ParticipantInfo, type Room as RoomInfo, type Sig
 import type { MediaEvent } from "../engine/protocol.ts";
 import { Answerer } from "../negotiation/answerer.ts";
 import { Offerer } from "../negotiation/offerer.ts";
+import { noRoom, type Action, type Refusal } from "./admin/action.ts";
+import { dispatchConfigured } from "./admin/dispatch.ts";
 import { settleDynacast } from "./dynacast.ts";
 import { armEmptyTimer } from "./empty.ts";
 import type { Effect, SignalId } from "./effects.ts";
@@ -30,11 +32,13 @@ import { handleOffer } from "./requests/offer.ts";
 import { handlePing, handlePingReq } from "./requests/ping.ts";
 import { handleSimulate } from "./requests/simulate.ts";
 import { handleSubscription } from "./requests/subscription.ts";
+import { handleSubscriptionPermission } from "./requests/subscription-permission.ts";
 import { handleSyncState } from "./requests/sync-state.ts";
 import { applyGatheredSettings, handleTrackSetting } from "./requests/track-setting.ts";
 import { handleTrickle } from "./requests/trickle.ts";
 import { handleUpdateAudioTrack, handleUpdateVideoTrack } from "./requests/update-local-track.ts";
 import { handleUpdateMetadata } from "./requests/update-metadata.ts";
+import { rpcTimedOut } from "./rpc.ts";
 import type { ParticipantSid } from "./sid.ts";
 import { handleSignalClosed } from "./signal.ts";
 import { endSimulatedSpeaker } from "./speakers.ts";
@@ -61,6 +65,8 @@ export class Room {
     this.#state = new RoomState(options);
     this.#negotiation = negotiation;
     armEmptyTimer(this.#state);
+    this.#state.emit({ type: "roomCreated", room: this.#state.info() });
+    dispatchConfigured(this.#state);
   }
 
   get closed(): boolean {
@@ -75,6 +81,12 @@ export class Room {
   /** Everybody, hidden ones too, as the API lists them. */
   participants(): ParticipantInfo[] {
     return [...this.#state.participants.values()].map((participant) => participant.info());
+  }
+
+  /** An action of the API (`admin/`), with its answer. */
+  act<Answer>(action: Action<Answer>, nowMs: number): Answer | Refusal {
+    this.#state.nowMs = nowMs;
+    return this.#state.closed ? noRoom() : action(this.#state);
   }
 
   /** Who a participant is, for a token; undefined when it is not here (any more). */
@@ -157,6 +169,8 @@ function dispatch(room: RoomState, from: Participant, { message }: SignalRequest
       return handleMute(room, from, message.value);
     case "subscription":
       return handleSubscription(room, from, message.value);
+    case "subscriptionPermission":
+      return handleSubscriptionPermission(room, from, message.value);
     case "trackSetting":
       return handleTrackSetting(room, from, message.value);
     case "leave":
@@ -188,6 +202,7 @@ function fire(room: RoomState, { kind, subject }: DueTimer): void {
   if (kind === "batchedUpdates") return flushBatchedUpdates(room);
   if (kind === "roomUpdate") return sendRoomUpdate(room);
   if (kind === "emptyRoom") return closeRoom(room, DisconnectReason.ROOM_CLOSED);
+  if (kind === "rpcAck" || kind === "rpcResponse") return rpcTimedOut(room, subject, kind);
   if (kind === "dynacast") return settleDynacast(room, subject);
   const blank = subject.indexOf(" ");
   const participant = room.participants.get(blank < 0 ? subject : subject.slice(0, blank));

@@ -3,6 +3,8 @@
  * over it. Invariant: within one input time stands still (`nowMs`), and what is emitted keeps its order.
  */
 import {
+  type AgentDispatch,
+  type ParticipantInfo,
   Room as RoomInfo,
   ServerInfo,
   ServerInfo_Edition,
@@ -13,7 +15,7 @@ import {
 import type { MediaCommand, PeerId, SpeakerLevel } from "../engine/protocol.ts";
 import { protoCodec } from "./client.ts";
 import type { Effect, ParticipantEventKind } from "./effects.ts";
-import type { RoomOptions } from "./options.ts";
+import type { RoomOptions, ServerFacts } from "./options.ts";
 import type { Participant } from "./participant.ts";
 import type { PeerLink } from "./peer-link.ts";
 import { randomText, type ParticipantSid, type TrackSid } from "./sid.ts";
@@ -29,6 +31,13 @@ export interface QueuedUpdate {
   readonly participant: Participant;
   /** Left because the same identity came back. */
   readonly replaced: boolean;
+  /** It is here, but others are not to see it any more: what they are told instead. */
+  readonly farewell?: ParticipantInfo;
+}
+
+/** A call that the server made to a participant. */
+export interface PendingRpc {
+  readonly participant: ParticipantSid;
 }
 
 const PROTOCOL_VERSION = 17;
@@ -60,10 +69,20 @@ export class RoomState {
   /** Who left lately: clients that resume may have missed it. */
   readonly departures: QueuedUpdate[] = [];
 
+  /** By id. */
+  readonly dispatches = new Map<string, AgentDispatch>();
+  /** Of the messages that the API sent lately. */
+  readonly nonces = new Set<string>();
+  /** Calls of the server that a participant has not answered yet, by id. */
+  readonly rpcs = new Map<string, PendingRpc>();
+
   nowMs = 0;
   closed = false;
   metadata: string;
   maxParticipants: number;
+  /** Seconds that the room may stand empty before anybody came, and after the last one left. */
+  emptyTimeoutS: number;
+  departureTimeoutS: number;
   /** Somebody other than an agent or a recorder was here. */
   everJoined = false;
 
@@ -71,8 +90,6 @@ export class RoomState {
   #revision = 0;
   #lastVersionUs = 0n;
   readonly #turnPassword: string;
-  readonly #emptyTimeoutS: number;
-  readonly #departureTimeoutS: number;
 
   constructor(options: RoomOptions) {
     const { config, server, random } = options;
@@ -80,18 +97,11 @@ export class RoomState {
     this.nowMs = options.createdAtMs;
     this.metadata = config.metadata;
     this.maxParticipants = config.maxParticipants;
-    this.#emptyTimeoutS = config.emptyTimeout || DEFAULT_EMPTY_TIMEOUT_S;
-    this.#departureTimeoutS = config.departureTimeout || DEFAULT_DEPARTURE_TIMEOUT_S;
+    this.emptyTimeoutS = config.emptyTimeout || DEFAULT_EMPTY_TIMEOUT_S;
+    this.departureTimeoutS = config.departureTimeout || DEFAULT_DEPARTURE_TIMEOUT_S;
     this.sifTrailer = random.bytes(TRAILER_BYTES);
     this.#turnPassword = randomText(random, 43);
-    this.serverInfo = new ServerInfo({
-      edition: ServerInfo_Edition.Standard,
-      version: server.version,
-      protocol: PROTOCOL_VERSION,
-      region: server.region,
-      nodeId: server.nodeId,
-      agentProtocol: AGENT_PROTOCOL_VERSION,
-    });
+    this.serverInfo = serverInfo(server);
   }
 
   readonly nextRevision = (): number => ++this.#revision;
@@ -102,7 +112,7 @@ export class RoomState {
 
   /** Milliseconds that the room may stand empty before it closes. */
   get emptyAfterMs(): number {
-    return 1000 * (this.everJoined ? this.#departureTimeoutS : this.#emptyTimeoutS);
+    return 1000 * (this.everJoined ? this.departureTimeoutS : this.emptyTimeoutS);
   }
 
   emit(effect: Effect): void {
@@ -164,8 +174,8 @@ export class RoomState {
     return new RoomInfo({
       sid,
       name,
-      emptyTimeout: this.#emptyTimeoutS,
-      departureTimeout: this.#departureTimeoutS,
+      emptyTimeout: this.emptyTimeoutS,
+      departureTimeout: this.departureTimeoutS,
       maxParticipants: this.maxParticipants,
       creationTime: BigInt(Math.floor(createdAtMs / 1000)),
       creationTimeMs: BigInt(Math.floor(createdAtMs)),
@@ -178,4 +188,20 @@ export class RoomState {
       version: this.nextVersion(),
     });
   }
+}
+
+/** What this server tells clients and agent workers of itself. */
+export function serverInfo({
+  version,
+  nodeId,
+  region,
+}: Pick<ServerFacts, "version" | "nodeId" | "region">): ServerInfo {
+  return new ServerInfo({
+    edition: ServerInfo_Edition.Standard,
+    version,
+    protocol: PROTOCOL_VERSION,
+    region,
+    nodeId,
+    agentProtocol: AGENT_PROTOCOL_VERSION,
+  });
 }

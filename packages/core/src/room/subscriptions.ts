@@ -3,11 +3,12 @@
  * exist yet, and comes true when track and permission are there. Invariants: a track is forwarded only to participants
  * that may subscribe, never to its publisher; wishes are bounded.
  */
-import { SubscriptionError } from "@livekit/protocol";
+import { SubscriptionError, SubscriptionPermissionUpdate } from "@livekit/protocol";
 import { sendSubscriptionError, unbindSender } from "./downlinks.ts";
 import { stopDynacast, unwish } from "./dynacast.ts";
 import { scheduleNegotiation } from "./negotiate.ts";
 import type { Participant, Subscription } from "./participant.ts";
+import { mayReceive, publisherAllows } from "./permissions.ts";
 import type { TrackSid } from "./sid.ts";
 import { dropSpeaker, tellSpeakers } from "./speakers.ts";
 import type { RoomState } from "./state.ts";
@@ -63,6 +64,23 @@ export function offerTrack(room: RoomState, track: PublishedTrack): void {
   }
 }
 
+/** A right has changed: the wish for the track comes true, or the track stops and the wish stays. */
+function reconsider(room: RoomState, participant: Participant, track: PublishedTrack): void {
+  if (!participant.subscriptions.get(track.info.sid)?.desired) return;
+  activate(room, participant, track);
+  if (!mayReceive(room, participant, track)) deactivate(room, participant, track);
+}
+
+/** What a publisher allows, or whether it is seen, has changed. */
+export function reconsiderEverybody(room: RoomState, track: PublishedTrack): void {
+  for (const participant of room.participants.values()) reconsider(room, participant, track);
+}
+
+/** What a participant may receive has changed, or it could not be told of a change while it was away. */
+export function reconsiderAll(room: RoomState, participant: Participant): void {
+  for (const track of room.tracks.values()) reconsider(room, participant, track);
+}
+
 /** A track ended: nobody receives it, and nobody keeps a wish for it. */
 export function withdrawTrack(room: RoomState, track: PublishedTrack): void {
   const { sid } = track.info;
@@ -101,7 +119,13 @@ export function subscriptionOf(room: RoomState, participant: Participant, sid: T
     const full = participant.subscriptions.size >= room.tracks.size + MAX_UNKNOWN;
     if (full || sid.length > MAX_SID_LENGTH) return undefined;
   }
-  const subscription: Subscription = { desired: undefined, settings: undefined, refused: false, inForce: undefined };
+  const subscription: Subscription = {
+    desired: undefined,
+    settings: undefined,
+    refused: false,
+    denied: false,
+    inForce: undefined,
+  };
   participant.subscriptions.set(sid, subscription);
   return subscription;
 }
@@ -118,7 +142,8 @@ function autoSubscribe(room: RoomState, participant: Participant, track: Publish
 
 function activate(room: RoomState, participant: Participant, track: PublishedTrack): void {
   const sid = track.info.sid;
-  if (!participant.grants.canSubscribe || participant.activeTracks.has(sid)) return;
+  tellPermission(room, participant, track);
+  if (participant.activeTracks.has(sid) || !mayReceive(room, participant, track)) return;
   participant.activeTracks.add(sid);
   track.subscribers.add(participant.sid);
   tellSpeakers(room, participant);
@@ -132,6 +157,19 @@ function deactivate(room: RoomState, participant: Participant, track: PublishedT
   unbindSender(room, participant, sid);
   tellSpeakers(room, participant);
   scheduleNegotiation(room, participant);
+}
+
+/** The client hears when the publisher does not allow what it wishes for, and when that changes. */
+function tellPermission(room: RoomState, participant: Participant, track: PublishedTrack): void {
+  const { sid } = track.info;
+  const publisher = room.participants.get(track.publisher);
+  const subscription = participant.subscriptions.get(sid);
+  if (!publisher || !subscription || participant.connection === undefined) return;
+  const allowed = publisherAllows(publisher, participant, sid);
+  if (subscription.denied !== allowed) return;
+  subscription.denied = !allowed;
+  const value = new SubscriptionPermissionUpdate({ participantSid: publisher.sid, trackSid: sid, allowed });
+  room.send(participant, { case: "subscriptionPermissionUpdate", value });
 }
 
 /** Waits for a track that does not exist yet. */

@@ -20,6 +20,9 @@ export type TimerKind =
   | "trackSettings"
   /** A wished-for track still does not exist (participant|track). */
   | "trackNotFound"
+  /** A participant does not acknowledge, or not answer, a call of the server (call). */
+  | "rpcAck"
+  | "rpcResponse"
   /** A simulated speaker falls silent (participant). */
   | "simulatedSpeaker"
   /** A publisher is to stop what nobody wants any more (track). */

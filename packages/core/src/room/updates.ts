@@ -13,6 +13,7 @@ import {
   SignalResponse,
   type ParticipantInfo,
 } from "@livekit/protocol";
+import { tellForwards } from "./forwards.ts";
 import type { Participant } from "./participant.ts";
 import type { QueuedUpdate, RoomState } from "./state.ts";
 
@@ -41,7 +42,9 @@ export interface AnnounceOptions {
 
 /** Tells the room that the info of `participant` has changed. */
 export function announce(room: RoomState, participant: Participant, options: AnnounceOptions = {}): void {
-  if (options.self) tellSelf(room, participant);
+  tellForwards(room, participant);
+  // A hidden one hears of itself by no broadcast.
+  if (options.self || participant.hidden) tellSelf(room, participant);
   if (participant.hidden || participant.lastBroadcast === participant.revision) return;
   const update: QueuedUpdate = { participant, replaced: options.replaced ?? false };
   if (hasLeft(participant)) rememberDeparture(room, update);
@@ -70,6 +73,30 @@ export function flushBatchedUpdates(room: RoomState): void {
   broadcast(room, updates);
 }
 
+/** The participant is hidden from now on: to those who know it, it leaves. */
+export function conceal(room: RoomState, participant: Participant): void {
+  const farewell = participant.info().clone();
+  farewell.state = ParticipantInfo_State.DISCONNECTED;
+  farewell.tracks = [];
+  const message = updateMessage([farewell]);
+  for (const recipient of room.participants.values()) {
+    if (recipient !== participant && knows(recipient, participant)) room.deliver(recipient, message);
+  }
+  room.queuedUpdates.delete(participant.identity);
+  rememberDeparture(room, { participant, replaced: false, farewell });
+  participant.lastBroadcastMs = room.nowMs;
+}
+
+/** The participant is not hidden any more: to the others, it comes. */
+export function reveal(room: RoomState, participant: Participant): void {
+  const former = room.departures.findIndex((update) => update.participant === participant);
+  if (former >= 0) room.departures.splice(former, 1);
+  participant.joinRevision = participant.revision;
+  participant.lastBroadcast = 0;
+  participant.predecessor = undefined;
+  announce(room, participant, { immediate: true });
+}
+
 /** Everybody whom `recipient` may see, itself included; what it is sent from now on is newer. */
 export function snapshot(room: RoomState, recipient: Participant): ParticipantInfo[] {
   const infos: ParticipantInfo[] = [];
@@ -87,12 +114,14 @@ export function sendSnapshot(room: RoomState, recipient: Participant): void {
 
 /** Who left since the client was last heard, or is in the batch: it may have missed it, its snapshot lacks it. */
 export function sendMissedDepartures(room: RoomState, recipient: Participant, sinceMs: number): void {
-  const missed = room.departures.filter(({ participant, replaced }) => {
+  const missed = room.departures.filter(({ participant, replaced, farewell }) => {
     if (replaced && recipient.features.identityReconnection) return false;
+    if (farewell) return participant !== recipient && participant.lastBroadcastMs >= sinceMs;
     const queued = participant.lastBroadcast !== participant.revision;
     return (queued || participant.lastBroadcastMs >= sinceMs) && knows(recipient, participant);
   });
-  if (missed.length > 0) room.deliver(recipient, updateMessage(missed.map(({ participant }) => participant.info())));
+  if (missed.length === 0) return;
+  room.deliver(recipient, updateMessage(missed.map(({ participant, farewell }) => farewell ?? participant.info())));
 }
 
 /** Counters of the room changed: they go out together with others that follow within 5 s. */

@@ -8,6 +8,8 @@ import { JoinRequest, WrappedJoinRequest, WrappedJoinRequest_Compression } from 
 import { handmadeToken, joinClaims, KEY, KEYS, recordingLog, SECRET } from "../fixtures.test.ts";
 import type { ConnectRequest, Doorkeeper } from "../signal/connect-request.ts";
 import { httpFailure } from "../signal/http-failure.ts";
+import { setUp } from "../rooms/harness.test.ts";
+import { createApi } from "../twirp/api.ts";
 import { createApp, type HttpDeps } from "./app.ts";
 
 const NOW = 1_800_000_000_000;
@@ -33,13 +35,16 @@ writeFileSync(join(folder, "outside.txt"), "secret");
 symlinkSync(join(folder, "outside.txt"), join(root, "link.txt"));
 after(() => rmSync(folder, { recursive: true }));
 
+const api = createApi(setUp());
+
 function app(more: Partial<HttpDeps> = {}) {
   return createApp({
     keys: KEYS,
     door,
     health: { updatedAtMs: NOW },
-    maxBodyBytes: 1000,
+    maxBodyBytes: () => 1000,
     demo: { root, signer: undefined },
+    twirp: { api, log: recordingLog(), nowMs: () => NOW },
     log: recordingLog(),
     nowMs: () => NOW,
     ...more,
@@ -190,7 +195,7 @@ describe("health, unknown paths, slashes", () => {
   });
 
   test("a bare 404 for everything else, also for /rtc without an upgrade", async () => {
-    for (const path of ["/nope", "/rtc", "/rtc/v1", "/rtc/", `/rtc?access_token=${token()}`, "/twirp/x/y"]) {
+    for (const path of ["/nope", "/rtc", "/rtc/v1", "/rtc/", `/rtc?access_token=${token()}`]) {
       const answer = await app().request(path, { headers: { origin: ORIGIN } });
       assert.deepEqual([path, answer.status, await answer.text()], [path, 404, ""]);
       assert.equal(answer.headers.get("access-control-allow-origin"), ORIGIN);
@@ -264,7 +269,7 @@ describe("bodies", () => {
 
   test("0 switches the limit off", async () => {
     assert.equal(
-      (await app({ maxBodyBytes: 0 }).request("/nope", { method: "POST", body: "x".repeat(5000) })).status,
+      (await app({ maxBodyBytes: () => 0 }).request("/nope", { method: "POST", body: "x".repeat(5000) })).status,
       404,
     );
   });

@@ -2,10 +2,17 @@
  * All rooms of this process by name: made on the first join, forgotten when they close. The door for everybody who connects.
  * Invariant: a room that closed while somebody was at the door is replaced by a new one, never entered.
  */
-import { DisconnectReason, LeaveRequest, LeaveRequest_Action, SignalResponse } from "@livekit/protocol";
+import {
+  DisconnectReason,
+  LeaveRequest,
+  LeaveRequest_Action,
+  SignalResponse,
+  type RoomConfiguration,
+} from "@livekit/protocol";
 import type { Random } from "@stoa/core/crypto";
 import type { PeerId } from "@stoa/core/engine/protocol";
-import type { ServerFacts } from "@stoa/core/room/options";
+import type { SignalId } from "@stoa/core/room/effects";
+import type { Claims, ServerFacts } from "@stoa/core/room/options";
 import { newSid } from "@stoa/core/room/sid";
 import type { Config } from "../config/schema.ts";
 import type { Log } from "@stoa/io/log";
@@ -16,8 +23,11 @@ import type { SignalSocket } from "../signal/socket.ts";
 import type { SignalDoor } from "../signal/upgrade.ts";
 import { Connections } from "./connections.ts";
 import { EffectPerformer, type RoomObserver } from "./effects.ts";
+import { Forwards } from "./forwards.ts";
 import type { RoomFactory } from "./machine.ts";
+import { signRefreshed } from "./refreshed-token.ts";
 import { newRoomConfig, type RoomPresets } from "./room-config.ts";
+import { RpcWaiters } from "./rpc-waiters.ts";
 import { RoomRunner } from "./runner.ts";
 import type { KeyPair } from "../auth/create.ts";
 
@@ -39,28 +49,24 @@ export interface RegistryDeps {
 }
 
 export class RoomRegistry implements SignalDoor, MediaListener {
-  readonly limits: ConnectLimits;
   readonly #deps: RegistryDeps;
   readonly #rooms = new Map<string, RoomRunner>();
   readonly #connections = new Connections();
   readonly #performer: EffectPerformer;
+  /** Waits for the outcome of calls to participants. */
+  readonly rpcs = new RpcWaiters();
   #lastPeer: PeerId = 0;
   #closing = false;
 
   constructor(deps: RegistryDeps) {
     this.#deps = deps;
-    const { limit } = deps.config;
-    this.limits = {
-      identityBytes: limit.max_participant_identity_length,
-      roomNameBytes: limit.max_room_name_length,
-      metadataBytes: limit.max_metadata_size,
-      attributesBytes: limit.max_attributes_size,
-    };
     this.#performer = new EffectPerformer({
       connections: this.#connections,
       media: deps.media,
       signer: deps.signer,
       observers: deps.observers,
+      rpcs: this.rpcs,
+      forwards: new Forwards((name) => this.#rooms.get(name)),
       log: deps.log,
       nowMs: deps.nowMs,
       forget: (runner) => this.#forget(runner),
@@ -71,6 +77,50 @@ export class RoomRegistry implements SignalDoor, MediaListener {
   /** Names of the rooms that are open. */
   get names(): string[] {
     return [...this.#rooms.keys()];
+  }
+
+  /** Open rooms. */
+  get rooms(): RoomRunner[] {
+    return [...this.#rooms.values()];
+  }
+
+  /** The open room of this name. */
+  find(name: string): RoomRunner | undefined {
+    return this.#rooms.get(name);
+  }
+
+  /** The presets that a request may name. */
+  get presets(): RoomPresets {
+    return this.#deps.presets;
+  }
+
+  get nodeId(): string {
+    return this.#deps.facts.nodeId;
+  }
+
+  /**
+   * The room of this name, made with `config` if there is none, on this worker or the one with the least to do; undefined
+   * while no media worker is up or the server ends.
+   */
+  open(name: string, config: () => RoomConfiguration, worker?: number): RoomRunner | undefined {
+    return this.#rooms.get(name) ?? (this.#closing ? undefined : this.#create(name, config(), worker));
+  }
+
+  /** A token for this connection of somebody that is good for another room. */
+  async tokenFor(connection: SignalId, claims: Claims, room: string): Promise<string | undefined> {
+    const { signer, nowMs } = this.#deps;
+    const request = this.#connections.get(connection)?.request;
+    return request && signRefreshed(signer, request, claims, room, nowMs());
+  }
+
+  get limits(): ConnectLimits {
+    const { limit } = this.#deps.config;
+    return {
+      identityBytes: limit.max_participant_identity_length,
+      roomNameBytes: limit.max_room_name_length,
+      metadataBytes: limit.max_metadata_size,
+      attributesBytes: limit.max_attributes_size,
+    };
   }
 
   findRoom(room: string, mayCreate: boolean): HttpFailure | undefined {
@@ -93,7 +143,9 @@ export class RoomRegistry implements SignalDoor, MediaListener {
       return undefined;
     }
     for (let attempt = 0; attempt < 2; attempt++) {
-      const runner = this.#rooms.get(request.room) ?? this.#create(request);
+      const { config, presets } = this.#deps;
+      const { room, roomPreset, roomConfig } = request;
+      const runner = this.open(room, () => newRoomConfig(config, presets.get(roomPreset), roomConfig));
       if (!runner) return httpFailure("unavailable", "media worker is not available");
       const answer = this.#enter(runner, request, socket);
       if (answer !== "again") return answer;
@@ -109,6 +161,7 @@ export class RoomRegistry implements SignalDoor, MediaListener {
   }
 
   onMedia(room: string, event: Parameters<MediaListener["onMedia"]>[1]): void {
+    this.#performer.tell((observer) => observer.onMedia?.(room, event));
     this.#rooms.get(room)?.handleMedia(event);
   }
 
@@ -126,17 +179,16 @@ export class RoomRegistry implements SignalDoor, MediaListener {
     }
   }
 
-  #create(request: ConnectRequest): RoomRunner | undefined {
-    const { config, presets, facts, createRoom, media, random, log, nowMs } = this.#deps;
-    const worker = media.choose();
+  #create(name: string, config: RoomConfiguration, wanted: number | undefined): RoomRunner | undefined {
+    const { facts, createRoom, media, random, log, nowMs } = this.#deps;
+    const worker = wanted ?? media.choose();
     if (worker === undefined) return undefined;
-    const name = request.room;
     const sid = newSid(random, "RM_");
     const machine = createRoom({
       sid,
       name,
       createdAtMs: nowMs(),
-      config: newRoomConfig(config, presets.get(request.roomPreset), request.roomConfig),
+      config,
       server: facts,
       media: media.address(worker),
       random,
@@ -160,7 +212,10 @@ export class RoomRegistry implements SignalDoor, MediaListener {
     if ("participant" in result) {
       const sid = (connection.participant = result.participant);
       socket.listen({
-        onRequest: (message) => runner.handleRequest(sid, socket.id, message),
+        onRequest: (message) => {
+          this.#performer.tell((observer) => observer.onRequest?.(runner.name, sid, message));
+          runner.handleRequest(sid, socket.id, message);
+        },
         onClosed: () => {
           this.#connections.delete(socket.id);
           runner.handleSignalClosed(sid, socket.id);

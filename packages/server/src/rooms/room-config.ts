@@ -23,27 +23,47 @@ export function readPresets(config: Config): RoomPresets | { readonly mistake: s
   return presets;
 }
 
-/** What an auto-created room gets: the token over the preset over the server's defaults; zero and empty mean "not said". */
+/** What a new room gets: what was asked for over the preset over the server's defaults; zero and empty mean "not said". */
 export function newRoomConfig(
   config: Config,
   preset: RoomConfiguration | undefined,
-  fromToken: RoomConfiguration | undefined,
+  wanted: RoomConfiguration | undefined,
 ): RoomConfiguration {
   const { room } = config;
-  const first = fromToken ?? new RoomConfiguration();
-  const second = preset ?? new RoomConfiguration();
+  const said = overlay(wanted, preset);
+  const defaults = new RoomConfiguration({
+    ...standardPlayoutDelay(config, said),
+    emptyTimeout: room.empty_timeout,
+    departureTimeout: room.departure_timeout,
+    maxParticipants: room.max_participants,
+    syncStreams: room.sync_streams,
+  });
+  return overlay(said, defaults);
+}
+
+/** The first one, with what it does not say taken from the second one. */
+export function overlay(
+  first: RoomConfiguration = new RoomConfiguration(),
+  second: RoomConfiguration = new RoomConfiguration(),
+): RoomConfiguration {
   return new RoomConfiguration({
-    emptyTimeout: first.emptyTimeout || second.emptyTimeout || room.empty_timeout,
-    departureTimeout: first.departureTimeout || second.departureTimeout || room.departure_timeout,
-    maxParticipants: first.maxParticipants || second.maxParticipants || room.max_participants,
+    emptyTimeout: first.emptyTimeout || second.emptyTimeout,
+    departureTimeout: first.departureTimeout || second.departureTimeout,
+    maxParticipants: first.maxParticipants || second.maxParticipants,
     minPlayoutDelay: first.minPlayoutDelay || second.minPlayoutDelay,
     maxPlayoutDelay: first.maxPlayoutDelay || second.maxPlayoutDelay,
-    syncStreams: first.syncStreams || second.syncStreams || room.sync_streams,
+    syncStreams: first.syncStreams || second.syncStreams,
     metadata: first.metadata || second.metadata,
     egress: first.egress ?? second.egress,
     agents: first.agents.length > 0 ? first.agents : second.agents,
     tags: { ...second.tags, ...first.tags },
   });
+}
+
+/** The server's limits, where nothing is said: a least delay of one and a largest of the other would mean nothing. */
+function standardPlayoutDelay({ room: { playout_delay: standard } }: Config, said: RoomConfiguration) {
+  if (!standard.enabled || said.minPlayoutDelay > 0 || said.maxPlayoutDelay > 0) return {};
+  return { minPlayoutDelay: standard.min, maxPlayoutDelay: standard.max };
 }
 
 function plainKey(key: string): string {

@@ -4,6 +4,7 @@
  */
 import type { DisconnectReason, SignalRequest } from "@livekit/protocol";
 import type { MediaEvent } from "@stoa/core/engine/protocol";
+import { Refusal, type Action } from "@stoa/core/room/admin/action";
 import type { SignalId } from "@stoa/core/room/effects";
 import type { JoinInput, JoinResult } from "@stoa/core/room/options";
 import type { ParticipantSid } from "@stoa/core/room/sid";
@@ -66,6 +67,11 @@ export class RoomRunner {
 
   handleMedia(event: MediaEvent): void {
     this.#run("media event", (nowMs) => this.#machine.handleMedia(event, nowMs), { event: event.type });
+  }
+
+  /** An action of the API, with its answer. */
+  act<Answer>(action: Action<Answer>): Answer | Refusal {
+    return this.#run("api", (nowMs) => this.#machine.act(action, nowMs)) ?? new Refusal("internal", "internal error");
   }
 
   close(reason: DisconnectReason): void {
