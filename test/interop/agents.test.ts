@@ -1,7 +1,6 @@
 /** A published @livekit/agents worker serves a room (P13): called by name with metadata, seen as an agent, sent away, replaced. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { ParticipantKind } from "@livekit/rtc-node";
 import { AgentDispatchClient, RoomServiceClient } from "livekit-server-sdk";
 import { AgentWorker } from "@stoa/testkit/agent-worker";
 import { NodeClient, shutdownNodeClients } from "@stoa/testkit/node-client";
@@ -32,9 +31,6 @@ after(async () => {
   await shutdownNodeClients();
 });
 
-const agents = (client: NodeClient) => {
-  return [...client.room.remoteParticipants.values()].filter(({ kind }) => kind === ParticipantKind.AGENT);
-};
 const hears = (client: NodeClient, text: string, withinMs = 10_000) => {
   return until(() => client.messages.some((message) => message.text === text), withinMs, `"${text}" of the agent`);
 };
@@ -43,13 +39,13 @@ test("an agent is called by name with metadata, and leaves when its dispatch is 
   const worker = await startWorker("helper");
   const ada = new NodeClient("ada");
   await ada.join(server, "called");
-  assert.equal(agents(ada).length, 0);
+  assert.equal(ada.agents.length, 0);
   const dispatch = await dispatches.createDispatch("called", "helper", { metadata: "md-1" });
-  const tookMs = await until(() => agents(ada).length === 1, 10_000, "the agent");
+  const tookMs = await until(() => ada.agents.length === 1, 10_000, "the agent");
   if (!isReference) assert.ok(tookMs < 5000, `${tookMs} ms`);
   await hears(ada, "agent:md-1");
   assert.match(worker.log(), /JOB .*"room":"called","metadata":"md-1"/);
-  assert.equal(agents(ada)[0]!.attributes["lk.agent_name"], "helper");
+  assert.equal(ada.agents[0]!.attributes["lk.agent_name"], "helper");
 
   if (!isReference) {
     // LiveKit lists the dispatch of workers without a name too, and no jobs
@@ -60,7 +56,7 @@ test("an agent is called by name with metadata, and leaves when its dispatch is 
     );
   }
   await dispatches.deleteDispatch(dispatch.id, "called");
-  await until(() => agents(ada).length === 0, 10_000, "the agent to leave");
+  await until(() => ada.agents.length === 0, 10_000, "the agent to leave");
   await ada.close();
 });
 
@@ -69,7 +65,7 @@ test("the configuration of a room calls agents; workers with a name stay out of 
   const [ada, bob] = [new NodeClient("ada"), new NodeClient("bob")];
   await Promise.all([ada.join(server, "configured"), bob.join(server, "plain")]);
   await hears(ada, "agent:md-2");
-  assert.equal(agents(bob).length, 0);
+  assert.equal(bob.agents.length, 0);
   await Promise.all([ada.close(), bob.close()]);
 });
 
@@ -81,10 +77,10 @@ test("when a worker dies, another one takes its job", async () => {
   await ada.join(server, "resilient");
   await dispatches.createDispatch("resilient", "resilient", { metadata: "md-3" });
   await hears(ada, "agent:md-3");
-  const [before_] = agents(ada);
+  const [before_] = ada.agents;
   first.kill();
   await startWorker("resilient");
-  const replaced = () => agents(ada).some(({ sid }) => sid !== before_!.sid);
+  const replaced = () => ada.agents.some(({ sid }) => sid !== before_!.sid);
   await until(replaced, 60_000, "another agent");
   ada.messages.splice(0);
   await hears(ada, "agent:md-3");

@@ -77,7 +77,7 @@ describe("webhooks", () => {
     await until(
       () => events.length >= LIFE.length,
       10_000,
-      () => `${LIFE} and not ${namesOf(events)}`,
+      () => `${LIFE.join()} and not ${namesOf(events).join()}`,
     );
     assert.deepEqual(namesOf(events), LIFE);
     assert.deepEqual(bad, []);
@@ -103,7 +103,7 @@ describe("webhooks", () => {
     await until(
       () => delivered().length >= LIFE.length,
       20_000,
-      () => `${LIFE} and not ${namesOf(events)}`,
+      () => `${LIFE.join()} and not ${namesOf(events).join()}`,
     );
     assert.ok(events.length > LIFE.length); // some were repeated, with the same id
     const finishedLast = delivered().at(-1)!.event;

@@ -8,7 +8,8 @@ export default defineAgent({
     await job.connect();
     console.log(`JOB ${JSON.stringify({ id: job.job.id, room: job.job.room?.name, metadata: job.job.metadata })}`);
     const text = new TextEncoder().encode(`agent:${job.job.metadata}`);
-    const say = () => job.room.localParticipant?.publishData(text, { reliable: true, topic: "agent" }).catch(() => {});
+    const say = () =>
+      void job.room.localParticipant?.publishData(text, { reliable: true, topic: "agent" }).catch(() => {});
     const timer = setInterval(say, 300);
     job.addShutdownCallback(async () => clearInterval(timer));
   },
