@@ -9,6 +9,16 @@ const COMMANDS = [
   ["stoa dev", "a server to try things out"],
   ["stoa serve", "the server"],
   ["stoa token create", "access tokens"],
+  ["stoa room", "rooms and the people in them"],
+  ["stoa room list", "open rooms"],
+  ["stoa room create", "a new room, or other settings"],
+  ["stoa room update", "metadata of a room"],
+  ["stoa room delete", "the end of rooms"],
+  ["stoa room participants", "who is there"],
+  ["stoa room mute", "silence"],
+  ["stoa room remove", "out of the room"],
+  ["stoa room update-participant", "name, metadata, attributes, permissions"],
+  ["stoa room send-data", "messages"],
   ["stoa generate-keys", "key pairs"],
   ["stoa ports", "what a firewall must let through"],
 ];
@@ -23,7 +33,7 @@ function help(command) {
 console.log(`# Command line
 
 From a clone, \`npx stoa\` runs it (after \`npm start\` or \`npm run build\`). The flags and variables of \`stoa serve\` are those of livekit-server,
-those of \`stoa token create\` are those of \`lk token create\`. Mistakes are one sentence on standard error and exit code 1.
+those of \`stoa token create\` and \`stoa room\` are those of \`lk\`; \`stoa room\` works on any LiveKit server. Mistakes are one sentence on standard error and exit code 1.
 
 A value is looked for in the flags, then in the environment, then in the configuration file. Every scalar key of the file is a flag
 (\`--rtc.tcp_port 7881\`) and a variable (\`LIVEKIT_RTC_TCP_PORT=7881\`); \`stoa help-verbose\` lists them all.`);

@@ -5,6 +5,7 @@ import { devCommand } from "./commands/dev.ts";
 import { generateKeysCommand } from "./commands/generate-keys.ts";
 import { helpVerboseCommand } from "./commands/help-verbose.ts";
 import { portsCommand } from "./commands/ports.ts";
+import { roomCommand } from "./commands/room.ts";
 import { serveCommand } from "./commands/serve.ts";
 import { tokenCommand } from "./commands/token.ts";
 
@@ -15,6 +16,7 @@ Examples:
   stoa serve --config livekit.yaml                  run with a configuration file in LiveKit's format
   stoa serve --keys "mykey: mysecret" --node-ip 203.0.113.7
   stoa token create --join --room lobby --identity ada --dev
+  stoa room list --dev                              what goes on; stoa room --help has more
 
 LiveKit's SDKs connect unchanged: give them the WebSocket URL of this server and a token.`;
 
@@ -28,6 +30,7 @@ export function createProgram(): Command {
     .addCommand(devCommand())
     .addCommand(serveCommand())
     .addCommand(tokenCommand())
+    .addCommand(roomCommand())
     .addCommand(generateKeysCommand())
     .addCommand(portsCommand())
     .addCommand(helpVerboseCommand())

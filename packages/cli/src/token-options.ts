@@ -124,7 +124,8 @@ function parseGrant(json: string | undefined): VideoGrant | string {
   return value as VideoGrant;
 }
 
-function parseAttributes(pairs: readonly string[]): Record<string, string> | string {
+/** `key=value` pairs as a map, or what is wrong with them. */
+export function parseAttributes(pairs: readonly string[]): Record<string, string> | string {
   const attributes: Record<string, string> = {};
   for (const pair of pairs) {
     const at = pair.indexOf("=");

@@ -39,6 +39,7 @@ import {
   reportBlockCount,
   reportBlocksOffset,
 } from "@stoa/wire/rtcp/report";
+import type { ReportBlock } from "@stoa/wire/rtcp/report";
 import { newTwccArrivals, readTwccFeedback } from "@stoa/wire/rtcp/twcc";
 import type { Downlink } from "./downlink.ts";
 import type { PacketWriter } from "./packet-writer.ts";
@@ -121,10 +122,18 @@ export class RtcpReader {
       if (!downlink) continue;
       downlink.fractionLost = block.fractionLost;
       downlink.reported.update(block, this.#time.nowMs);
+      this.#playoutDelay(downlink, block);
       const rttMs = downlink.reportTimes.rttMs(block.lastReport, block.delaySinceLastReport, this.#time.nowMs);
       if (rttMs > 0) peer.subscriber.measured(rttMs);
       peer.congestion?.handleReport(downlink, block.fractionLost);
     }
+  }
+
+  #playoutDelay(downlink: Downlink, { highestSequence, jitter }: ReportBlock): void {
+    const { playoutDelay, source, isScreenShare, packets, nacks } = downlink;
+    if (!playoutDelay || !source) return;
+    const jitterMs = (jitter * 1000) / source.clockRate;
+    playoutDelay.reported(highestSequence, jitterMs, !isScreenShare, packets, nacks, this.#time.ticksMs);
   }
 
   /** The last one is answered with the next sender reports. */

@@ -43,7 +43,8 @@ export interface AnnounceOptions {
 /** Tells the room that the info of `participant` has changed. */
 export function announce(room: RoomState, participant: Participant, options: AnnounceOptions = {}): void {
   tellForwards(room, participant);
-  if (options.self) tellSelf(room, participant);
+  // A hidden one hears of itself by no broadcast.
+  if (options.self || participant.hidden) tellSelf(room, participant);
   if (participant.hidden || participant.lastBroadcast === participant.revision) return;
   const update: QueuedUpdate = { participant, replaced: options.replaced ?? false };
   if (hasLeft(participant)) rememberDeparture(room, update);
@@ -88,6 +89,8 @@ export function conceal(room: RoomState, participant: Participant): void {
 
 /** The participant is not hidden any more: to the others, it comes. */
 export function reveal(room: RoomState, participant: Participant): void {
+  const former = room.departures.findIndex((update) => update.participant === participant);
+  if (former >= 0) room.departures.splice(former, 1);
   participant.joinRevision = participant.revision;
   participant.lastBroadcast = 0;
   participant.predecessor = undefined;
@@ -113,8 +116,7 @@ export function sendSnapshot(room: RoomState, recipient: Participant): void {
 export function sendMissedDepartures(room: RoomState, recipient: Participant, sinceMs: number): void {
   const missed = room.departures.filter(({ participant, replaced, farewell }) => {
     if (replaced && recipient.features.identityReconnection) return false;
-    // It may be back; the snapshot says so then.
-    if (farewell) return participant.hidden && participant !== recipient && participant.lastBroadcastMs >= sinceMs;
+    if (farewell) return participant !== recipient && participant.lastBroadcastMs >= sinceMs;
     const queued = participant.lastBroadcast !== participant.revision;
     return (queued || participant.lastBroadcastMs >= sinceMs) && knows(recipient, participant);
   });

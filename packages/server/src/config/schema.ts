@@ -45,9 +45,8 @@ const room = () =>
     /** Seconds after the last one left. */
     departure_timeout: whole(0).default(20),
     enable_remote_unmute: flag().default(false),
-    playout_delay: pending(
-      section({ enabled: flag().default(false), min: whole(0).default(0), max: whole(0).default(0) }),
-    ),
+    /** Milliseconds that players may hold video; a preset or a token that says something wins. */
+    playout_delay: section({ enabled: flag().default(false), min: whole(0).default(0), max: whole(0).default(0) }),
     sync_streams: flag().default(false),
     create_room_timeout: pending(duration().default(10_000)),
     create_room_attempts: pending(whole(0).default(3)),
