@@ -100,7 +100,8 @@ test("a subscriber with a connection of its own is offered the codecs under Live
   const video = types("video");
   assert.deepEqual(video.filter((map) => !map.endsWith("rtx")).sort(byText), [...OFFERED_VIDEO].sort(byText));
   // Each has its retransmissions under the next number.
-  for (const map of OFFERED_VIDEO) assert.ok(video.includes(`${Number.parseInt(map, 10) + 1} rtx`), `${map}: ${video}`);
+  for (const map of OFFERED_VIDEO)
+    assert.ok(video.includes(`${Number.parseInt(map, 10) + 1} rtx`), `${map}: ${video.join()}`);
 });
 
 const byText = (x: string, y: string): number => x.localeCompare(y);

@@ -64,7 +64,7 @@ function publish(world: World, client: Client): void {
 /** Counts what comes by layer and second, and answers with transport-wide feedback, or with its own estimate. */
 class Viewer {
   /** Bytes of media by layer, of padding under `MAX_SPATIAL`; in this second. */
-  readonly bytes = new Array<number>(MAX_SPATIAL + 1).fill(0);
+  readonly bytes = Array.from({ length: MAX_SPATIAL + 1 }, () => 0);
   readonly client: Client;
   readonly #world: World;
   readonly #arrivals = new Arrivals(9);
@@ -142,17 +142,20 @@ for (const [name, extensions, backS] of [
     const thin = new Viewer(world, "bob", OUT_SSRC, MANAGED, extensions);
     const wide = new Viewer(world, "eve", OUT_SSRC + 0x100, MANAGED, extensions);
     const [first] = watch(world, 5, thin, wide);
-    assert.ok(all(first!.slice(2), 2), `at first ${first}`);
+    assert.ok(all(first!.slice(2), 2), `at first ${String(first)}`);
 
     world.network.limit(thin.client.host, 300_000, QUEUE_MS);
     const [capped, meanwhile] = watch(world, 20, thin, wide);
-    assert.ok(all(capped!.slice(8), 0), `behind the thin link ${capped}`);
+    assert.ok(all(capped!.slice(8), 0), `behind the thin link ${String(capped)}`);
 
     world.network.limit(thin.client.host, 0, 0);
     const [lifted, after] = watch(world, backS + 8, thin, wide);
     const back = lifted!.indexOf(2);
-    assert.ok(back >= 0 && back <= backS && all(lifted!.slice(back), 2), `after the link is wide again ${lifted}`);
-    assert.ok(all([...meanwhile!, ...after!], 2), `the other ${meanwhile} ${after}`);
+    assert.ok(
+      back >= 0 && back <= backS && all(lifted!.slice(back), 2),
+      `after the link is wide again ${String(lifted)}`,
+    );
+    assert.ok(all([...meanwhile!, ...after!], 2), `the other ${String(meanwhile)} ${String(after)}`);
   });
 }
 
@@ -163,10 +166,10 @@ test("where tracks may pause, one that does not fit does, is told, and goes on w
   watch(world, 3, viewer);
   world.network.limit(viewer.client.host, 70_000, QUEUE_MS);
   const [capped] = watch(world, 20, viewer);
-  assert.ok(capped!.slice(10).includes(-1), `paused ${capped}`);
+  assert.ok(capped!.slice(10).includes(-1), `paused ${String(capped)}`);
   world.network.limit(viewer.client.host, 0, 0);
   const [lifted] = watch(world, 30, viewer);
-  assert.equal(lifted!.at(-1), 2, `after the link is wide again ${lifted}`);
+  assert.equal(lifted!.at(-1), 2, `after the link is wide again ${String(lifted)}`);
   const states = world.events.filter((event) => event.type === "streamState");
   assert.ok(states.length >= 2);
   assert.deepEqual(
@@ -184,8 +187,8 @@ test("a limit that a client asks for in a test holds, and lets go", () => {
     world.engine.handleCommand({ type: "limitBandwidth", peer: viewer.client.id, bps }, world.clock.nowMs);
   limit(500_000);
   const [limited] = watch(world, 6, viewer);
-  assert.ok(all(limited!.slice(2), 1), `limited ${limited}`);
+  assert.ok(all(limited!.slice(2), 1), `limited ${String(limited)}`);
   limit(0);
   const [free] = watch(world, 10, viewer);
-  assert.ok(all(free!.slice(6), 2), `free ${free}`);
+  assert.ok(all(free!.slice(6), 2), `free ${String(free)}`);
 });

@@ -235,8 +235,17 @@ export class Client {
     };
   }
 
+  /** The worker's description, once `start` was called. */
+  remote!: RemoteTransport;
+
+  /** Gets another address, as by a new NAT binding. */
+  move(address: string, port: number): void {
+    this.#world.network.move(this.#endpoint, address, port);
+  }
+
   start(remote: RemoteTransport): void {
     const { nowMs } = this.#world.clock;
+    this.remote = remote;
     this.peer.setRemote(remote, nowMs);
     this.peer.addRemoteCandidate(
       { protocol: "udp", address: Uint8Array.from(SERVER_ADDRESS.split("."), Number), port: 5000 },

@@ -32,6 +32,8 @@ export const LONG_QUEUE_MS = 60;
 /** A queue that has not shrunk by then, though we sent much less, is not ours. */
 const MAX_DRAIN_MS = 3000;
 const SHRUNK = 0.8;
+/** "Much less": this share of the capacity. */
+const MUCH_LESS = 0.75;
 /** Sent less than this share of the rate: the rate is not tested. */
 const TESTED = 0.9;
 /** How far the rate may be above what arrives by growth alone. */
@@ -99,7 +101,7 @@ export class RateControl {
   calm(ackedBps: number, queueMs: number, sentBps: number, nowMs: number): boolean {
     const stepMs = this.#updatedMs < 0 ? 0 : Math.min(Math.max(nowMs - this.#updatedMs, 0), MAX_STEP_MS);
     this.#updatedMs = nowMs;
-    if (this.#draining) return this.#drain(queueMs, nowMs);
+    if (this.#draining) return this.#drain(queueMs, sentBps, nowMs);
     if (this.#rateBps !== 0 && sentBps >= this.#rateBps * TESTED) this.#grow(ackedBps, stepMs);
     return false;
   }
@@ -127,14 +129,14 @@ export class RateControl {
     this.#updatedMs = -1;
   }
 
-  #drain(queueMs: number, nowMs: number): boolean {
+  #drain(queueMs: number, sentBps: number, nowMs: number): boolean {
     if (queueMs <= EMPTY_QUEUE_MS) {
       this.#draining = false;
       this.set(Math.max(this.#rateBps, this.#capacityBps * RESUME));
       return false;
     }
     if (nowMs - this.#drainSinceMs < MAX_DRAIN_MS) return false;
-    if (queueMs < this.#drainQueueMs * SHRUNK) {
+    if (queueMs < this.#drainQueueMs * SHRUNK || sentBps > this.#capacityBps * MUCH_LESS) {
       this.#drainSinceMs = nowMs;
       this.#drainQueueMs = queueMs;
       return false;

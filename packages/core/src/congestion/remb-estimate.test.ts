@@ -20,6 +20,11 @@ test("a slow fall is seen by its trend", () => {
   assert.ok(full > 0);
 });
 
+test("the first value says something if it is well below what is sent", () => {
+  assert.equal(new RembEstimate().handle(0.95 * SENT, SENT, 0), false);
+  assert.equal(new RembEstimate().handle(0.85 * SENT, SENT, 0), true);
+});
+
 test("an early low value is the client's ramp only if it rises", () => {
   const remb = new RembEstimate();
   assert.equal(remb.handle(300_000, 0, 0), false, "nothing is sent yet");

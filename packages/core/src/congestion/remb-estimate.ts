@@ -12,6 +12,8 @@ const FALLING = -0.6;
 const STEP_DOWN = 0.97;
 /** The value matters when it is below this much of what is sent. */
 const RELEVANT = 1.05;
+/** The first value may be just what came in; behind a full link it is less. */
+const FIRST = 0.9;
 /** By how much the value must have risen during a successful probe. */
 const RISEN = 1.03;
 /** Values beyond are nobody's link. */
@@ -43,7 +45,7 @@ export class RembEstimate {
     this.#values[at] = bps;
     this.#times[at] = nowMs;
     const falling = former === 0 || bps < former * STEP_DOWN || this.#trend(nowMs) <= FALLING;
-    const full = falling && bps < sentBps * RELEVANT;
+    const full = falling && bps < sentBps * (former === 0 ? FIRST : RELEVANT);
     if (full) {
       this.#fellInProbe = true;
       // The next step down is measured from here, the trend begins anew.

@@ -40,6 +40,8 @@ export interface IceDrops {
   foreign: number;
   /** Valid, but over UDP where our description lists TCP only. */
   unwanted: number;
+  /** Copies of a check that came before, from another address than the first. */
+  replayed: number;
 }
 
 /** See the file's head. After each call that takes `nowMs`, read `state`, `selected` and `nextTimeoutMs` again. */

@@ -40,7 +40,7 @@ const PRIORITY_TCP = 0x7fff00;
 
 /** See the file's head. */
 export class ControllingAgent implements IceAgent {
-  readonly drops: IceDrops = { malformed: 0, unauthentic: 0, foreign: 0, unwanted: 0 };
+  readonly drops: IceDrops = { malformed: 0, unauthentic: 0, foreign: 0, unwanted: 0, replayed: 0 };
   readonly #deps: IceDeps;
   readonly #local: LocalCredentials;
   readonly #role: IceRole;

@@ -283,6 +283,23 @@ test("during a restart media keeps its path until the client nominates another o
   assert.equal(world.target(client), "udp 10.0.0.1:5000");
 });
 
+test("a copy of a client's check from another address changes nothing", () => {
+  const world = new World();
+  const { server } = world.connected();
+  const checks: Uint8Array[] = [];
+  world.network.blocked = ({ to, bytes }) => {
+    if (to === `udp ${server.endpoint.name}`) checks.push(bytes);
+    return false;
+  };
+  world.clock.run(10_000);
+  assert.ok(checks.length >= 3);
+  world.network.blocked = () => false;
+  for (const check of checks) world.network.inject("udp", "10.6.6.6:666", server.endpoint.name, check);
+  world.clock.run(100);
+  assert.equal(world.target(server), "udp 10.0.0.2:5000");
+  assert.equal(server.agent.drops.replayed, checks.length);
+});
+
 test("a wrong password, a missing integrity and an unknown ufrag get no answer and make no path", () => {
   const world = new World();
   const server = world.lite();

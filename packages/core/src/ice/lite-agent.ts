@@ -23,6 +23,9 @@ const SELECTED_SILENT_MS = 7000;
 /** Browsers check backup pairs about every 25 s; a path that is silent for longer than twice that is given back. */
 const PATH_EXPIRES_MS = 60_000;
 
+/** Checks whose copies are known: the last ten minutes of a browser's. */
+const REMEMBERED_CHECKS = 256;
+
 interface ValidPath {
   readonly path: Path;
   /** PRIORITY of the last check. */
@@ -34,7 +37,7 @@ interface ValidPath {
 
 /** See the file's head. */
 export class LiteAgent implements IceAgent {
-  readonly drops: IceDrops = { malformed: 0, unauthentic: 0, foreign: 0, unwanted: 0 };
+  readonly drops: IceDrops = { malformed: 0, unauthentic: 0, foreign: 0, unwanted: 0, replayed: 0 };
   /** An agent that sends no checks measures nothing. */
   readonly rttMs = 0;
   readonly #deps: IceDeps;
@@ -45,6 +48,9 @@ export class LiteAgent implements IceAgent {
   #valid: ValidPath[] = [];
   #selected: ValidPath | undefined;
   #lastCheckMs = -NEVER;
+  /** Beginnings of the transaction ids of valid checks, the oldest overwritten first. */
+  readonly #checks = new Int32Array(REMEMBERED_CHECKS);
+  #checkCount = 0;
 
   /** `tcpOnly`: checks over UDP are not answered. */
   constructor(deps: IceDeps, ufrag: string, pwd: string, tcpOnly = false) {
@@ -153,13 +159,21 @@ export class LiteAgent implements IceAgent {
     return undefined;
   }
 
-  /** Takes note of an authentic check; false when the path is another peer's. */
+  /** Takes note of an authentic check; false when the path is another peer's, or the check somebody else's copy. */
   #validate(path: Path, message: StunMessage, nowMs: number): boolean {
-    const entry = this.#find(path) ?? this.#add(path, nowMs);
+    const known = this.#find(path);
+    const check = checkId(message.transactionId);
+    // Whoever sees a check could send it again from elsewhere, and media would go there until the client's next one.
+    if (!known && this.#checks.includes(check)) {
+      this.drops.replayed++;
+      return false;
+    }
+    const entry = known ?? this.#add(path, nowMs);
     if (!entry) {
       this.drops.foreign++;
       return false;
     }
+    this.#checks[this.#checkCount++ % REMEMBERED_CHECKS] = check;
     entry.priority = message.priority ?? 0;
     if (this.#shouldSelect(entry, message.useCandidate === true, nowMs)) this.#selected = entry;
     entry.lastCheckMs = nowMs;
@@ -220,4 +234,10 @@ export class LiteAgent implements IceAgent {
   #forgetNominations(): void {
     for (const entry of this.#valid) entry.nominatedMs = -NEVER;
   }
+}
+
+/** 32 of its 96 bits; never 0, which stands for none. */
+function checkId(transactionId: Uint8Array): number {
+  const [a = 0, b = 0, c = 0, d = 0] = transactionId;
+  return (a << 24) | (b << 16) | (c << 8) | d || 1;
 }

@@ -58,7 +58,7 @@ class Call {
           first,
           pictureId: this.#frames,
           tl0: this.#frames,
-          body: new Array<number>(950).fill(layer),
+          body: Array.from({ length: 950 }, () => layer),
         });
         const marker = i === PACKETS[layer]! - 1;
         const sequence = this.#sequences[layer]!++ & 0xffff;

@@ -14,6 +14,10 @@ import type { Subscriber } from "./subscriber.ts";
 /** Between two allocations, unless the estimate changed. */
 const ALLOCATE_MS = 200;
 const AUDIO_WINDOW_MS = 1000;
+/** With such a queue a layer that is given up is not shown to the end: the link drops most of it, and the next one's key frame with it. */
+const CHOKED_MS = 100;
+/** The longest time without a picture that is taken for this. */
+const MAX_CUT_MS = 400;
 
 /** One video stream that takes part. */
 interface Managed {
@@ -93,7 +97,14 @@ export class CongestionShare {
     };
     allocate(this.#wanted, options, shared);
     if (shared.fell) this.#fellMs = nowMs;
-    for (const { downlink, share } of this.#managed.values()) downlink.allocate(share.spatial, share.temporal);
+    const { queueMs } = this.controller;
+    const choked = shared.fell && queueMs > CHOKED_MS;
+    for (const { downlink, share } of this.#managed.values()) {
+      downlink.allocate(share.spatial, share.temporal);
+      if (choked && share.spatial >= 0 && share.spatial < downlink.currentSpatial) {
+        downlink.cut(Math.min(queueMs, MAX_CUT_MS), nowMs);
+      }
+    }
     this.controller.setDemand(
       {
         allocatedBps: shared.allocatedBps + this.#audioBps,

@@ -211,3 +211,14 @@ test("a state is applied once, to a stream that has not begun, of the same SSRC"
   ended.ended = true;
   assert.equal(ended.seed(seedState, 5, 0), "alreadyStarted");
 });
+
+test("no offset is taken for a sign that there is none", () => {
+  for (const source of [0x7fffffff, 0x7ffffffe, -0x80000000, -1, 0]) {
+    const continuity = new Continuity(0);
+    continuity.begin(source, 0, NO_REFERENCE, 0, CLOCK, 0);
+    assert.equal(continuity.map(source, 0, 0), 0);
+    continuity.drop((source + 2) | 0);
+    assert.equal(continuity.map((source + 1) | 0, 0, 0), 1, "a late one");
+    assert.equal(continuity.map((source + 3) | 0, 0, 0), 2);
+  }
+});

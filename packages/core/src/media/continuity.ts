@@ -7,7 +7,7 @@
  * `seed` lets another one that has not begun go on from there. Each happens once.
  */
 
-import { LEFT_OUT, Runs } from "./runs.ts";
+import { FOUND, LEFT_OUT, Runs } from "./runs.ts";
 
 /** No number for this packet: it lies before the start, or too far back. */
 export const NO_SEQUENCE = -0x80000000;
@@ -224,9 +224,9 @@ export class Continuity {
   }
 
   #mapLate(sequence: number): number {
-    const offset = this.#dropped!.offsetOf(sequence, this.#sequenceOffset);
+    const dropped = this.#dropped!;
     // What is forgotten has no number; what was left out is never asked for again.
-    return offset <= LEFT_OUT ? NO_SEQUENCE : (sequence + offset) | 0;
+    return dropped.find(sequence, this.#sequenceOffset) === FOUND ? (sequence + dropped.offset) | 0 : NO_SEQUENCE;
   }
 
   /** Leaves out a picture (extended number of the source) that is the newest one: those behind it close up. */
@@ -240,7 +240,7 @@ export class Continuity {
 
   /** Whether the picture of a late packet was left out. */
   droppedPicture(picture: number): boolean {
-    return this.#droppedPictures !== undefined && this.#droppedPictures.offsetOf(picture, 0) === LEFT_OUT;
+    return this.#droppedPictures !== undefined && this.#droppedPictures.find(picture, 0) === LEFT_OUT;
   }
 
   /** What to add to the id of a picture, which may be an earlier one. */
@@ -249,8 +249,7 @@ export class Continuity {
     if (dropped === undefined || dropped.empty || ((picture - this.#lastDroppedPicture) | 0) > 0) {
       return this.pictureIdOffset;
     }
-    const offset = dropped.offsetOf(picture, this.pictureIdOffset);
-    return offset <= LEFT_OUT ? this.pictureIdOffset : offset;
+    return dropped.find(picture, this.pictureIdOffset) === FOUND ? dropped.offset : this.pictureIdOffset;
   }
 
   /** Goes on from another stream's state. Refused once anything was sent. */

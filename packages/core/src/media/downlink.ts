@@ -14,18 +14,20 @@ import type { ExtensionPlan } from "./extension-plan.ts";
 import { LayerSelection } from "./layer-selection.ts";
 import { LayerWish, NO_LAYER } from "./layer-wish.ts";
 import type { Layer } from "./layer.ts";
-import { MAX_PADDING, NOT_RTX } from "./packet-writer.ts";
+import { fillChange } from "./outgoing-change.ts";
+import { MAX_PADDING } from "./packet-writer.ts";
 import type { PacketWriter, PayloadChange } from "./packet-writer.ts";
+import { NO_DELAY } from "./playout-delay.ts";
+import type { PlayoutDelay } from "./playout-delay.ts";
 import { ReceiverView } from "./receiver-view.ts";
+import { NOT_SENT, Repeater } from "./repeater.ts";
 import { ReportTimes } from "./report-times.ts";
-import { EMPTY, HAS_FRAME, HAS_PICTURE_ID, KEY_START, NARROW_PICTURE_ID } from "./ring.ts";
+import { EMPTY, HAS_FRAME, HAS_PICTURE_ID, KEY_START } from "./ring.ts";
 import type { PacketRing } from "./ring.ts";
 import { selectSpatial, selectWithin } from "./select.ts";
-import { NO_MASK } from "./select-svc.ts";
-import { layerOf, noteSent, recallSent } from "./sent-change.ts";
-import { NO_RECORD, SentPackets } from "./sent-packets.ts";
 import { NO_TABLES } from "./shared-tables.ts";
 import { SourceSwitch } from "./source-switch.ts";
+import { MAX_SPATIAL } from "./stream-tracker.ts";
 import type { Subscriber } from "./subscriber.ts";
 import { isReady } from "./transport.ts";
 import type { BatchTime } from "./transport.ts";
@@ -38,13 +40,9 @@ import type { Uplink } from "./uplink.ts";
 const HELD_KEY_MS = 300;
 const MAX_HELD = 128;
 
-/** How many packets can be repeated; as many as the publisher's ring holds. */
-const VIDEO_SENT = 512;
-const AUDIO_SENT = 256;
-
 /** What the downlinks of a forwarder leave to be done at the end of a batch. */
 export interface DownlinkMarks {
-  /** Those that sent their first packet. */
+  /** Those that began, for the first time or with another source. */
   readonly begun: Downlink[];
   /** One of them found that it needs a key frame. */
   keyFrameWanted: boolean;
@@ -80,13 +78,14 @@ export class Downlink {
   readonly #source = new SourceSwitch();
   #plan: ExtensionPlan = NO_TABLES.plan;
   #codecs: CodecTable = NO_TABLES.codecs;
-  #sent: SentPackets | undefined;
-  /** What the records of `#sent` refer to. */
-  #sentFrom: Uplink | undefined;
+  readonly #repeater: Repeater;
+  /** Set for video in rooms that limit it, when the extension is negotiated. */
+  playoutDelay: PlayoutDelay | undefined;
 
   readonly track: string;
-  /** Set by the first packet ever sent. */
+  /** Set by the first packet ever sent, and by whoever told of it. */
   begun = false;
+  announced = false;
   /** Packets flowed since it came to rest last (see `BlankSender`). */
   restless = false;
   /** The subscriber's codec in which the last packet went out. */
@@ -106,7 +105,6 @@ export class Downlink {
   readonly reportTimes = new ReportTimes();
   #spec: SenderSpec;
   readonly #wish = new LayerWish();
-  #rtxSequence: number;
 
   constructor(subscriber: Subscriber, spec: SenderSpec, random32: number, marks: DownlinkMarks) {
     this.subscriber = subscriber;
@@ -117,7 +115,7 @@ export class Downlink {
     this.cname = encodeUtf8(spec.cname);
     this.#spec = spec;
     this.continuity = new Continuity(random32 & 0x3fff);
-    this.#rtxSequence = (random32 >>> 16) & 0x3fff;
+    this.#repeater = new Repeater(this.isVideo, (random32 >>> 16) & 0x3fff);
   }
 
   get spec(): SenderSpec {
@@ -193,7 +191,7 @@ export class Downlink {
     if (JSON.stringify(spec) === JSON.stringify(this.#spec)) return;
     this.#spec = spec;
     // A packet that was sent under another payload type or with other extensions is not repeated.
-    if (this.#sent) this.#sent = this.#newSent();
+    this.#repeater.startOver();
     this.#lastSent = spec.codecs.find((codec) => codec.mime === this.#lastSent?.mime);
     this.#bindCodecs();
   }
@@ -220,7 +218,7 @@ export class Downlink {
     if (serving && (!uplink || !serving.owner || serving.owner !== uplink.owner)) {
       this.pause();
     }
-    if (!this.#sentFrom?.owner) this.#sent = this.#sentFrom = undefined;
+    this.#repeater.letGo();
     this.#bindCodecs();
     this.retarget();
   }
@@ -266,6 +264,15 @@ export class Downlink {
     this.#selection.stop();
   }
 
+  /**
+   * Stops at once: the link is choked by what it gets. It goes on with the next key frame, which is asked for after `waitMs`,
+   * when the queue that would swallow it is gone.
+   */
+  cut(waitMs: number, nowMs: number): void {
+    this.pause();
+    this.requestedMs = nowMs + waitMs - this.subscriber.requestIntervalMs;
+  }
+
   /** Forwards what the track received in this batch. */
   forward(time: BatchTime, writer: PacketWriter): void {
     if (this.target === NO_LAYER) return;
@@ -274,6 +281,7 @@ export class Downlink {
     if (serving !== undefined && serving !== uplink) this.#forwardPending(serving, NO_LAYER, time, writer);
     const begun = this.isVideo && this.current === NO_LAYER ? this.#beginHeld(uplink, time, writer) : NO_LAYER;
     this.#forwardPending(uplink, begun, time, writer);
+    if (!this.isVideo) return;
     if (this.#selection.stuck && !this.#stuck) this.#marks.keyFrameWanted = true;
     this.#stuck = this.#selection.stuck;
   }
@@ -354,11 +362,18 @@ export class Downlink {
     const outgoing = continuity.map(sequence, ring.timestamp[index]!, time.ticksMs);
     if (outgoing === NO_SEQUENCE) return;
     const timestamp = (ring.timestamp[index]! + continuity.timestampOffset) | 0;
-    const change = this.#changes(ring, index, flags, unwanted, outgoing, writer.change) ? writer.change : undefined;
-    if (this.#sent !== undefined) {
-      const { decodeTarget } = this.#selection;
-      noteSent(this.#sent, outgoing, sequence, timestamp, this.current, flags, decodeTarget, writer.change);
+    let change: PayloadChange | undefined;
+    let decodeTarget = 0;
+    if (this.isVideo) {
+      const selection = this.#selection;
+      const highest = outgoing === continuity.sequence;
+      const frames = this.#source.last!.frames;
+      const delay = this.playoutDelay === undefined ? NO_DELAY : this.playoutDelay.take(outgoing, time.ticksMs);
+      writer.change.playoutDelay = delay;
+      change = fillChange(ring, index, unwanted, highest, continuity, selection, frames, writer.change);
+      ({ decodeTarget } = selection);
     }
+    this.#repeater.note(outgoing, sequence, timestamp, this.current, flags, decodeTarget, change);
     const octets = writer.write(
       this.subscriber,
       this.#plan,
@@ -371,47 +386,6 @@ export class Downlink {
       change,
     );
     this.#count(octets);
-  }
-
-  /** Fills in what of the packet goes out changed. True if anything does. */
-  #changes(
-    ring: PacketRing,
-    index: number,
-    flags: number,
-    unwanted: boolean,
-    outgoing: number,
-    change: PayloadChange,
-  ): boolean {
-    const { continuity } = this;
-    change.original = NOT_RTX;
-    change.blank = unwanted;
-    change.widePictureId = continuity.widePictureId;
-    change.pictureIdOffset = continuity.pictureIdOffset;
-    change.tl0Offset = continuity.tl0Offset;
-    change.keyIdxOffset = continuity.keyIdxOffset;
-    change.frameOffset = continuity.frameOffset;
-    change.mask = NO_MASK;
-    change.endsPicture = false;
-    if (unwanted) return true;
-    if ((flags & HAS_PICTURE_ID) !== 0) return this.#changesPicture(ring, index, flags, outgoing, change);
-    if (this.isVideo) change.endsPicture = this.#selection.endsPicture(ring, index);
-    if ((flags & HAS_FRAME) !== 0) {
-      continuity.noteFrame(ring.frame[index]!);
-      change.mask = this.#selection.mask(ring, index, this.#source.last?.frames);
-    }
-    return change.endsPicture || change.mask !== NO_MASK || change.frameOffset !== 0;
-  }
-
-  #changesPicture(ring: PacketRing, index: number, flags: number, outgoing: number, change: PayloadChange): boolean {
-    const { continuity } = this;
-    const offset = continuity.pictureOffsetOf(ring.frame[index]!);
-    const narrow = (flags & NARROW_PICTURE_ID) !== 0;
-    change.pictureIdOffset = offset;
-    if (outgoing === continuity.sequence) {
-      const { pictureId, tl0PicIdx, keyIdx } = ring;
-      continuity.notePictures(pictureId[index]!, offset, tl0PicIdx[index]!, keyIdx[index]!, !narrow);
-    }
-    return continuity.rewritesPictures || offset !== 0 || (narrow && continuity.widePictureId);
   }
 
   #count(octets: number): void {
@@ -455,10 +429,10 @@ export class Downlink {
     this.#selection.begin();
     this.#serve(uplink);
     this.#codec = codec;
-    if (!this.begun) this.#marks.begun.push(this);
+    this.#marks.begun.push(this);
     this.begun = this.restless = true;
     this.#lastSent = codecs.chosen[codec];
-    if (this.#codecs.nack) this.#sent ??= this.#newSent();
+    this.#repeater.serve(uplink, this.#codecs.nack);
     return true;
   }
 
@@ -467,9 +441,6 @@ export class Downlink {
     if (uplink === this.#serving) return;
     this.#serving = uplink;
     this.#bindCodecs();
-    if (uplink === this.#sentFrom) return;
-    this.#sentFrom = uplink;
-    this.#sent = undefined;
   }
 
   /** Packets of the track are being forwarded. */
@@ -501,41 +472,12 @@ export class Downlink {
 
   /** The subscriber lost this packet (16 bits): sends it again if that may help. True if it was. */
   resend(lost: number, time: BatchTime, writer: PacketWriter): boolean {
-    const sent = this.#sent;
-    const uplink = this.#sentFrom;
-    if (!sent || !uplink || this.target === NO_LAYER) return false;
-    const record = sent.repeat(lost, this.subscriber.usualRttMs, time.ticksMs);
-    if (record === NO_RECORD) return false;
+    if (this.target === NO_LAYER) return false;
     // For want of bandwidth it shows a lower layer by now: the former one is not worth any.
-    const from = layerOf(sent, record);
-    if (from > this.current && this.current >= 0 && this.#wish.restrained) return false;
-    const layer = uplink.layers[from];
-    const ring = layer?.ring;
-    const index = ring ? ring.find(sent.sourceSequence(record)) : -1;
-    if (!ring || index < 0) return false;
-    const { codecs, plan } = uplink.tables.find(uplink.codecs, this.#spec);
-    const codec = ring.codec[index]!;
-    const payloadType = codecs.payloadType[codec]!;
-    if (payloadType === NOT_CARRIED) return false;
-    const rtx = this.#spec.rtxSsrc !== 0 ? codecs.rtxPayloadType[codec]! : 0;
-    const { change } = writer;
-    change.original = rtx === 0 ? NOT_RTX : lost;
-    change.widePictureId = this.continuity.widePictureId;
-    recallSent(sent, record, ring.flags[index]!, layer?.frames, change);
-    const timestamp = sent.timestamp(record);
-    const { subscriber } = this;
-    if (rtx === 0) {
-      // The same number must never protect two different packets.
-      if (change.widePictureId && (ring.flags[index]! & NARROW_PICTURE_ID) !== 0) return false;
-      const octets = writer.write(subscriber, plan, ring, index, payloadType, lost, timestamp, this.ssrc, change);
-      this.#count(octets);
-      return octets >= 0;
-    }
-    const rtxSsrc = this.#spec.rtxSsrc | 0;
-    const octets = writer.write(subscriber, plan, ring, index, rtx, this.#rtxSequence, timestamp, rtxSsrc, change);
-    if (octets < 0) return false;
-    this.#rtxSequence = (this.#rtxSequence + 1) & 0xffff;
-    return true;
+    const highest = this.#wish.restrained ? this.current : MAX_SPATIAL;
+    const octets = this.#repeater.resend(this, lost, highest, time, writer);
+    this.#count(octets);
+    return octets !== NOT_SENT;
   }
 
   /** Sends about `bytes` of padding on the stream of retransmissions, to try the link. False if it has none, or has not begun. */
@@ -552,14 +494,14 @@ export class Downlink {
           subscriber,
           this.#plan,
           payloadType,
-          this.#rtxSequence,
+          this.#repeater.rtxSequence,
           continuity.timestamp,
           rtxSsrc,
           size,
         )
       )
         break;
-      this.#rtxSequence = (this.#rtxSequence + 1) & 0xffff;
+      this.#repeater.rtxSequence = (this.#repeater.rtxSequence + 1) & 0xffff;
     }
     return true;
   }
@@ -581,7 +523,7 @@ export class Downlink {
       keyIdx: continuity.keyIdx,
       frame: continuity.frame,
       widePictureId: continuity.widePictureId,
-      rtxSequence: this.#rtxSequence,
+      rtxSequence: this.#repeater.rtxSequence,
       packets: this.packets >>> 0,
       octets: this.octets >>> 0,
     };
@@ -591,15 +533,11 @@ export class Downlink {
   seed(state: ContinuityState | undefined, time: BatchTime): SeedResult {
     const result = this.continuity.seed(state, this.ssrc, state ? time.ticksAt(state.atMs) : 0);
     if (result === "applied" && state) {
-      this.#rtxSequence = state.rtxSequence;
+      this.#repeater.rtxSequence = state.rtxSequence;
       this.packets = state.packets | 0;
       this.octets = state.octets | 0;
     }
     return result;
-  }
-
-  #newSent(): SentPackets {
-    return new SentPackets(this.isVideo ? VIDEO_SENT : AUDIO_SENT);
   }
 
   #bindCodecs(): void {

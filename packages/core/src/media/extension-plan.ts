@@ -15,6 +15,7 @@ import {
 import { lengthWithActiveTargets, writeActiveTargets } from "@stoa/wire/codec/dependency-descriptor";
 import type { ExtensionIds } from "../engine/protocol.ts";
 import { hasMask, maskBit, targetCount } from "./frame-table.ts";
+import { NO_DELAY, PLAYOUT_DELAY_BYTES } from "./playout-delay.ts";
 import { HAS_AUDIO_LEVEL } from "./ring.ts";
 import type { PacketRing } from "./ring.ts";
 import { NO_MASK } from "./select-svc.ts";
@@ -26,6 +27,7 @@ export class ExtensionPlan {
   readonly audioLevel: number;
   readonly captureTime: number;
   readonly dependencyDescriptor: number;
+  readonly playoutDelay: number;
   /** Some id needs the two-byte form. */
   readonly #wideIds: boolean;
   /** Some extension goes on every packet. */
@@ -42,22 +44,24 @@ export class ExtensionPlan {
     this.audioLevel = ids.audioLevel ?? 0;
     this.captureTime = ids.absCaptureTime ?? 0;
     this.dependencyDescriptor = ids.dependencyDescriptor ?? 0;
+    this.playoutDelay = repeatsPlainly ? 0 : (ids.playoutDelay ?? 0);
     const highest = Math.max(
       this.absSendTime,
       this.transportCc,
       this.audioLevel,
       this.captureTime,
       this.dependencyDescriptor,
+      this.playoutDelay,
     );
     this.#none = highest === 0;
     this.#wideIds = highest > ONE_BYTE_MAX_ID;
     this.#always = this.absSendTime !== 0 || this.transportCc !== 0;
   }
 
-  /** Whether the packet gets an extension block. */
-  applies(ring: PacketRing, index: number): boolean {
+  /** Whether the packet gets an extension block; `playoutDelay`: as in `PayloadChange`. */
+  applies(ring: PacketRing, index: number, playoutDelay: number): boolean {
     if (this.#none) return false;
-    if (this.#always) return true;
+    if (this.#always || (playoutDelay !== NO_DELAY && this.playoutDelay !== 0)) return true;
     return (
       (this.audioLevel !== 0 && (ring.flags[index]! & HAS_AUDIO_LEVEL) !== 0) ||
       (this.captureTime !== 0 && ring.captureTime[index] !== 0) ||
@@ -90,6 +94,7 @@ export class ExtensionPlan {
     transportSequence: number,
     frameOffset: number,
     mask: number,
+    playoutDelay: number,
   ): number {
     const descriptor = this.dependencyDescriptor === 0 ? 0 : ring.dependencyDescriptor[index]!;
     const descriptorLength = lengthToSend(ring, index, elementLength(descriptor), mask);
@@ -101,6 +106,12 @@ export class ExtensionPlan {
     }
     if (this.captureTime !== 0 && ring.captureTime[index] !== 0) {
       at = passOn(u8, at, wide, this.captureTime, ring.slot[index]!, ring.captureTime[index]!);
+    }
+    if (playoutDelay !== NO_DELAY && this.playoutDelay !== 0) {
+      at += writeElementHead(u8, at, wide, this.playoutDelay, PLAYOUT_DELAY_BYTES);
+      u8[at++] = playoutDelay >> 16;
+      u8[at++] = playoutDelay >> 8;
+      u8[at++] = playoutDelay;
     }
     if (descriptor !== 0) {
       at += writeElementHead(u8, at, wide, this.dependencyDescriptor, descriptorLength);

@@ -33,6 +33,7 @@ import type { DownlinkMarks } from "./downlink.ts";
 import { MediaTimer } from "./media-timer.ts";
 import { PacketWriter } from "./packet-writer.ts";
 import { FREE, KEPT, PeerMedia } from "./peer-media.ts";
+import { PlayoutDelay } from "./playout-delay.ts";
 import { RtcpReader } from "./rtcp-reader.ts";
 import { RtcpWriter } from "./rtcp-writer.ts";
 import { SpeakerWatch } from "./speakers.ts";
@@ -358,7 +359,8 @@ export class Forwarder {
   #announceDownlinks(nowMs: number): void {
     for (const downlink of this.#marks.begun) {
       const { id } = downlink.subscriber;
-      this.#events.push({ type: "downlinkStarted", track: downlink.track, peer: id });
+      if (!downlink.announced) this.#events.push({ type: "downlinkStarted", track: downlink.track, peer: id });
+      downlink.announced = true;
       const peer = this.#peers.get(id);
       if (peer) this.#timer.downlinkBegun(peer, nowMs);
     }
@@ -393,6 +395,10 @@ export class Forwarder {
     downlink.seed(peer.ended.get(downlink.ssrc), this.#time);
     const settings = peer.settings.get(spec.track);
     if (settings) downlink.setSettings(settings);
+    const { playoutDelay } = peer.options;
+    if (playoutDelay && downlink.isVideo && spec.extensions.playoutDelay !== undefined) {
+      downlink.playoutDelay = new PlayoutDelay(playoutDelay);
+    }
     peer.downlinks.set(downlink.ssrc, downlink);
     const track = this.#track(spec.track);
     track.subscribe(downlink);

@@ -20,7 +20,8 @@ export class LayerSelection {
   #temporal = NO_LAYER;
   /** Timestamp of the picture that began last. */
   #picture = 0;
-  /** Undefined while dependency descriptors do not decide. */
+  /** Made for the first dependency descriptor; undefined in `#svc` while descriptors do not decide. */
+  #made: SvcSelection | undefined;
   #svc: SvcSelection | undefined;
 
   /** The target, which may be that of before. */
@@ -104,7 +105,7 @@ export class LayerSelection {
   #goesByFrames(ring: PacketRing, index: number, flags: number, newest: boolean): boolean {
     if (this.#svc) return true;
     if (!newest || (flags & KEY_START) === 0) return false;
-    this.#svc = new SvcSelection();
+    this.#svc = this.#made ??= new SvcSelection();
     this.#svc.begin(ring.frame[index]!);
     return true;
   }

@@ -134,10 +134,10 @@ export class MediaTimer {
     this.#sendKeyFrameRequests(track, nowMs);
   }
 
-  /** A stream sent its first packet. */
+  /** A stream began, or passed to another source: its clock may be another one. */
   downlinkBegun(peer: PeerMedia, nowMs: number): void {
     peer.earlyReports = EARLY_REPORTS;
-    peer.senderReportMs = nowMs;
+    peer.senderReportMs = Math.max(nowMs, peer.reportedMs + RETRY_REPORT_MS);
   }
 
   #sendKeyFrameRequests(track: Track, nowMs: number): void {
@@ -171,6 +171,7 @@ export class MediaTimer {
       peer.senderReportMs = nowMs + RETRY_REPORT_MS;
       return;
     }
+    peer.reportedMs = nowMs;
     peer.senderReportMs = nowMs + (peer.earlyReports > 0 ? EARLY_SENDER_REPORT_MS : SENDER_REPORT_MS);
     if (peer.earlyReports > 0) peer.earlyReports--;
   }

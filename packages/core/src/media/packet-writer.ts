@@ -8,6 +8,7 @@ import type { PacketSink } from "../paths.ts";
 import { SLOT_BYTES } from "../slab.ts";
 import type { Slab } from "../slab.ts";
 import type { ExtensionPlan } from "./extension-plan.ts";
+import { NO_DELAY } from "./playout-delay.ts";
 import { copyVp8 } from "./rewrite-vp8.ts";
 import { HAS_PICTURE_ID, MARKER, NARROW_PICTURE_ID } from "./ring.ts";
 import type { PacketRing } from "./ring.ts";
@@ -39,6 +40,8 @@ export interface PayloadChange {
   /** For the dependency descriptor: what is added to the frame number, and the active decode targets or `NO_MASK`. */
   frameOffset: number;
   mask: number;
+  /** Of the playout-delay extension (`PlayoutDelay.take`), or `NO_DELAY`. */
+  playoutDelay: number;
 }
 
 function noChange(): PayloadChange {
@@ -52,6 +55,7 @@ function noChange(): PayloadChange {
     endsPicture: false,
     frameOffset: 0,
     mask: NO_MASK,
+    playoutDelay: NO_DELAY,
   };
 }
 
@@ -86,18 +90,22 @@ export class PacketWriter {
     change: PayloadChange | undefined,
   ): number {
     const at = this.#sink.reserve();
-    const extended = plan.applies(ring, index);
     let marker = (ring.flags[index]! & MARKER) !== 0;
     let frameOffset = 0;
     let mask = NO_MASK;
+    let playoutDelay = NO_DELAY;
     if (change !== undefined) {
-      ({ frameOffset, mask } = change);
+      ({ frameOffset, mask, playoutDelay } = change);
       marker = !change.blank && (marker || change.endsPicture);
     }
+    const extended = plan.applies(ring, index, playoutDelay);
     writeRtpHeader(this.#view, at, extended, marker, payloadType, sequence, timestamp, ssrc);
     let end = at + RTP_HEADER_BYTES;
-    const { absSendTime } = this.#time;
-    if (extended) end = plan.write(this.#u8, end, ring, index, absSendTime, to.transportSequence, frameOffset, mask);
+    if (extended) {
+      const { absSendTime } = this.#time;
+      const { transportSequence } = to;
+      end = plan.write(this.#u8, end, ring, index, absSendTime, transportSequence, frameOffset, mask, playoutDelay);
+    }
     this.#from = ring.payloadAt[index]!;
     this.#length = ring.payloadLength[index]!;
     if (end - at + this.#length + GROWTH_BYTES > SLOT_BYTES) return -1;

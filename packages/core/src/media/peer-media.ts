@@ -56,6 +56,10 @@ export class PeerMedia {
   /** When the next receiver report and the next sender report are due. */
   receiverReportMs = NEVER;
   senderReportMs = NEVER;
+  /** The newest reference time of the receiver that waits for an answer (RFC 3611); `middle` 0 = none. */
+  readonly reference = { ssrc: 0, middle: 0, arrivalMs: 0.5 };
+  /** When the last sender reports went out. */
+  reportedMs = -1e12;
   /** Sender reports left that come at shorter intervals. */
   earlyReports = 0;
   /** Track of the packet that `receive` took last. */

@@ -3,6 +3,7 @@
  * them. Retransmissions do not count as received: the sender is to see what the network does.
  */
 import type { ReportBlock } from "@stoa/wire/rtcp/report";
+import type { SenderClock } from "./sender-clock.ts";
 
 /** Places in `#times`, which are doubles kept out of the heap. */
 const ARRIVAL_MS = 0;
@@ -52,6 +53,11 @@ export class Reception {
   senderReport(middle: number, nowMs: number): void {
     this.#lastReport = middle;
     this.#times[REPORT_MS] = nowMs;
+  }
+
+  /** Whether the newest packet is on the time line of `clock`; what was never received itself does not contradict. */
+  agreesWith(clock: SenderClock, clockRate: number): boolean {
+    return !this.#started || clock.agrees(this.#timestamp, this.#times[ARRIVAL_MS]!, clockRate);
   }
 
   /** Packets of this source that were due so far, and those of them that came. */

@@ -1,5 +1,6 @@
 /** Taking apart what clients send by RTCP. Total: a malformed packet ends the walk. */
 import { byeCount, byeSsrc } from "@stoa/wire/rtcp/bye";
+import { referenceTime } from "@stoa/wire/rtcp/extended-report";
 import {
   FEEDBACK_BYTES,
   FORMAT_APPLICATION,
@@ -16,6 +17,7 @@ import {
 } from "@stoa/wire/rtcp/feedback";
 import { ntpMiddle } from "@stoa/wire/rtcp/ntp";
 import {
+  EXTENDED_REPORT,
   GOODBYE,
   PAYLOAD_FEEDBACK,
   RECEIVER_REPORT,
@@ -24,6 +26,7 @@ import {
   TRANSPORT_FEEDBACK,
   rtcpCount,
   rtcpPacketLength,
+  rtcpSender,
   rtcpType,
 } from "@stoa/wire/rtcp/packet";
 import { parseRembBps } from "@stoa/wire/rtcp/remb";
@@ -36,6 +39,7 @@ import {
   reportBlockCount,
   reportBlocksOffset,
 } from "@stoa/wire/rtcp/report";
+import type { ReportBlock } from "@stoa/wire/rtcp/report";
 import { newTwccArrivals, readTwccFeedback } from "@stoa/wire/rtcp/twcc";
 import type { Downlink } from "./downlink.ts";
 import type { PacketWriter } from "./packet-writer.ts";
@@ -85,6 +89,9 @@ export class RtcpReader {
       case GOODBYE:
         this.#goodbye(peer, at, size);
         break;
+      case EXTENDED_REPORT:
+        this.#reference(peer, at, size);
+        break;
       case TRANSPORT_FEEDBACK:
         if (size >= FEEDBACK_BYTES) this.#transportFeedback(peer, at, size);
         break;
@@ -115,10 +122,28 @@ export class RtcpReader {
       if (!downlink) continue;
       downlink.fractionLost = block.fractionLost;
       downlink.reported.update(block, this.#time.nowMs);
+      this.#playoutDelay(downlink, block);
       const rttMs = downlink.reportTimes.rttMs(block.lastReport, block.delaySinceLastReport, this.#time.nowMs);
       if (rttMs > 0) peer.subscriber.measured(rttMs);
       peer.congestion?.handleReport(downlink, block.fractionLost);
     }
+  }
+
+  #playoutDelay(downlink: Downlink, { highestSequence, jitter }: ReportBlock): void {
+    const { playoutDelay, source, isScreenShare, packets, nacks } = downlink;
+    if (!playoutDelay || !source) return;
+    const jitterMs = (jitter * 1000) / source.clockRate;
+    playoutDelay.reported(highestSequence, jitterMs, !isScreenShare, packets, nacks, this.#time.ticksMs);
+  }
+
+  /** The last one is answered with the next sender reports. */
+  #reference(peer: PeerMedia, at: number, size: number): void {
+    const middle = referenceTime(this.#u8, at, size);
+    if (middle === 0) return;
+    const { reference } = peer;
+    reference.ssrc = rtcpSender(this.#u8, at);
+    reference.middle = middle;
+    reference.arrivalMs = this.#time.nowMs;
   }
 
   #goodbye(peer: PeerMedia, at: number, size: number): void {

@@ -11,6 +11,7 @@ import {
   writeSenderReport,
 } from "@stoa/wire/rtcp/report";
 import { writeBye } from "@stoa/wire/rtcp/bye";
+import { DELAY_REPORT_BYTES, writeDelayReport } from "@stoa/wire/rtcp/extended-report";
 import { writeSdes } from "@stoa/wire/rtcp/sdes";
 import type { PacketSink } from "../paths.ts";
 import type { Slab } from "../slab.ts";
@@ -102,8 +103,19 @@ export class RtcpWriter {
       downlink.reportTimes.sent(ntpMiddle(this.#info.ntpSeconds, this.#info.ntpFraction), nowMs);
     }
     if (at < 0) return false;
+    end += this.#answerReference(peer, at, end, nowMs);
     this.#finish(peer.transport, at, end - at);
     return true;
+  }
+
+  /** Appends what a receiver needs to measure the round trip, if it asked. Returns the length. */
+  #answerReference(peer: PeerMedia, at: number, end: number, nowMs: number): number {
+    const { reference } = peer;
+    if (reference.middle === 0 || end + DELAY_REPORT_BYTES > at + MAX_BYTES) return 0;
+    const delay = Math.round(((nowMs - reference.arrivalMs) * 65_536) / 1000);
+    const { middle, ssrc } = reference;
+    reference.middle = 0;
+    return writeDelayReport(this.#u8, end, peer.localSsrc, ssrc, middle, delay);
   }
 
   /** Says that a stream ended. */
@@ -117,11 +129,13 @@ export class RtcpWriter {
 
   /**
    * The publisher's clock as of now, in the timestamps of the downlink. The wall clock stays the publisher's, so that
-   * tracks of one participant are played in step (LiveKit does the same).
+   * tracks of one participant are played in step (LiveKit does the same). That is also why abs-capture-time goes on as it
+   * came: it is to be read in the wall clock of these reports. After a break in which the publisher's timestamps stood still
+   * nothing is said until it reports: what was said before holds, because the stream went on by the wall clock.
    */
   #describe(downlink: Downlink, nowMs: number): boolean {
     const source = downlink.source;
-    if (!source || !source.clock.known) return false;
+    if (!source || !source.clock.known || !source.reception.agreesWith(source.clock, source.clockRate)) return false;
     const elapsedMs = nowMs - source.clock.arrivalMs;
     const wallMs = source.clock.senderMs + elapsedMs;
     const ticks = Math.round((elapsedMs * source.clockRate) / 1000);

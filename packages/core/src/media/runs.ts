@@ -3,10 +3,10 @@
  * still find their place. Numbers are signed 32-bit integers that may wrap; only the newest runs are remembered.
  */
 
-/** Too far back. */
-export const FORGOTTEN = -0x80000000;
-/** The number itself was left out. */
-export const LEFT_OUT = -0x7fffffff;
+/** What is known of a number: its offset, that it was left out, nothing any more. */
+export const FOUND = 0;
+export const LEFT_OUT = 1;
+export const FORGOTTEN = 2;
 
 const HISTORY = 64;
 
@@ -16,6 +16,8 @@ export class Runs {
   readonly #offset = new Int32Array(HISTORY);
   readonly #count = new Int32Array(HISTORY);
   #runs = 0;
+  /** The offset that `find` found. */
+  offset = 0;
 
   /** Nothing was left out. */
   get empty(): boolean {
@@ -40,17 +42,17 @@ export class Runs {
     this.#count[at] = 1;
   }
 
-  /** The offset of a number, or what became of it. `current`: the offset of the numbers behind all runs. */
-  offsetOf(number: number, current: number): number {
+  /** What became of a number, and its `offset`. `current`: the offset of the numbers behind all runs. */
+  find(number: number, current: number): 0 | 1 | 2 {
     const oldest = Math.max(0, this.#runs - HISTORY);
-    let found = current;
+    this.offset = current;
     for (let run = this.#runs - 1; run >= oldest; run--) {
       const at = run % HISTORY;
       const behind = (number - this.#last[at]!) | 0;
-      if (behind > 0) return found;
+      if (behind > 0) return FOUND;
       if (behind > -this.#count[at]!) return LEFT_OUT;
-      found = this.#offset[at]!;
+      this.offset = this.#offset[at]!;
     }
-    return oldest === 0 ? found : FORGOTTEN;
+    return oldest === 0 ? FOUND : FORGOTTEN;
   }
 }

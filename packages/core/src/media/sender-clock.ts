@@ -5,6 +5,9 @@
 import { ntpToUnixMs } from "@stoa/wire/rtcp/ntp";
 import type { SenderInfo } from "@stoa/wire/rtcp/report";
 
+/** Packets and reports of one sender are not further apart than this, unless its timestamps stood still (LiveKit: 200 ms). */
+const MAX_APART_MS = 200;
+
 export class SenderClock {
   /** False until the first report. */
   known = false;
@@ -19,6 +22,15 @@ export class SenderClock {
     this.senderMs = ntpToUnixMs(info.ntpSeconds, info.ntpFraction);
     this.timestamp = info.rtpTimestamp;
     this.arrivalMs = nowMs;
+  }
+
+  /**
+   * Whether a packet with this timestamp, which came at `arrivalMs`, is on the time line of the last report. It is not when
+   * the sender paused and its timestamps did not go on meanwhile; its next report will say.
+   */
+  agrees(timestamp: number, arrivalMs: number, clockRate: number): boolean {
+    const apartMs = arrivalMs - this.arrivalMs - (((timestamp - this.timestamp) | 0) * 1000) / clockRate;
+    return Math.abs(apartMs) <= MAX_APART_MS;
   }
 
   /** A new source under the same layer. */

@@ -4,6 +4,7 @@
  */
 import type { FrameTable } from "./frame-table.ts";
 import type { PayloadChange } from "./packet-writer.ts";
+import { NO_DELAY } from "./playout-delay.ts";
 import { HAS_PICTURE_ID } from "./ring.ts";
 import { NO_MASK } from "./select-svc.ts";
 import type { SentPackets } from "./sent-packets.ts";
@@ -29,8 +30,12 @@ export function noteSent(
   layer: number,
   flags: number,
   decodeTarget: number,
-  change: PayloadChange,
+  change: PayloadChange | undefined,
 ): void {
+  if (change === undefined) {
+    sent.note(outgoing, sequence, timestamp, layer, 0, 0, 0);
+    return;
+  }
   const place = change.blank ? layer | BLANK : layer;
   if ((flags & HAS_PICTURE_ID) !== 0) {
     const { pictureIdOffset, tl0Offset, keyIdxOffset } = change;
@@ -54,6 +59,7 @@ export function recallSent(
   change.pictureIdOffset = change.tl0Offset = change.keyIdxOffset = change.frameOffset = 0;
   change.endsPicture = false;
   change.mask = NO_MASK;
+  change.playoutDelay = NO_DELAY;
   if ((flags & HAS_PICTURE_ID) !== 0) {
     change.pictureIdOffset = sent.pictureIdOffset(record);
     change.tl0Offset = sent.tl0Offset(record);

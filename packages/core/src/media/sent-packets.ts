@@ -1,7 +1,7 @@
 /**
  * What went out on one stream lately, by outgoing sequence number: enough to send a packet again exactly as it was
  * (RFC 4588). One record is 16 bytes; bounded. A packet is repeated at most three times, and not more often than the
- * answer takes to arrive (LiveKit: min(100 ms, 2 × RTT)).
+ * answer takes to arrive (LiveKit: min(100 ms, 2 × RTT); but behind a long queue that is three times before the first arrives).
  */
 
 const WORDS = 4;
@@ -20,6 +20,7 @@ const TIME_MASK = 0x7fff;
 
 const MAX_REPEATS = 3;
 const MAX_INTERVAL_MS = 100;
+const LONGEST_RTT_MS = 500;
 
 /** There is no such record, or it may not be repeated now. */
 export const NO_RECORD = -1;
@@ -63,7 +64,8 @@ export class SentPackets {
     const repeats = (word >> REPEATS_SHIFT) & 3;
     if (repeats === MAX_REPEATS) return NO_RECORD;
     const sinceMs = (ticksMs - word) & TIME_MASK;
-    if (repeats > 0 && sinceMs < Math.min(MAX_INTERVAL_MS, 2 * rttMs)) return NO_RECORD;
+    const usualMs = Math.max(Math.min(MAX_INTERVAL_MS, 2 * rttMs), Math.min(rttMs, LONGEST_RTT_MS));
+    if (repeats > 0 && sinceMs < usualMs) return NO_RECORD;
     const kept = word & (-1 << PICTURE_ID_SHIFT);
     this.#words[at + WORD_REPEAT] = kept | ((repeats + 1) << REPEATS_SHIFT) | (ticksMs & TIME_MASK);
     return at;

@@ -10,6 +10,10 @@ const RTT_WEIGHT = 0.25;
 /** Before the small integers overflow. */
 const COUNT_UP_BYTES = 1 << 29;
 
+/** A key frame is asked for again after two round trips, within these bounds. */
+const MIN_REQUEST_MS = 200;
+const MAX_REQUEST_MS = 1000;
+
 /** Places in `counters`. */
 export const PACKETS_IN = 0;
 export const BYTES_IN = 1;
@@ -62,6 +66,11 @@ export class Subscriber {
   /** Round trip time to plan with. */
   get usualRttMs(): number {
     return this.#rttMs === 0 ? INITIAL_RTT_MS : this.#rttMs;
+  }
+
+  /** After how long a key frame is asked for again. */
+  get requestIntervalMs(): number {
+    return Math.min(Math.max(2 * this.usualRttMs, MIN_REQUEST_MS), MAX_REQUEST_MS);
   }
 
   /** A measured round trip. */

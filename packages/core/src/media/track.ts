@@ -15,9 +15,6 @@ import { isReady } from "./transport.ts";
 import type { BatchTime } from "./transport.ts";
 import type { Uplink } from "./uplink.ts";
 
-/** A key frame is asked for again after two round trips, within these bounds. */
-const MIN_REQUEST_MS = 200;
-const MAX_REQUEST_MS = 1000;
 const NO_TRAILER = new Uint8Array(0);
 
 /**
@@ -181,8 +178,8 @@ export class Track {
   requestKeyFrames(nowMs: number): void {
     for (const downlink of this.downlinks) {
       if (!downlink.wantsKeyFrame || !isReady(downlink.subscriber.transport)) continue;
-      const waitMs = Math.min(Math.max(2 * downlink.subscriber.usualRttMs, MIN_REQUEST_MS), MAX_REQUEST_MS);
-      if (nowMs - downlink.requestedMs < waitMs || downlink.waitsForReports(nowMs)) continue;
+      if (nowMs - downlink.requestedMs < downlink.subscriber.requestIntervalMs) continue;
+      if (downlink.waitsForReports(nowMs)) continue;
       const layer = downlink.uplink?.layers[downlink.target];
       // Whoever has sent nothing yet will begin with a key frame.
       if (!layer || layer.packets === 0) continue;

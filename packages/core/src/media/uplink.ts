@@ -20,6 +20,8 @@ import type { Track } from "./track.ts";
 const MAX_PENDING = 128;
 /** Keeps a counter a small integer. */
 const OCTETS_MASK = 0x3fffffff;
+/** So many packets are read again when a late one brings what was missing. */
+const MAX_REREAD = 64;
 const NO_CODEC = -1;
 const NO_SLOT = -1;
 
@@ -50,6 +52,7 @@ export class Uplink {
   /** Codec of the last packet, as an index in `codecs`; -1 = none came yet. */
   lastCodec = NO_CODEC;
   #spec: ReceiverSpec;
+  #checkedCodec = NO_CODEC;
   readonly #codecOf = new Int8Array(128);
   readonly #rtxOf = new Int8Array(128);
   readonly #u8: Uint8Array;
@@ -157,10 +160,9 @@ export class Uplink {
     layer.clockRate = spec.clockRate;
     layer.lastCodec = codec;
     if (layer.accept(header, sequence, retransmission, spec.nack, nowMs) === DROPPED) return false;
-    if (codec !== this.lastCodec) {
-      this.lastCodec = codec;
-      this.layersChanged = true;
-    }
+    // Only the first is news at once: whoever changes it with every packet is looked at now and then.
+    if (this.lastCodec === NO_CODEC) this.layersChanged = true;
+    this.lastCodec = codec;
     layer.octets = (layer.octets + header.payloadLength) & OCTETS_MASK;
     const ring: PacketRing = layer.ring;
     const empty = payloadLength === 0;
@@ -195,8 +197,9 @@ export class Uplink {
     const from = ring.slot[index]! + elementOffset(element);
     if (!frames.note(this.#u8, from, elementLength(element), ring, index)) return;
     // The structure may have come after packets that need it.
-    for (let s = (layer.sequence + 1) | 0; ((ring.newest - s) | 0) >= 0; s = (s + 1) | 0) {
-      const later = ring.find(s);
+    const behind = Math.min((ring.newest - layer.sequence) | 0, MAX_REREAD);
+    for (let i = 1; i <= behind; i++) {
+      const later = ring.find((layer.sequence + i) | 0);
       const held = later < 0 ? 0 : ring.dependencyDescriptor[later]!;
       if (held === 0 || (ring.flags[later]! & HAS_FRAME) !== 0) continue;
       frames.note(this.#u8, ring.slot[later]! + elementOffset(held), elementLength(held), ring, later);
@@ -246,6 +249,8 @@ export class Uplink {
   check(nowMs: number, ringMs: number): boolean {
     const { isScreenShare } = this;
     if (this.trackers.check(isScreenShare, nowMs)) this.#followTrackers();
+    if (this.lastCodec !== this.#checkedCodec) this.layersChanged = true;
+    this.#checkedCodec = this.lastCodec;
     for (const layer of this.layers) layer.ring.expire(nowMs - ringMs);
     return this.rates.update(isScreenShare, nowMs);
   }

@@ -105,7 +105,7 @@ export interface DownTrack {
   /** SID of the published track; the key. */
   readonly sid: string;
   readonly kind: MediaKind;
-  /** msid stream id and CNAME: `streamId(publisher, sid)` of `track-info.ts`. */
+  /** msid stream id and CNAME: `streamId` of `track-info.ts`. */
   readonly stream: string;
   /** Codecs that the publisher sends or may send, preferred first, any case; empty = not known yet. */
   readonly mimes: readonly string[];

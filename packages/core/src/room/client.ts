@@ -7,6 +7,10 @@ import type { EnabledCodec, EnabledCodecs } from "../negotiation/types.ts";
 
 /** What the room asks about a client. */
 export interface ClientFeatures {
+  /** Lets an m-line carry one track after another (≥ 4). */
+  readonly transceiverReuse: boolean;
+  /** Plays the tracks of one msid stream in step (≥ 10, not Firefox). */
+  readonly syncStreams: boolean;
   /** Takes the subscriber peer connection as the first one (≥ 3). */
   readonly subscriberPrimary: boolean;
   /** Lets the server end its tracks (≥ 7). */
@@ -42,7 +46,10 @@ export interface ClientFeatures {
 export function clientFeatures(info: ClientInfo): ClientFeatures {
   const version = info.protocol;
   const understands = info.sdk !== ClientInfo_SDK.RUST || version >= 10;
+  const firefox = ["firefox", "firefox mobile"].includes(info.browser.toLowerCase());
   return {
+    transceiverReuse: version >= 4,
+    syncStreams: version >= 10 && !firefox,
     subscriberPrimary: version >= 3,
     trackUnpublished: version >= 7,
     speakersChanged: version >= 3,

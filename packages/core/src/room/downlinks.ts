@@ -32,6 +32,7 @@ const MAX_PRIORITY = 255;
 /** The complete set that the participant is to receive, oldest first. */
 export function downTracks(room: RoomState, participant: Participant): DownTrack[] {
   const list: DownTrack[] = [];
+  const synced = room.options.config.syncStreams && participant.features.syncStreams;
   for (const sid of participant.activeTracks) {
     const track = room.tracks.get(sid);
     if (!track) continue;
@@ -39,7 +40,7 @@ export function downTracks(room: RoomState, participant: Participant): DownTrack
     list.push({
       sid,
       kind: info.type === TrackType.VIDEO ? "video" : "audio",
-      stream: streamId(track.publisher, sid),
+      stream: streamId(track.publisher, sid, synced ? info.stream : undefined),
       mimes: info.codecs.map((codec) => codec.mimeType).filter((mime) => mime !== ""),
       stereo: info.stereo,
       red: sameCodec(info.mimeType, "audio/red"),

@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
+  CandidateProtocol,
   ClientConfigSetting,
   ClientInfo_SDK,
   ICEServer,
   LeaveRequest_Action,
   Ping,
   ReconnectReason,
+  SimulateScenario,
 } from "@livekit/protocol";
 import type { StreamStats } from "../engine/protocol.ts";
 import { type Client, World } from "./harness.test.ts";
@@ -243,4 +245,27 @@ test("UDP that loses a quarter for twenty seconds gives way to TCP, if the confi
     comeBack(alice);
     assert.equal(protocols(alice.last("answer")!.sdp), "tcp");
   }
+});
+
+test("a client switches its protocol to try that out: ICE is restarted where the server offers, and the choice stays", () => {
+  const w = world({}, TURN);
+  const alice = w.connect("alice", { peerConnections: "dual" });
+  const bob = w.connect("bob");
+  const choose = (client: Client, value: CandidateProtocol) => {
+    client.forget();
+    const scenario = { case: "switchCandidateProtocol", value } as const;
+    client.request({ case: "simulate", value: new SimulateScenario({ scenario }) });
+  };
+  choose(alice, CandidateProtocol.TCP);
+  assert.equal(protocols(alice.last("offer")!.sdp), "tcp");
+  assert.equal(lastRestart(w).tcpOnly, true);
+  assert.notEqual(alice.connection, 0);
+  choose(alice, CandidateProtocol.UDP);
+  assert.equal(protocols(alice.last("offer")!.sdp), "udp,tcp");
+  assert.equal(lastRestart(w).tcpOnly, false);
+
+  choose(bob, CandidateProtocol.TLS);
+  assert.deepEqual([bob.last("offer"), bob.leave], [undefined, undefined], "it comes back by itself");
+  const again = w.connect("bob");
+  assert.equal(again.last("join")!.clientConfiguration?.forceRelay, ClientConfigSetting.ENABLED);
 });

@@ -2,13 +2,14 @@
  * The way into a room: a new session, or back into the one whose signal connection broke (livekit.md 1.5, 1.11).
  * Invariants: Join is the first message of a session; an identity has one instance, the newer one wins.
  */
-import { DisconnectReason, ParticipantInfo_State } from "@livekit/protocol";
+import { ClientInfo_SDK, DisconnectReason, ParticipantInfo_State } from "@livekit/protocol";
 import { drawIceCredentials } from "../negotiation/ice-credentials.ts";
 import { clientTraits, enabledCodecsFor } from "../negotiation/client-traits.ts";
-import type { NegotiationOptions } from "../negotiation/types.ts";
+import type { ClientTraits, NegotiationOptions } from "../negotiation/types.ts";
 import { clientFeatures } from "./client.ts";
 import { disarmEmptyTimer } from "./empty.ts";
 import { joinResponse } from "./join-response.ts";
+import { playoutDelayFor } from "./links.ts";
 import { leaveMessage, removeParticipant } from "./leave.ts";
 import { setMember } from "./members.ts";
 import { offerNow } from "./negotiate.ts";
@@ -86,7 +87,7 @@ function enter(
   room.send(participant, { case: "join", value: joinResponse(room, participant) });
   participant.advance(ParticipantInfo_State.JOINED);
   announce(room, participant);
-  room.event("joined", participant);
+  room.event("joined", participant, clientInWords(input));
   refreshToken(room, participant);
   if (participant.recorder) sendRoomUpdate(room);
   else roomChanged(room);
@@ -106,9 +107,9 @@ function connect(room: RoomState, participant: Participant, negotiation: Negotia
     random,
     credentials: drawIceCredentials(random),
     codecs: participant.codecs,
-    client: clientTraits(participant.client),
+    client: traitsOf(room, participant),
     bandwidthFeedback: server.transport.bandwidthFeedback,
-    playoutDelay: false,
+    playoutDelay: playoutDelayFor(room, participant) !== undefined,
   });
   const publisher = { ...options(), role: participant.singlePeer ? ("single" as const) : ("publisher" as const) };
   participant.publisher = publisherLink(nextPeerId(), publisher.credentials, negotiation.answerer(publisher));
@@ -116,6 +117,22 @@ function connect(room: RoomState, participant: Participant, negotiation: Negotia
   const subscriber = { ...options(), dataChannels: participant.subscriberPrimary };
   const machine = negotiation.offerer(subscriber);
   participant.subscriber = subscriberLink(nextPeerId(), subscriber.credentials, machine, random.uint32());
+}
+
+/** Tracks that share a stream do not share m-lines: players would take one for the other. */
+function traitsOf(room: RoomState, { client, features }: Participant): ClientTraits {
+  const traits = clientTraits(client);
+  const shared = features.transceiverReuse && !(room.options.config.syncStreams && features.syncStreams);
+  return { ...traits, reusesTransceivers: traits.reusesTransceivers && shared };
+}
+
+/** "JS 2.23.0, Chrome 156 on Linux, one peer connection, protocol 16", for the timeline. */
+function clientInWords({ client, options }: JoinInput): string {
+  const { sdk, version, browser, browserVersion, os, osVersion, protocol } = client;
+  const program = `${ClientInfo_SDK[sdk] ?? "unknown SDK"} ${version}`.trim();
+  const system = [`${browser} ${browserVersion}`.trim(), `${os} ${osVersion}`.trim()].filter((part) => part !== "");
+  const peers = options.peerConnections === "single" ? "one peer connection" : "two peer connections";
+  return [program, ...(system.length > 0 ? [system.join(" on ")] : []), peers, `protocol ${protocol}`].join(", ");
 }
 
 /** Agents and recorders are let in beyond the limit, and so is the successor of somebody who is in already. */

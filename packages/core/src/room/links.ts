@@ -2,12 +2,22 @@
  * The worker's side of a participant's peer connections: opened before they are named, closed once.
  * What is sent on them is told as complete lists.
  */
-import type { SenderSpec } from "../engine/protocol.ts";
+import type { PlayoutDelaySpec, SenderSpec } from "../engine/protocol.ts";
 import type { IceCredentials } from "../negotiation/types.ts";
 import { setMember } from "./members.ts";
 import type { Participant } from "./participant.ts";
 import { SERVER_CHANNELS, type PeerLink } from "./peer-link.ts";
 import type { RoomState } from "./state.ts";
+
+/**
+ * What the room says of playout delay. Firefox cannot play the streams of a participant in step otherwise, so where that is
+ * wanted it is left alone.
+ */
+export function playoutDelayFor(room: RoomState, { features }: Participant): PlayoutDelaySpec | undefined {
+  const { minPlayoutDelay: minMs, maxPlayoutDelay: maxMs, syncStreams } = room.options.config;
+  if ((minMs === 0 && maxMs === 0) || (syncStreams && !features.syncStreams)) return undefined;
+  return { minMs, maxMs };
+}
 
 /** Lets the worker know the peer; the first description of ours is about to go out. */
 export function openLink(room: RoomState, participant: Participant, link: PeerLink): void {
@@ -27,7 +37,7 @@ export function openLink(room: RoomState, participant: Participant, link: PeerLi
       enabled: congestion.enabled,
       allowPause: participant.options.subscriberAllowPause ?? congestion.allowPause,
     },
-    playoutDelay: undefined,
+    playoutDelay: playoutDelayFor(room, participant),
     tcpOnly: participant.way.transports === "tcp",
   });
   if (link === participant.primary) setMember(room, participant);

@@ -45,13 +45,12 @@ const room = () =>
     /** Seconds after the last one left. */
     departure_timeout: whole(0).default(20),
     enable_remote_unmute: flag().default(false),
-    playout_delay: pending(
-      section({ enabled: flag().default(false), min: whole(0).default(0), max: whole(0).default(0) }),
-    ),
+    /** Milliseconds that players may hold video; a preset or a token that says something wins. */
+    playout_delay: section({ enabled: flag().default(false), min: whole(0).default(0), max: whole(0).default(0) }),
     sync_streams: flag().default(false),
     create_room_timeout: pending(duration().default(10_000)),
     create_room_attempts: pending(whole(0).default(3)),
-    enable_full_room_in_webhooks: pending(flag().default(false)),
+    enable_full_room_in_webhooks: flag().default(false),
     update_batch_target_size: pending(whole(0).default(128 * 1024)),
     /** The three moved to `limit`; here they still win. */
     max_metadata_size: whole(0).default(0),
@@ -77,7 +76,7 @@ const limit = () =>
     max_data_track_custom_encoding_length: pending(whole(0).default(32)),
     subscribe_pace_shadow_rates: pending(z.array(decimal()).default([])),
     signal_message_size_limit: whole(0).default(2 << 20),
-    agent_signal_message_size_limit: pending(whole(0).default(2 << 20)),
+    agent_signal_message_size_limit: whole(0).default(2 << 20),
     max_api_request_body_size: whole(0).default(10 << 20),
   });
 
@@ -120,17 +119,17 @@ export const configSchema = z.strictObject({
   }),
   turn: pending(turn()),
   redis: pending(redis()),
-  prometheus_port: pending(port().default(0)),
-  prometheus: pending(prometheus()),
+  prometheus_port: port().default(0),
+  prometheus: prometheus(),
   debug_handler: pending(section({ port: port().default(0) })),
   webtransport: pending(webtransport()),
   ingress: pending(ingress()),
   sip: pending(section({})),
-  webhook: pending(webhook()),
+  webhook: webhook(),
   node_selector: pending(nodeSelector()),
   signal_relay: pending(signalRelay()),
   psrpc: pending(psrpc()),
-  agents: pending(agents()),
+  agents: agents(),
   metric: pending(metric()),
   trace: pending(section({ jaeger_url: text().default("") })),
   node_stats: pending(nodeStats()),

@@ -30,13 +30,15 @@ export function newRoomConfig(
   wanted: RoomConfiguration | undefined,
 ): RoomConfiguration {
   const { room } = config;
+  const said = overlay(wanted, preset);
   const defaults = new RoomConfiguration({
+    ...standardPlayoutDelay(config, said),
     emptyTimeout: room.empty_timeout,
     departureTimeout: room.departure_timeout,
     maxParticipants: room.max_participants,
     syncStreams: room.sync_streams,
   });
-  return overlay(overlay(wanted, preset), defaults);
+  return overlay(said, defaults);
 }
 
 /** The first one, with what it does not say taken from the second one. */
@@ -56,6 +58,12 @@ export function overlay(
     agents: first.agents.length > 0 ? first.agents : second.agents,
     tags: { ...second.tags, ...first.tags },
   });
+}
+
+/** The server's limits, where nothing is said: a least delay of one and a largest of the other would mean nothing. */
+function standardPlayoutDelay({ room: { playout_delay: standard } }: Config, said: RoomConfiguration) {
+  if (!standard.enabled || said.minPlayoutDelay > 0 || said.maxPlayoutDelay > 0) return {};
+  return { minPlayoutDelay: standard.min, maxPlayoutDelay: standard.max };
 }
 
 function plainKey(key: string): string {

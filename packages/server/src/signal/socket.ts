@@ -1,9 +1,9 @@
 /**
  * One signal connection, from before the 101 to its end (livekit.md 1.4, 1.6): what the join sends is kept until the
- * WebSocket stands, pings are answered here, a client that does not read is cut off.
+ * WebSocket stands, a client that does not read is cut off.
  * Invariants: responses keep their order; `onClosed` comes exactly once; after `end` nothing more is delivered either way.
  */
-import { Pong, SignalResponse, type SignalRequest } from "@livekit/protocol";
+import type { SignalRequest, SignalResponse } from "@livekit/protocol";
 import type { SignalId } from "@stoa/core/room/effects";
 import { WebSocket } from "ws";
 import { decodeRequest, encodeResponse, type FrameFormat } from "./encode.ts";
@@ -116,21 +116,7 @@ export class SignalSocket {
       this.end(true);
       return;
     }
-    const { message } = request;
-    if (message.case === "ping") {
-      // milliseconds: nanoseconds do not fit the numbers of JavaScript
-      this.#answer({ case: "pong", value: BigInt(Math.floor(this.#nowMs())) });
-    } else if (message.case === "pingReq") {
-      const timestamp = BigInt(Math.floor(this.#nowMs()));
-      const value = new Pong({ lastPingTimestamp: message.value.timestamp, timestamp });
-      this.#answer({ case: "pongResp", value });
-    } else {
-      this.#listener?.onRequest(request);
-    }
-  }
-
-  #answer(message: SignalResponse["message"]): void {
-    this.send(new SignalResponse({ message }));
+    this.#listener?.onRequest(request);
   }
 
   #finish(ws: WebSocket): void {

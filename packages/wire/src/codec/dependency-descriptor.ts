@@ -9,12 +9,10 @@ export const MAX_DECODE_TARGETS = 16;
 export const MAX_FRAME_DIFFERENCES = 8;
 const MAX_TEMPLATES = 64;
 
-/** How a frame is to a decode target: two bits per target in `indications`, target 0 lowest. */
+/** How a frame is to a decode target: two bits per target in `indications`, target 0 lowest; 1 discardable, 3 required. */
 export const NOT_PRESENT = 0;
-export const DISCARDABLE = 1;
 /** If this frame can be decoded, so can all that follow in the decode target. */
 export const SWITCH = 2;
-export const REQUIRED = 3;
 
 const MANDATORY_BYTES = 3;
 const MANDATORY_BITS = 24;

@@ -14,6 +14,8 @@ export const GOODBYE = 203;
 export const TRANSPORT_FEEDBACK = 205;
 /** PSFB (RFC 4585): feedback about pictures. */
 export const PAYLOAD_FEEDBACK = 206;
+/** XR (RFC 3611). */
+export const EXTENDED_REPORT = 207;
 
 /** Bytes of a packet that has only its header and one SSRC. */
 export const RTCP_MIN_BYTES = 8;
