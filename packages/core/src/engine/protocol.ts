@@ -313,6 +313,16 @@ export type MediaEvent =
     }
   /** First packet forwarded to this subscriber. */
   | { readonly type: "downlinkStarted"; readonly track: string; readonly peer: PeerId }
+  /** A video stream to this subscriber goes on in another spatial layer (simulcast), and why. */
+  | {
+      readonly type: "layerSwitched";
+      readonly peer: PeerId;
+      readonly track: string;
+      readonly from: number;
+      readonly to: number;
+      /** "wanted": it is what the client wants; "bandwidth": its link carries no more; "publisher": nothing nearer is sent. */
+      readonly reason: "wanted" | "bandwidth" | "publisher";
+    }
   /** Highest reliable data sequence number seen of this participant; throttled. */
   | { readonly type: "dataSequence"; readonly participant: string; readonly sequence: number }
   /** An encoded DataPacket with the answer of a participant to a call of the server. */

@@ -137,6 +137,12 @@ export class TimelineObserver implements RoomObserver {
           `first packet of ${this.#words(event.track)} went out`,
           event.track,
         );
+      case "layerSwitched": {
+        const { peer, track, from, to, reason } = event;
+        const why = reason === "bandwidth" ? this.#estimate(peer) : "";
+        const text = `${this.#words(track)} goes on in layer ${to} instead of ${from}: ${LAYER_REASONS[reason]}${why}`;
+        return this.#noteOfPeer(peer, "layer", text, track);
+      }
       case "streamState": {
         const what = this.#words(event.track);
         const text = event.paused ? `${what} is paused for want of bandwidth` : `${what} goes on`;
@@ -208,6 +214,12 @@ export class TimelineObserver implements RoomObserver {
     this.#log.debug(`participant ${kind}: ${text}`, { room: member.room, participant: member.identity, sid });
   }
 }
+
+const LAYER_REASONS = {
+  wanted: "the client wants it",
+  bandwidth: "the link carries no more",
+  publisher: "nothing nearer to what the client wants is sent",
+} as const;
 
 const KINDS: Readonly<Record<ParticipantEventKind, readonly [EntryKind, string]>> = {
   joined: ["joined", "joined"],

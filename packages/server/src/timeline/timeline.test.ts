@@ -121,12 +121,14 @@ describe("a timeline", () => {
     command({ type: "setDownlink", peer: 7, track: "TR_1", settings });
     command({ type: "setDownlink", peer: 7, track: "TR_1", settings });
     for (const distance of [0, 2, 2, 0]) observer.onMedia("lobby", { type: "stats", peer: 7, stats: stats(distance) });
+    observer.onMedia("lobby", { type: "layerSwitched", peer: 7, track: "TR_1", from: 2, to: 0, reason: "bandwidth" });
     observer.onMedia("lobby", { type: "streamState", peer: 7, track: "TR_1", paused: true });
     command({ type: "setDownlink", peer: 7, track: "TR_1", settings: { ...settings, disabled: true } });
     assert.deepEqual(texts().slice(1), [
       "the client wants TR_1 up to layer 2",
       "TR_1 flows 2 layers below what is wanted (the link carries about 300 kbit/s)",
       "TR_1 flows as wanted (the link carries about 300 kbit/s)",
+      "TR_1 goes on in layer 0 instead of 2: the link carries no more (the link carries about 300 kbit/s)",
       "TR_1 is paused for want of bandwidth (the link carries about 300 kbit/s)",
       "the client wants TR_1 not to be sent",
     ]);
