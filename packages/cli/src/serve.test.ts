@@ -3,10 +3,14 @@ import assert from "node:assert/strict";
 import { spawn, type ChildProcess } from "node:child_process";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { freeTcpPort, freeUdpPort } from "@stoa/testkit/server-process";
+import { until } from "@stoa/testkit/until";
 
 const STOA = fileURLToPath(new URL("../bin/stoa.mjs", import.meta.url));
 
@@ -72,6 +76,31 @@ describe("stoa dev", () => {
       await new Promise<void>((resolve, reject) => again.once("error", reject).listen(port, "127.0.0.1", resolve));
       again.close();
     }
+  });
+});
+
+describe("SIGHUP", () => {
+  test("loads the configuration again: new keys hold, the process goes on", async () => {
+    const ports = await freePorts();
+    const folder = mkdtempSync(join(tmpdir(), "stoa-hup-"));
+    const keys = join(folder, "keys.yaml");
+    const pair = (key: string) => writeFileSync(keys, `${key}: ${"s".repeat(40)}\n`, { mode: 0o600 });
+    pair("APIfirst");
+    const run = new Run(["serve", "--key-file", keys, ...flags(ports)]);
+    const listening = async () =>
+      (await fetch(`http://127.0.0.1:${ports.http}/`).catch(() => undefined))?.status === 200;
+    await until(listening, 10_000, "the server");
+    const claims = Buffer.from(JSON.stringify({ iss: "APIsecond", exp: 1 })).toString("base64url");
+    const token = `${Buffer.from('{"alg":"HS256"}').toString("base64url")}.${claims}.x`;
+    const refusal = async () => (await fetch(`http://127.0.0.1:${ports.http}/?access_token=${token}`)).text();
+    assert.equal(await refusal(), "invalid API key");
+    pair("APIsecond");
+    run.child.kill("SIGHUP");
+    await until(async () => (await refusal()) !== "invalid API key", 5000, "the new key");
+    assert.match(run.stderr, /configuration reloaded/);
+    run.child.kill("SIGTERM");
+    assert.equal(await run.ended, 0);
+    rmSync(folder, { recursive: true });
   });
 });
 

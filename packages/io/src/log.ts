@@ -16,6 +16,11 @@ export interface Log {
 
 export type LogFields = Readonly<Record<string, unknown>>;
 
+/** A log whose level can change. */
+export interface LeveledLog extends Log {
+  setLevel(level: LogLevel): void;
+}
+
 export interface LogOptions {
   readonly level: LogLevel;
   /** "auto": plain on a terminal. */
@@ -30,7 +35,7 @@ const REPLACEMENT = "***";
 const MAX_DEPTH = 6;
 
 /** Creates a log. */
-export function createLog(options: LogOptions): Log {
+export function createLog(options: LogOptions): LeveledLog {
   const write = options.write ?? ((line: string) => void process.stdout.write(line));
   const plain = options.format === "plain" || (options.format === "auto" && process.stdout.isTTY === true);
   const logger = pino(
@@ -49,7 +54,8 @@ export function createLog(options: LogOptions): Log {
       if (!logger.isLevelEnabled(level)) return;
       logger[level](redactFields(fields), hideTokens(message));
     };
-  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+  const setLevel = (level: LogLevel) => void (logger.level = level);
+  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error"), setLevel };
 }
 
 /** The same log with fields that are added to every line. */

@@ -53,6 +53,8 @@ export class Network implements PacketSink, Paths {
   readonly #table: AddressTable;
   readonly #tcp: TcpTransport;
   readonly #scratch: number;
+  /** A double in an object field would be allocated anew with every packet. */
+  readonly #bytesOut = new Float64Array(1);
   #udp: UdpBackend | undefined;
   #tcpPort: number | undefined;
   #onBatch: (batch: DatagramBatch) => void = () => {};
@@ -99,7 +101,13 @@ export class Network implements PacketSink, Paths {
     return this.#udp!.reserve();
   }
 
+  /** Bytes that were committed since the start. */
+  get bytesOut(): number {
+    return this.#bytesOut[0]!;
+  }
+
   commit(path: Path, length: number): void {
+    this.#bytesOut[0]! += length;
     if (this.#table.isTcp(path)) this.#tcp.write(path, this.#udp!.reserve(), length);
     else this.#udp!.commit(path, length);
   }

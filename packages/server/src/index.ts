@@ -10,6 +10,18 @@ export { createToken, dispatchAgent, tokenClaims, type KeyPair, type TokenOption
 export type { VideoGrant } from "./auth/claims.ts";
 export { generateKeyPair } from "./auth/generate-keys.ts";
 export { createServer, StoaServer, type ServerAddress, type ServerOptions } from "./main.ts";
+export type {
+  DataHookEvent,
+  EventHooks,
+  JoinAllowed,
+  JoinAttempt,
+  JoinDecision,
+  JoinDenied,
+  ParticipantHookEvent,
+  ServerHooks,
+} from "./embed/hooks.ts";
+export type { Reloaded } from "./reload/reload.ts";
+export { watchConfig, type ConfigWatch, type WatchOptions } from "./reload/watch.ts";
 export { developmentBanner } from "./banner.ts";
 export { createServerLog } from "./server-log.ts";
 export { isOperatorError } from "./errors.ts";

@@ -11,6 +11,16 @@ export interface Listener {
   readonly port: number;
 }
 
+/** The port that is wanted, and where it comes from. */
+export interface PortWish {
+  /** 0 = any free one. */
+  readonly port: number;
+  /** "HTTP", "metrics" */
+  readonly what: string;
+  /** Its key in the configuration. */
+  readonly key: string;
+}
+
 /**
  * Opens a server on each address (undefined = all of the machine) or on none. `::1` is left out, with a word in
  * `skipped`, where the system has no IPv6.
@@ -18,14 +28,14 @@ export interface Listener {
 export async function listenAll(
   createServer: () => Server,
   addresses: readonly (string | undefined)[],
-  port: number,
+  wish: PortWish,
 ): Promise<{ listeners: Listener[]; skipped: string[] }> {
   const listeners: Listener[] = [];
   const skipped: string[] = [];
   for (const address of addresses) {
     const server = createServer();
     // with port 0 the first one chooses for all
-    const wanted = listeners[0]?.port ?? port;
+    const wanted = listeners[0]?.port ?? wish.port;
     const failure = await listen(server, address, wanted);
     if (!failure) {
       listeners.push({ server, address: address ?? "", port: (server.address() as AddressInfo).port });
@@ -33,7 +43,7 @@ export async function listenAll(
       skipped.push(address);
     } else {
       await closeAll(listeners);
-      throw explain(failure, address, wanted);
+      throw explain(failure, address, { ...wish, port: wanted });
     }
   }
   return { listeners, skipped };
@@ -60,17 +70,15 @@ function isAbsent({ code }: ListenFailure): boolean {
   return code === "EADDRNOTAVAIL" || code === "EAFNOSUPPORT";
 }
 
-function explain(failure: ListenFailure, address: string | undefined, port: number): StoaError {
+function explain(failure: ListenFailure, address: string | undefined, { port, what, key }: PortWish): StoaError {
+  const flag = `--${key}`;
   if (failure.code === "EADDRINUSE") {
-    const change = 'choose another with --port, or "port:" in the configuration';
-    return operatorError("port_in_use", `TCP port ${port} for HTTP is in use; ${change}.`, failure);
+    const change = `choose another with ${flag}, or "${key}:" in the configuration`;
+    return operatorError("port_in_use", `TCP port ${port} for ${what} is in use; ${change}.`, failure);
   }
   if (failure.code === "EACCES") {
-    return operatorError(
-      "port_in_use",
-      `TCP port ${port} for HTTP needs privileges; choose one above 1023 with --port.`,
-      failure,
-    );
+    const sentence = `TCP port ${port} for ${what} needs privileges; choose one above 1023 with ${flag}.`;
+    return operatorError("port_in_use", sentence, failure);
   }
   const reason = isAbsent(failure)
     ? "is not an address of this machine"

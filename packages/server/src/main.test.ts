@@ -66,6 +66,20 @@ describe("a server", () => {
     assert.ok(log.lines.includes("warn Accepted but without effect in this version: redis."));
   });
 
+  test("serves its figures on a port of their own", async () => {
+    const port = 20_000 + (process.pid % 10_000); // below those that the system gives to others
+    const { server: stoa } = server(`port: 0\nprometheus: { port: ${port} }`);
+    await stoa.start();
+    const ws = new WebSocket(`ws://127.0.0.1:${stoa.address.port}/rtc?protocol=16&sdk=js&access_token=${token()}`);
+    await once(ws, "message");
+    const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    assert.match(text, /^livekit_room_total\{[^}]*\} 1$/m);
+    assert.match(text, /^livekit_participant_total\{[^}]*\} 1$/m);
+    assert.match(text, /^nodejs_eventloop_lag_seconds\{/m);
+    await stoa.close();
+    await listenable(port);
+  });
+
   test("close before start, and twice, does no harm", async () => {
     const { server: stoa } = server();
     await stoa.close();
@@ -81,6 +95,16 @@ describe("addresses that cannot be had are one sentence", () => {
     const { server: stoa } = server(`port: ${port}`);
     const expected = `TCP port ${port} for HTTP is in use; choose another with --port, or "port:" in the configuration.`;
     await assert.rejects(stoa.start(), { code: "port_in_use", message: expected });
+    other.close();
+  });
+
+  test("a port for metrics in use", async () => {
+    const other = createTcpServer();
+    await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
+    const { port } = other.address() as AddressInfo;
+    const { server: stoa } = server(`port: 0\nprometheus: { port: ${port} }`);
+    const change = 'choose another with --prometheus.port, or "prometheus.port:" in the configuration.';
+    await assert.rejects(stoa.start(), { message: `TCP port ${port} for metrics is in use; ${change}` });
     other.close();
   });
 

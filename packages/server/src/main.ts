@@ -4,31 +4,49 @@
  */
 import type { Server } from "node:http";
 import { cpus } from "node:os";
-import { createAdaptorServer } from "@hono/node-server";
+import { createAdaptorServer, getRequestListener } from "@hono/node-server";
 import { DisconnectReason } from "@livekit/protocol";
 import type { LocalCandidate } from "@stoa/core/engine/protocol";
 import { Room } from "@stoa/core/room/room";
 import { nowMs } from "@stoa/io/clock";
 import type { Log } from "@stoa/io/log";
-import type { LoadedConfig } from "./config/load.ts";
+import { loadConfig, type LoadedConfig } from "./config/load.ts";
+import { attach } from "./embed/attach.ts";
+import type { ServerHooks } from "./embed/hooks.ts";
 import { closeAll, listenAll, type Listener } from "./listen.ts";
+import { createMetricsServer } from "./metrics/endpoint.ts";
 import { assemble, type ServerParts } from "./preset.ts";
+import { reload, type Reloaded } from "./reload/reload.ts";
 import type { RoomObserver } from "./rooms/effects.ts";
 import type { RoomFactory } from "./rooms/machine.ts";
+import { createServerLog } from "./server-log.ts";
 
 /** LiveKit takes headers of this size, and a join request stands in the request line. */
 const MAX_HEADER_BYTES = 1 << 20;
 const HEARTBEAT_MS = 2000;
 /** How long clients may take to close their signal connections. */
 const LEAVE_WITHIN_MS = 2000;
+/** How long receivers of webhooks may take for the last events. */
+const TELL_WITHIN_MS = 1500;
 const MEDIA_WORKER = new URL("./media/worker.js", import.meta.url);
 
-/** What a server is made from. */
+/** What a server is made from: a configuration, and whatever of the rest is to be other than usual. */
 export interface ServerOptions {
-  readonly loaded: LoadedConfig;
-  readonly log: Log;
+  /** LiveKit's configuration, as YAML or as an object. */
+  readonly config?: string | Readonly<Record<string, unknown>>;
+  /** Or one that `loadConfig` gave. */
+  readonly loaded?: LoadedConfig;
+  /** Lines on standard error if left out. */
+  readonly log?: Log;
   readonly env?: Readonly<Record<string, string | undefined>>;
-  /** Who wants to hear of rooms and participants. */
+  /**
+   * A server of yours that serves LiveKit's paths too; what else it serves is untouched. Listening and closing it is
+   * yours. Create it with `{ maxHeaderSize: 1 << 20 }`: clients put what they want into the request line.
+   */
+  readonly httpServer?: Server;
+  /** What your program decides and hears. */
+  readonly hooks?: ServerHooks;
+  /** Who wants to hear of everything that rooms do. */
   readonly observers?: readonly RoomObserver[];
   /** Other rooms and other media workers, for tests. */
   readonly parts?: { readonly createRoom?: RoomFactory; readonly workerEntry?: URL; readonly cores?: number };
@@ -43,26 +61,38 @@ export interface ServerAddress {
   readonly candidates: readonly LocalCandidate[];
 }
 
-/** A server that is not started yet. */
+/**
+ * A server that is not started yet. Throws an operator error (`isOperatorError`) for a wrong configuration.
+ *
+ *     const server = createServer({ config: { keys: { mykey: "a secret of 32 characters or more" } } });
+ *     const { port } = await server.start();
+ */
 export function createServer(options: ServerOptions): StoaServer {
   return new StoaServer(options);
 }
 
 export class StoaServer {
   readonly #options: ServerOptions;
+  readonly #loaded: LoadedConfig;
+  readonly #log: Log;
   readonly #parts: ServerParts;
   #listeners: Listener[] = [];
+  #metrics: Listener[] = [];
+  #detach: (() => void) | undefined;
   #heartbeat: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(options: ServerOptions) {
     this.#options = options;
-    const { loaded, log, env = {}, observers = [], parts = {} } = options;
+    const { env = {}, observers = [], hooks = {}, parts = {} } = options;
+    const loaded = (this.#loaded = options.loaded ?? loadGiven(options));
+    const log = (this.#log = options.log ?? createServerLog(loaded.config, (line) => void process.stderr.write(line)));
     this.#parts = assemble({
       loaded,
       log,
       env,
       observers,
+      hooks,
       cores: parts.cores ?? cpus().length,
       createRoom: parts.createRoom ?? ((room) => new Room(room)),
       workerEntry: parts.workerEntry ?? MEDIA_WORKER,
@@ -72,15 +102,11 @@ export class StoaServer {
   /** Starts everything or nothing; throws an operator error. */
   async start(): Promise<ServerAddress> {
     const { media, health } = this.#parts;
-    const { log, loaded } = this.#options;
-    const { config } = loaded;
-    for (const warning of loaded.warnings) log.warn(warning);
+    const log = this.#log;
+    for (const warning of this.#loaded.warnings) log.warn(warning);
     await media.start();
     try {
-      const addresses = config.bind_addresses?.length ? config.bind_addresses : [undefined];
-      const { listeners, skipped } = await listenAll(() => this.#createHttpServer(), addresses, config.port);
-      this.#listeners = listeners;
-      for (const address of skipped) log.warn(`not listening on ${address}: this system has no such address`);
+      await this.#listen();
     } catch (error) {
       await this.close();
       throw error;
@@ -96,11 +122,19 @@ export class StoaServer {
 
   /** Where it listens. */
   get address(): ServerAddress {
-    return {
-      hosts: this.#listeners.map((listener) => listener.address),
-      port: this.#listeners[0]?.port ?? 0,
-      candidates: this.#parts.media.candidates,
-    };
+    const { candidates } = this.#parts.media;
+    const own = this.#options.httpServer?.address();
+    if (own && typeof own === "object") return { hosts: [own.address], port: own.port, candidates };
+    const hosts = this.#listeners.map((listener) => listener.address);
+    return { hosts, port: this.#listeners[0]?.port ?? 0, candidates };
+  }
+
+  /**
+   * Takes another configuration over without dropping anybody; what needs a new start is said in the log. Throws an
+   * operator error, and changes nothing, when something is wrong with it.
+   */
+  reload(next: LoadedConfig): Reloaded {
+    return reload(this.#parts, this.#loaded, next, this.#log);
   }
 
   /** Ends the server; may be called at any time, and again. */
@@ -109,15 +143,49 @@ export class StoaServer {
   }
 
   async #close(): Promise<void> {
-    const { registry, signal, media } = this.#parts;
+    const { registry, signal, media, agents, outside } = this.#parts;
     clearInterval(this.#heartbeat);
-    const closed = closeAll(this.#listeners);
+    const closed = closeAll([...this.#listeners, ...this.#metrics]);
+    agents.close();
     registry.closeAll(DisconnectReason.SERVER_SHUTDOWN);
     await signal.drained(LEAVE_WITHIN_MS);
     signal.close();
-    for (const { server } of this.#listeners) server.closeAllConnections();
-    await Promise.all([closed, media.close()]);
-    this.#options.log.info("server ended");
+    this.#detach?.();
+    for (const { server } of [...this.#listeners, ...this.#metrics]) server.closeAllConnections();
+    await Promise.all([closed, media.close(), outside.webhooks.close(TELL_WITHIN_MS)]);
+    this.#log.info("server ended");
+  }
+
+  async #listen(): Promise<void> {
+    const { config } = this.#loaded;
+    const addresses = config.bind_addresses?.length ? config.bind_addresses : [undefined];
+    const { httpServer } = this.#options;
+    if (httpServer) this.#attach(httpServer);
+    else {
+      const wish = { port: config.port, what: "HTTP", key: "port" };
+      const { listeners, skipped } = await listenAll(() => this.#createHttpServer(), addresses, wish);
+      this.#listeners = listeners;
+      for (const address of skipped) this.#log.warn(`not listening on ${address}: this system has no such address`);
+    }
+    await this.#listenForMetrics(addresses);
+  }
+
+  #attach(server: Server): void {
+    const { app, signal } = this.#parts;
+    const request = getRequestListener(app.fetch, { overrideGlobalObjects: false });
+    this.#detach = attach(server, { request, upgrade: signal.listener(server) });
+  }
+
+  async #listenForMetrics(addresses: readonly (string | undefined)[]): Promise<void> {
+    const { metrics } = this.#parts.outside;
+    if (!metrics) return;
+    const { instruments, settings } = metrics;
+    const log = this.#log;
+    const create = () => createMetricsServer(instruments.registry, settings, log);
+    const wish = { port: settings.port, what: "metrics", key: "prometheus.port" };
+    this.#metrics = (await listenAll(create, addresses, wish)).listeners;
+    const open = settings.password === undefined;
+    log.info("metrics are served", { port: settings.port, ...(open && { note: "to everybody who reaches the port" }) });
   }
 
   #createHttpServer(): Server {
@@ -130,4 +198,10 @@ export class StoaServer {
     signal.serve(server);
     return server;
   }
+}
+
+/** JSON is YAML. */
+function loadGiven({ config = {}, env = {} }: ServerOptions): LoadedConfig {
+  const body = typeof config === "string" ? config : JSON.stringify(config);
+  return loadConfig({ flags: { "config-body": body }, env });
 }

@@ -1,12 +1,16 @@
 /** The server put together from its configuration: the only place where parts meet. Nothing listens yet. */
 import { fileURLToPath } from "node:url";
-import type { MediaPolicy } from "@stoa/core/room/options";
+import { noteJob } from "@stoa/core/room/admin/dispatch";
+import { removeParticipant } from "@stoa/core/room/admin/remove-participant";
+import type { MediaPolicy, ServerFacts } from "@stoa/core/room/options";
 import { newSid } from "@stoa/core/room/sid";
+import { serverInfo } from "@stoa/core/room/state";
 import { fingerprintOf, generateCertificate } from "@stoa/io/accel/certificate";
 import { parseAccelMode } from "@stoa/io/accel/probe";
 import { nowMs } from "@stoa/io/clock";
 import type { Log } from "@stoa/io/log";
 import { createRandom } from "@stoa/io/random";
+import { AgentServer } from "./agents/agent-server.ts";
 import { listensOnLoopbackOnly } from "./config/address.ts";
 import type { LoadedConfig } from "./config/load.ts";
 import { planWorkers } from "./config/ports.ts";
@@ -14,16 +18,21 @@ import { transportPolicy } from "./config/transport-policy.ts";
 import type { Config } from "./config/schema.ts";
 import { iceServersFor } from "./config/turn-servers.ts";
 import type { KeyPair } from "./auth/create.ts";
+import { HookObserver } from "./embed/hook-observer.ts";
+import type { ServerHooks } from "./embed/hooks.ts";
+import { createJoinGate } from "./embed/join-gate.ts";
 import { operatorError } from "./errors.ts";
 import { createApp, type HttpApp } from "./http/app.ts";
 import { MediaWorkers } from "./media/media-workers.ts";
 import type { WorkerInit } from "./media/worker-init.ts";
+import { assembleOutside, type Basics, type Outside } from "./outside.ts";
 import type { RoomFactory } from "./rooms/machine.ts";
 import type { RoomObserver } from "./rooms/effects.ts";
 import { RoomRegistry } from "./rooms/registry.ts";
 import { readPresets } from "./rooms/room-config.ts";
 import { createApi } from "./twirp/api.ts";
 import { SignalServer } from "./signal/upgrade.ts";
+import { mountTimelines } from "./timeline/api.ts";
 import { LIVEKIT_VERSION } from "./version.ts";
 
 /** What may be put in the place of a standard part. */
@@ -37,14 +46,20 @@ export interface PresetOptions {
   /** Entry file of a media worker. */
   readonly workerEntry: URL;
   readonly observers: readonly RoomObserver[];
+  /** Of a program that embeds the server. */
+  readonly hooks: ServerHooks;
 }
 
 /** The parts that `main` starts and stops. */
 export interface ServerParts {
+  /** Secret by API key, as they are now. */
+  readonly keys: Map<string, string>;
   readonly app: HttpApp;
   readonly signal: SignalServer;
   readonly registry: RoomRegistry;
   readonly media: MediaWorkers;
+  readonly agents: AgentServer;
+  readonly outside: Outside;
   /** Set every two seconds: the health check looks at it. */
   readonly health: { updatedAtMs: number };
 }
@@ -55,34 +70,27 @@ const DEMO_ROOT = fileURLToPath(new URL("../assets/demo", import.meta.url));
 /** Wires a server. Throws an operator error for what the configuration cannot mean. */
 export function assemble(options: PresetOptions): ServerParts {
   const { loaded, log } = options;
-  const { config, keys } = loaded;
+  const { config } = loaded;
+  const keys = new Map(loaded.keys); // a reload changes it
   const random = createRandom();
-  const signer = firstKey(loaded);
-  const media = assembleMedia(options);
+  const signer = liveSigner(keys);
+  const nodeId = newSid(random, "ND_");
+  const outside = assembleOutside({ config, keys, nodeId, random, log });
+  const media = assembleMedia(options, outside);
   const presets = readPresets(config);
   if ("mistake" in presets) {
     throw operatorError("bad_config", `"room.room_configurations.${presets.mistake}" is not a room configuration.`);
   }
-  const facts = {
-    version: LIVEKIT_VERSION,
-    nodeId: newSid(random, "ND_"),
-    region: config.region,
-    enabledCodecs: config.room.enabled_codecs.map(({ mime, fmtp_line: fmtp }) => (fmtp ? { mime, fmtp } : { mime })),
-    transport: transportPolicy(config.rtc),
-    iceServers: (participant: string) => iceServersFor(config, participant, nowMs()),
-    limits: {
-      nameBytes: config.limit.max_participant_name_length,
-      metadataBytes: config.limit.max_metadata_size,
-      attributesBytes: config.limit.max_attributes_size,
-    },
-    media: mediaPolicy(config),
-  };
-  const { createRoom, observers } = options;
+  const facts = serverFacts(config, nodeId);
+  const agents = assembleAgents({ config, keys, nodeId, random, log }, outside);
+  const hooks = options.hooks.on ? [new HookObserver(options.hooks.on, log)] : [];
+  const gate = createJoinGate(options.hooks, log);
+  const observers = [...outside.observers, agents.observer, ...hooks, ...options.observers];
   const registry = new RoomRegistry({
     config,
     presets,
     facts,
-    createRoom,
+    createRoom: options.createRoom,
     media,
     signer,
     observers,
@@ -90,26 +98,56 @@ export function assemble(options: PresetOptions): ServerParts {
     log,
     nowMs,
   });
+  agents.serve({
+    noteJob: (room, dispatch, job) => void registry.find(room)?.act(noteJob(dispatch, job)),
+    removeAgent: (room, identity) => void registry.find(room)?.act(removeParticipant(identity)),
+  });
   const maxMessageBytes = config.limit.signal_message_size_limit;
-  const signal = new SignalServer({ keys, door: registry, maxMessageBytes, log, nowMs });
+  const { onRefused, watchApi } = outside;
+  const routes = new Map([["/agent", agents.upgrade]]);
+  const signal = new SignalServer({ keys, door: registry, gate, routes, maxMessageBytes, onRefused, log, nowMs });
   const health = { updatedAtMs: nowMs() };
   const app = createApp({
     keys,
     door: registry,
+    gate,
     health,
-    maxBodyBytes: config.limit.max_api_request_body_size,
+    maxBodyBytes: () => config.limit.max_api_request_body_size,
+    watchApi,
     twirp: { api: createApi({ registry, config }), log, nowMs },
     demo: { root: DEMO_ROOT, signer: config.development ? signer : undefined },
     log,
     nowMs,
   });
-  return { app, signal, registry, media, health };
+  mountTimelines(app, outside.timelines, nowMs);
+  return { keys, app, signal, registry, media, agents, outside, health };
 }
 
 /** The key that signs what the server itself hands out: the first of the configuration. */
-export function firstKey({ keys }: LoadedConfig): KeyPair {
+export function firstKey({ keys }: Pick<LoadedConfig, "keys">): KeyPair {
   const [key, secret] = keys.entries().next().value!;
   return { key, secret };
+}
+
+/** What rooms tell their clients about this server. */
+function serverFacts(config: Config, nodeId: string): ServerFacts {
+  return {
+    version: LIVEKIT_VERSION,
+    nodeId,
+    region: config.region,
+    enabledCodecs: config.room.enabled_codecs.map(({ mime, fmtp_line: fmtp }) => (fmtp ? { mime, fmtp } : { mime })),
+    transport: transportPolicy(config.rtc),
+    iceServers: (participant: string) => iceServersFor(config, participant, nowMs()),
+    get limits() {
+      const { max_participant_name_length, max_metadata_size, max_attributes_size } = config.limit;
+      return {
+        nameBytes: max_participant_name_length,
+        metadataBytes: max_metadata_size,
+        attributesBytes: max_attributes_size,
+      };
+    },
+    media: mediaPolicy(config),
+  };
 }
 
 function mediaPolicy({ rtc, video }: Config): MediaPolicy {
@@ -121,7 +159,39 @@ function mediaPolicy({ rtc, video }: Config): MediaPolicy {
   };
 }
 
-function assembleMedia({ loaded: { config }, log, env, cores, workerEntry }: PresetOptions): MediaWorkers {
+function assembleAgents({ config, keys, nodeId, random, log }: Basics, { onAgents }: Outside): AgentServer {
+  const { target_load, enable_user_data_recording, enable_user_data_redaction } = config.agents;
+  return new AgentServer({
+    keys,
+    info: serverInfo({ version: LIVEKIT_VERSION, nodeId, region: config.region }),
+    settings: {
+      targetLoad: target_load,
+      enableRecording: enable_user_data_recording,
+      enableRedaction: enable_user_data_redaction,
+      maxMessageBytes: config.limit.agent_signal_message_size_limit,
+    },
+    random,
+    log,
+    nowMs,
+    onLoad: onAgents,
+  });
+}
+
+/** The first key of those that there are now. */
+function liveSigner(keys: ReadonlyMap<string, string>): KeyPair {
+  return {
+    get key() {
+      return firstKey({ keys }).key;
+    },
+    get secret() {
+      return firstKey({ keys }).secret;
+    },
+  };
+}
+
+function assembleMedia(options: PresetOptions, { onLoad }: Outside): MediaWorkers {
+  const { log, env, cores, workerEntry } = options;
+  const { config } = options.loaded;
   const certificate = generateCertificate(nowMs());
   const accel = parseAccelMode(env["STOA_ACCEL"]);
   const announce = announceRules(config);
@@ -139,9 +209,10 @@ function assembleMedia({ loaded: { config }, log, env, cores, workerEntry }: Pre
     announce,
     audioLevel,
     activeRed: config.audio.active_red_encoding,
+    tapData: options.hooks.on?.data !== undefined,
     ...ports,
   }));
-  return new MediaWorkers({ entry: workerEntry, inits, fingerprint: fingerprintOf(certificate.certDer), log });
+  return new MediaWorkers({ entry: workerEntry, inits, fingerprint: fingerprintOf(certificate.certDer), log, onLoad });
 }
 
 function announceRules({ rtc, ...config }: Config): WorkerInit["announce"] {

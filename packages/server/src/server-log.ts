@@ -1,9 +1,9 @@
 /** The log that a configuration asks for. */
-import { createLog, type Log } from "@stoa/io/log";
+import { createLog, type LeveledLog } from "@stoa/io/log";
 import type { Config } from "./config/schema.ts";
 
 /** Lines for people unless `logging.json` is set. */
-export function createServerLog({ logging }: Config, write: (line: string) => void): Log {
+export function createServerLog({ logging }: Config, write: (line: string) => void): LeveledLog {
   const level = logging.level === "" ? "info" : logging.level;
   return createLog({ level, format: logging.json ? "json" : "plain", write });
 }

@@ -17,6 +17,6 @@ export function devCommand(): Command {
     .description("run a development server: prints the demo page, the URL, a key pair and a ready token")
     .addHelpText("after", EXAMPLES);
   return addServerOptions(command).action(async () => {
-    await runServer(configOf(command, { dev: true }), {});
+    await runServer(() => configOf(command, { dev: true }), {});
   });
 }

@@ -22,6 +22,6 @@ export function serveCommand(): Command {
     .option("--memprofile <file>", "write a heap snapshot of the main thread at the end")
     .addHelpText("after", EXAMPLES);
   return addServerOptions(command).action(async (options: ProfileOptions) => {
-    await runServer(configOf(command), options);
+    await runServer(() => configOf(command), options);
   });
 }

@@ -21,6 +21,9 @@ export type ChannelSend = (peer: PeerId, label: string, bytes: Uint8Array) => Se
 /** The answer of a participant to a call of the server; the bytes are the receiver's. */
 export type RpcReply = (participant: string, packet: Uint8Array) => void;
 
+/** A message that is relayed, as its recipients get it. */
+export type Relayed = (participant: string, reliable: boolean, packet: Uint8Array) => void;
+
 /** Counters for metrics. */
 export interface RelayStats {
   received: number;
@@ -48,10 +51,12 @@ export class DataRelay {
   readonly #awaitedRpcs = new Set<string>();
   readonly #send: ChannelSend;
   readonly #onRpcReply: RpcReply;
+  readonly #onRelayed: Relayed | undefined;
 
-  constructor(send: ChannelSend, onRpcReply: RpcReply) {
+  constructor(send: ChannelSend, onRpcReply: RpcReply, onRelayed?: Relayed) {
     this.#send = send;
     this.#onRpcReply = onRpcReply;
+    this.#onRelayed = onRelayed;
   }
 
   /** Whether the answers to this call are the server's; main keeps their number in bounds. */
@@ -136,6 +141,7 @@ export class DataRelay {
 
   #fanOut(members: Map<string, Member>, from: Member, reliable: boolean, packet: DataPacket): void {
     const bytes = packet.toBinary();
+    this.#onRelayed?.(from.participant, reliable, bytes);
     const label = reliable ? RELIABLE_LABEL : LOSSY_LABEL;
     const identities = packet.destinationIdentities;
     const sids = packet.value.case === "user" ? packet.value.value.destinationSids : [];

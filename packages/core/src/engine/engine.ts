@@ -8,6 +8,7 @@
  * The answer of `nextTimeoutMs` may change after each call of 1.
  */
 import { DataRelay, RELIABLE_LABEL } from "../data/relay.ts";
+import { DataTap } from "../data/tap.ts";
 import { earlier, NEVER } from "../clock.ts";
 import type { AudioLevelOptions } from "../media/audio-level.ts";
 import { Forwarder } from "../media/forwarder.ts";
@@ -33,6 +34,8 @@ export interface EngineDeps extends PeerDeps {
   readonly audioLevel?: AudioLevelOptions;
   /** `audio.active_red_encoding`. */
   readonly activeRed?: boolean;
+  /** Main gets a copy of the data messages: `data`. */
+  readonly tapData?: boolean;
 }
 
 /** A peer with what the engine knows of it. */
@@ -65,9 +68,11 @@ export class MediaEngine {
     this.#deps = deps;
     this.#peers = new PeerTable(deps.slab);
     this.#forwarder = new Forwarder(deps);
+    const tap = deps.tapData ? new DataTap((event) => this.#events.push(event)) : undefined;
     this.#relay = new DataRelay(
       (peer, label, bytes) => this.#sendData(peer, label, bytes),
       (participant, packet) => this.#events.push({ type: "rpcReply", participant, packet }),
+      tap && ((participant, reliable, packet) => tap.take(participant, reliable, packet, this.#nowMs)),
     );
   }
 

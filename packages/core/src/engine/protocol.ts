@@ -262,6 +262,31 @@ export interface SpeakerLevel {
   readonly level: number;
 }
 
+/** How busy a worker is. Counters run since its start. */
+export interface WorkerLoad {
+  /** Share of the time since the last report in which the thread worked, 0 … 1. */
+  readonly utilization: number;
+  /** The longest that something waited for the thread since the last report, milliseconds. */
+  readonly lagMs: number;
+  /** Everything on the media ports: RTP, RTCP, DTLS, STUN. */
+  readonly packetsIn: number;
+  readonly packetsOut: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly droppedIn: number;
+  readonly droppedOut: number;
+  /**
+   * Packets that went out in the turn of what came in, by the time between: one count per bound of
+   * `FORWARD_LATENCY_BOUNDS_US`, and one for those beyond.
+   */
+  readonly forwardLatency: readonly number[];
+  /** Sum of those times. */
+  readonly forwardLatencyUs: number;
+}
+
+/** Microseconds; LiveKit's buckets. */
+export const FORWARD_LATENCY_BOUNDS_US = [50, 100, 250, 500, 1000, 2000, 3000, 5000, 10_000, 20_000] as const;
+
 export type MediaEvent =
   /** The worker is up: its candidates, to be written in every SDP. */
   | { readonly type: "ready"; readonly candidates: readonly LocalCandidate[] }
@@ -294,12 +319,16 @@ export type MediaEvent =
   | { readonly type: "dataSequence"; readonly participant: string; readonly sequence: number }
   /** An encoded DataPacket with the answer of a participant to a call of the server. */
   | { readonly type: "rpcReply"; readonly participant: string; readonly packet: Uint8Array }
+  /** A message that was relayed, as its recipients get it: an encoded DataPacket. Only for who asked (`EngineDeps.tapData`). */
+  | { readonly type: "data"; readonly participant: string; readonly reliable: boolean; readonly packet: Uint8Array }
   /** Every 5 s for each connected peer. */
   | { readonly type: "stats"; readonly peer: PeerId; readonly stats: PeerStats }
   /** Who speaks in a room, loudest first, whenever the list changes. */
   | { readonly type: "speakers"; readonly room: string; readonly speakers: readonly SpeakerLevel[] }
   /** A subscriber's stream was paused for want of bandwidth, or goes on. */
   | { readonly type: "streamState"; readonly peer: PeerId; readonly track: string; readonly paused: boolean }
+  /** Every second, about the worker itself. */
+  | { readonly type: "load"; readonly load: WorkerLoad }
   | {
       readonly type: "log";
       readonly level: "debug" | "info" | "warn" | "error";

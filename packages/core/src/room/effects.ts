@@ -39,6 +39,8 @@ export type ParticipantEventKind =
   | "left";
 
 export type Effect =
+  /** The first effect of a room. */
+  | { readonly type: "roomCreated"; readonly room: RoomInfo }
   /**
    * Send on that signal connection. The same `message` object goes to many recipients in a broadcast:
    * encode it once and remember the bytes by object identity.

@@ -2,7 +2,7 @@
  * The way into a room: a new session, or back into the one whose signal connection broke (livekit.md 1.5, 1.11).
  * Invariants: Join is the first message of a session; an identity has one instance, the newer one wins.
  */
-import { DisconnectReason, ParticipantInfo_State } from "@livekit/protocol";
+import { ClientInfo_SDK, DisconnectReason, ParticipantInfo_State } from "@livekit/protocol";
 import { drawIceCredentials } from "../negotiation/ice-credentials.ts";
 import { clientTraits, enabledCodecsFor } from "../negotiation/client-traits.ts";
 import type { ClientTraits, NegotiationOptions } from "../negotiation/types.ts";
@@ -87,7 +87,7 @@ function enter(
   room.send(participant, { case: "join", value: joinResponse(room, participant) });
   participant.advance(ParticipantInfo_State.JOINED);
   announce(room, participant);
-  room.event("joined", participant);
+  room.event("joined", participant, clientInWords(input));
   refreshToken(room, participant);
   if (participant.recorder) sendRoomUpdate(room);
   else roomChanged(room);
@@ -124,6 +124,15 @@ function traitsOf(room: RoomState, { client, features }: Participant): ClientTra
   const traits = clientTraits(client);
   const shared = features.transceiverReuse && !(room.options.config.syncStreams && features.syncStreams);
   return { ...traits, reusesTransceivers: traits.reusesTransceivers && shared };
+}
+
+/** "JS 2.23.0, Chrome 156 on Linux, one peer connection, protocol 16", for the timeline. */
+function clientInWords({ client, options }: JoinInput): string {
+  const { sdk, version, browser, browserVersion, os, osVersion, protocol } = client;
+  const program = `${ClientInfo_SDK[sdk] ?? "unknown SDK"} ${version}`.trim();
+  const system = [`${browser} ${browserVersion}`.trim(), `${os} ${osVersion}`.trim()].filter((part) => part !== "");
+  const peers = options.peerConnections === "single" ? "one peer connection" : "two peer connections";
+  return [program, ...(system.length > 0 ? [system.join(" on ")] : []), peers, `protocol ${protocol}`].join(", ");
 }
 
 /** Agents and recorders are let in beyond the limit, and so is the successor of somebody who is in already. */

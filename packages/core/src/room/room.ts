@@ -65,6 +65,7 @@ export class Room {
     this.#state = new RoomState(options);
     this.#negotiation = negotiation;
     armEmptyTimer(this.#state);
+    this.#state.emit({ type: "roomCreated", room: this.#state.info() });
     dispatchConfigured(this.#state);
   }
 

@@ -15,7 +15,7 @@ import {
 import type { MediaCommand, PeerId, SpeakerLevel } from "../engine/protocol.ts";
 import { protoCodec } from "./client.ts";
 import type { Effect, ParticipantEventKind } from "./effects.ts";
-import type { RoomOptions } from "./options.ts";
+import type { RoomOptions, ServerFacts } from "./options.ts";
 import type { Participant } from "./participant.ts";
 import type { PeerLink } from "./peer-link.ts";
 import { randomText, type ParticipantSid, type TrackSid } from "./sid.ts";
@@ -101,14 +101,7 @@ export class RoomState {
     this.departureTimeoutS = config.departureTimeout || DEFAULT_DEPARTURE_TIMEOUT_S;
     this.sifTrailer = random.bytes(TRAILER_BYTES);
     this.#turnPassword = randomText(random, 43);
-    this.serverInfo = new ServerInfo({
-      edition: ServerInfo_Edition.Standard,
-      version: server.version,
-      protocol: PROTOCOL_VERSION,
-      region: server.region,
-      nodeId: server.nodeId,
-      agentProtocol: AGENT_PROTOCOL_VERSION,
-    });
+    this.serverInfo = serverInfo(server);
   }
 
   readonly nextRevision = (): number => ++this.#revision;
@@ -195,4 +188,20 @@ export class RoomState {
       version: this.nextVersion(),
     });
   }
+}
+
+/** What this server tells clients and agent workers of itself. */
+export function serverInfo({
+  version,
+  nodeId,
+  region,
+}: Pick<ServerFacts, "version" | "nodeId" | "region">): ServerInfo {
+  return new ServerInfo({
+    edition: ServerInfo_Edition.Standard,
+    version,
+    protocol: PROTOCOL_VERSION,
+    region,
+    nodeId,
+    agentProtocol: AGENT_PROTOCOL_VERSION,
+  });
 }

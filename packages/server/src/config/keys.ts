@@ -28,11 +28,16 @@ export function parseKeyLines(text: string): Map<string, string> | undefined {
   return keys;
 }
 
-/** Reads `key_file`; `~` and `$NAME` in the path are expanded as LiveKit does. */
-export function readKeyFile(path: string, files: ConfigFiles, env: Readonly<Record<string, string | undefined>>) {
-  const file = path
+/** The path of `key_file`; `~` and `$NAME` in it are expanded as LiveKit does. */
+export function keyFilePath(path: string, env: Readonly<Record<string, string | undefined>>): string {
+  return path
     .replace(/\$(?:\{(\w+)\}|(\w+))/g, (_, braced?: string, bare?: string) => env[braced ?? bare ?? ""] ?? "")
     .replace(/^~(?=\/|$)/, env["HOME"] ?? "~");
+}
+
+/** Reads `key_file`. */
+export function readKeyFile(path: string, files: ConfigFiles, env: Readonly<Record<string, string | undefined>>) {
+  const file = keyFilePath(path, env);
   let text: string;
   try {
     if ((files.mode(file) & 0o007) !== 0) {

@@ -218,9 +218,9 @@ describe("where values come from", () => {
 describe("keys of features that are not there yet", () => {
   test("are accepted and named together in one warning", () => {
     const { warnings } = load(
-      "redis: { address: a }\nwebhook: { urls: [b], api_key: k }\nrtc: { use_external_ip: true, tcp_port: 1 }",
+      "redis: { address: a }\ningress: { rtmp_base_url: b }\nrtc: { use_external_ip: true, tcp_port: 1 }",
     );
-    assert.deepEqual(warnings, ["Accepted but without effect in this version: rtc.use_external_ip, redis, webhook."]);
+    assert.deepEqual(warnings, ["Accepted but without effect in this version: rtc.use_external_ip, redis, ingress."]);
   });
 
   test("are not mentioned when they are off or at their default", () => {

@@ -7,7 +7,7 @@ import { operatorError } from "../errors.ts";
 import { isAddress, parseCidr } from "./address.ts";
 import { describeOrigin, explainIssues } from "./explain.ts";
 import { flagText, overlayFlags, type Environment, type FlagValues } from "./flags.ts";
-import { DEV_KEY, parseKeyLines, readKeyFile, shortSecretWarning, type ConfigFiles } from "./keys.ts";
+import { DEV_KEY, keyFilePath, parseKeyLines, readKeyFile, shortSecretWarning, type ConfigFiles } from "./keys.ts";
 import { PlainScalar } from "./scalar.ts";
 import { configSchema, type Config } from "./schema.ts";
 import { pendingKeys } from "./schema-walk.ts";
@@ -28,6 +28,8 @@ export interface LoadedConfig {
   readonly keys: ReadonlyMap<string, string>;
   /** Sentences for the log. */
   readonly warnings: readonly string[];
+  /** Files that it was read from. */
+  readonly files: readonly string[];
 }
 
 const DISK: ConfigFiles = {
@@ -38,7 +40,7 @@ const DISK: ConfigFiles = {
 /** Loads and checks the configuration; throws an operator error. */
 export function loadConfig(input: LoadInput = {}): LoadedConfig {
   const { flags = {}, env = {}, files = DISK } = input;
-  const { source, name } = readSource(flags, env, files);
+  const { source, name, file } = readSource(flags, env, files);
   const keyText = flagText("keys", flags, env);
   if (keyText) overlayKeys(source, keyText.text, keyText.origin.name);
   overlayFlags(source, { ...flags, keys: undefined }, { ...env, LIVEKIT_KEYS: undefined });
@@ -53,18 +55,25 @@ export function loadConfig(input: LoadInput = {}): LoadedConfig {
   const keys = resolveKeys(config, files, env);
   const short = config.development ? undefined : shortSecretWarning(keys);
   if (short) warnings.push(short);
-  return { config, keys, warnings };
+  const read = [file, config.key_file === "" ? undefined : keyFilePath(config.key_file, env)];
+  return { config, keys, warnings, files: read.filter((path) => path !== undefined) };
+}
+
+interface ReadSource {
+  readonly source: YamlSource;
+  readonly name: string;
+  readonly file: string | undefined;
 }
 
 /** `--config-body`, `--config`, LIVEKIT_CONFIG, LIVEKIT_CONFIG_FILE, in this order. */
-function readSource(flags: FlagValues, env: Environment, files: ConfigFiles): { source: YamlSource; name: string } {
+function readSource(flags: FlagValues, env: Environment, files: ConfigFiles): ReadSource {
   const body = flagText("config-body", flags, {}) ?? (flags["config"] ? undefined : flagText("config-body", {}, env));
   const file = flagText("config", flags, env);
   const name = body?.origin.name ?? file?.text ?? "configuration";
   const text = body?.text ?? (file ? readText(file.text, files) : "");
   const source = parseYamlSource(text, name);
   if ("reason" in source) throw operatorError("bad_config", `${name}, line ${source.line}: ${source.reason}.`);
-  return { source, name };
+  return { source, name, file: body ? undefined : file?.text };
 }
 
 function readText(path: string, files: ConfigFiles): string {

@@ -47,8 +47,14 @@ export const webhook = () =>
   section({
     urls: textList().default([]),
     api_key: text().default(""),
+    /**
+     * Not LiveKit's: whether receivers on this machine, in its network, or link-local may be called. Absent: with
+     * `development` this machine and its network, otherwise nothing but public addresses.
+     */
+    allow_private_targets: flag().optional(),
     url_notifier: section({ num_workers: whole(0).default(10), queue_size: whole(0).default(100) }),
-    resource_url_notifier: section({ max_age: duration().default(30_000), max_depth: whole(0).default(200) }),
+    /** LiveKit gives an event up after 30 s; here it has an hour, so that a receiver may be restarted. */
+    resource_url_notifier: section({ max_age: duration().default(3_600_000), max_depth: whole(0).default(200) }),
     filter_params: section({ include_events: textList().default([]), exclude_events: textList().default([]) }),
   });
 
@@ -93,12 +99,14 @@ export const agents = () =>
     enable_user_data_recording: flag().default(false),
     enable_user_data_redaction: flag().default(false),
     target_load: decimal().default(0.7),
-    endpoints: section({
-      disabled: flag().default(false),
-      max_streams: whole(0).default(0),
-      max_tunnels: whole(0).default(0),
-      tunnel_drain_timeout: duration().default(0),
-    }),
+    endpoints: pending(
+      section({
+        disabled: flag().default(false),
+        max_streams: whole(0).default(0),
+        max_tunnels: whole(0).default(0),
+        tunnel_drain_timeout: duration().default(0),
+      }),
+    ),
   });
 
 /** `metric`. */

@@ -42,7 +42,7 @@ function app(more: Partial<HttpDeps> = {}) {
     keys: KEYS,
     door,
     health: { updatedAtMs: NOW },
-    maxBodyBytes: 1000,
+    maxBodyBytes: () => 1000,
     demo: { root, signer: undefined },
     twirp: { api, log: recordingLog(), nowMs: () => NOW },
     log: recordingLog(),
@@ -269,7 +269,7 @@ describe("bodies", () => {
 
   test("0 switches the limit off", async () => {
     assert.equal(
-      (await app({ maxBodyBytes: 0 }).request("/nope", { method: "POST", body: "x".repeat(5000) })).status,
+      (await app({ maxBodyBytes: () => 0 }).request("/nope", { method: "POST", body: "x".repeat(5000) })).status,
       404,
     );
   });

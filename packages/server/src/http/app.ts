@@ -8,6 +8,7 @@ import type { Log } from "@stoa/io/log";
 import { authenticate, isRefused, type KeyProvider, type VerifiedToken } from "../auth/verify.ts";
 import type { RequestOrigin } from "../signal/client-info.ts";
 import { readConnectRequest, type Doorkeeper } from "../signal/connect-request.ts";
+import type { JoinGate } from "../embed/join-gate.ts";
 import { corsHeaders, preflightHeaders } from "./cors.ts";
 import { demoConfig, demoLibrary, demoToken, type DemoOptions } from "./demo-api.ts";
 import { serveDemo } from "./demo.ts";
@@ -19,9 +20,14 @@ import { splitTarget } from "./path.ts";
 export interface HttpDeps {
   readonly keys: KeyProvider;
   readonly door: Doorkeeper;
+  /** Asked before somebody joins, and for a dry run. */
+  readonly gate?: JoinGate | undefined;
   readonly health: NodeHealth;
-  readonly maxBodyBytes: number;
+  /** 0 = no limit; asked for each request. */
+  readonly maxBodyBytes: () => number;
   readonly demo: DemoOptions;
+  /** Sees every API request with its answer, for the figures. */
+  readonly watchApi?: MiddlewareHandler;
   readonly twirp: TwirpDeps;
   readonly log: Log;
   readonly nowMs: () => number;
@@ -43,9 +49,8 @@ export function createApp(deps: HttpDeps): HttpApp {
     return plain(c, 500, "internal error");
   });
   app.use(cors);
-  if (deps.maxBodyBytes > 0) {
-    app.use(bodyLimit({ maxSize: deps.maxBodyBytes, onError: (c) => plain(c, 413, "request body too large") }));
-  }
+  if (deps.watchApi) app.use("/twirp/*", deps.watchApi);
+  app.use(limitBody(deps.maxBodyBytes));
   app.use(tokenMiddleware(deps));
   app.all("/", () => healthResponse(deps.health, deps.nowMs()));
   app.all("/rtc/validate", (c) => validate(c, deps, false));
@@ -82,6 +87,14 @@ const cors: MiddlewareHandler<Env> = async (c, next) => {
   return undefined;
 };
 
+function limitBody(maxBodyBytes: () => number): MiddlewareHandler<Env> {
+  return async (c, next) => {
+    const maxSize = maxBodyBytes();
+    if (maxSize === 0) return next();
+    return bodyLimit({ maxSize, onError: () => plain(c, 413, "request body too large") })(c, next);
+  };
+}
+
 function tokenMiddleware({ keys, nowMs, log }: HttpDeps): MiddlewareHandler<Env> {
   return async (c, next) => {
     const query = new URLSearchParams(target(c.req.raw).query);
@@ -96,14 +109,15 @@ function tokenMiddleware({ keys, nowMs, log }: HttpDeps): MiddlewareHandler<Env>
   };
 }
 
-function validate(c: Context<Env>, deps: HttpDeps, needsJoinRequest: boolean): Response {
+async function validate(c: Context<Env>, deps: HttpDeps, needsJoinRequest: boolean): Promise<Response> {
   const origin: RequestOrigin = {
     header: (name) => c.req.header(name),
     remoteAddress: c.env?.incoming?.socket?.remoteAddress ?? "",
   };
   const query = new URLSearchParams(target(c.req.raw).query);
   const input = { ...origin, query, token: c.get("token"), needsJoinRequest, strict: true };
-  const result = readConnectRequest(input, deps.door);
+  const wish = readConnectRequest(input, deps.door);
+  const result = "status" in wish || !deps.gate ? wish : await deps.gate(wish, true);
   return "status" in result ? plain(c, result.status, result.body) : plain(c, 200, "success");
 }
 

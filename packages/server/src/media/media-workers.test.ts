@@ -59,6 +59,7 @@ function workers(url: URL, count = 1) {
     announce,
     audioLevel: DEFAULT_AUDIO_LEVEL,
     activeRed: false,
+    tapData: false,
     udpPort: 7000 + index,
     tcpPort: 0,
   }));

@@ -4,7 +4,7 @@
  * of a lost worker before its successor takes anything.
  */
 import { Worker } from "node:worker_threads";
-import type { LocalCandidate, MediaCommand, MediaEvent } from "@stoa/core/engine/protocol";
+import type { LocalCandidate, MediaCommand, MediaEvent, WorkerLoad } from "@stoa/core/engine/protocol";
 import type { LocalTransport } from "@stoa/core/negotiation/types";
 import { operatorError } from "../errors.ts";
 import type { Log } from "@stoa/io/log";
@@ -27,6 +27,8 @@ export interface MediaWorkersOptions {
   /** Fingerprint of the certificate in `inits`. */
   readonly fingerprint: string;
   readonly log: Log;
+  /** How busy a worker is; undefined when it is gone. */
+  readonly onLoad?: (worker: number, load: WorkerLoad | undefined) => void;
 }
 
 interface Slot {
@@ -154,6 +156,10 @@ export class MediaWorkers implements MediaPort {
       this.#options.log[event.level](event.message, { worker: slot.init.index, ...event.fields });
       return;
     }
+    if (event.type === "load") {
+      this.#options.onLoad?.(slot.init.index, event.load);
+      return;
+    }
     const room = slot.routes.roomOf(event);
     if (room !== undefined) this.#listener?.onMedia(room, event);
   }
@@ -166,6 +172,7 @@ export class MediaWorkers implements MediaPort {
     slot.routes = new MediaRoutes();
     if (this.#closing || !wasUp) return;
     this.#options.log.error("media worker is gone; its rooms start anew", { worker: slot.init.index });
+    this.#options.onLoad?.(slot.init.index, undefined);
     this.#listener?.onWorkerLost(slot.init.index);
     if (performance.now() - slot.upAtMs > STEADY_MS) slot.restartMs = FIRST_RESTART_MS;
     this.#scheduleRestart(slot);

@@ -55,7 +55,7 @@ export class MediaRoutes {
   roomOf(event: MediaEvent): string | undefined {
     if ("peer" in event) return this.#roomOfPeer.get(event.peer);
     if ("room" in event) return this.#roomOfSid.get(event.room);
-    const aboutMember = event.type === "dataSequence" || event.type === "rpcReply";
+    const aboutMember = event.type === "dataSequence" || event.type === "rpcReply" || event.type === "data";
     return aboutMember ? this.#roomOfMember.get(event.participant) : undefined;
   }
 

@@ -17,4 +17,6 @@ export interface WorkerInit {
   readonly audioLevel: AudioLevelOptions;
   /** Subscribers that take RED get it, of publishers that send plain opus. */
   readonly activeRed: boolean;
+  /** Main gets a copy of the data messages. */
+  readonly tapData: boolean;
 }

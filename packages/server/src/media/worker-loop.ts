@@ -13,10 +13,14 @@ import { DEFAULT_SLAB_BYTES } from "@stoa/io/accel/slab-native";
 import { nowMs } from "@stoa/io/clock";
 import { Driver, type Engine } from "@stoa/io/driver";
 import { nodeHashes } from "@stoa/io/hashes";
+import { LoadMeter } from "@stoa/io/load-meter";
 import { Network } from "@stoa/io/network";
 import { createRandom } from "@stoa/io/random";
 import { announcedCandidates } from "./announced.ts";
 import type { WorkerInit } from "./worker-init.ts";
+
+/** How often main hears how busy the worker is. */
+const REPORT_EVERY_MS = 1000;
 
 /** What `core/engine`'s `MediaEngine` is made from. */
 export interface EngineParts {
@@ -82,10 +86,17 @@ async function start(
     for (let event = engine.pollEvent(); event; event = engine.pollEvent()) tell(event);
   };
   const driver = new Driver({ engine, sink: network, clock: nowMs, afterTurn: drain });
-  network.onBatch((batch) => driver.handleBatch(batch));
+  const meter = new LoadMeter(network, nowMs);
+  network.onBatch((batch) => {
+    meter.beginBatch(batch);
+    driver.handleBatch(batch);
+    meter.endBatch();
+  });
+  const reports = reportLoad(meter, tell);
   port.on("message", (command: MediaCommand) => {
     driver.perform((now) => engine.handleCommand(command, now));
     if (command.type !== "shutdown") return;
+    clearInterval(reports);
     driver.close();
     network.close();
     dtls.close();
@@ -94,4 +105,13 @@ async function start(
   if (init.index === 0) tell({ type: "log", level: "info", message: accel.line, fields: {} });
   const ports = { udp: network.udpPort, tcp: network.tcpPort };
   tell({ type: "ready", candidates: announcedCandidates(networkInterfaces(), init.announce, ports) });
+}
+
+function reportLoad(meter: LoadMeter, tell: (event: MediaEvent) => void): NodeJS.Timeout {
+  let dueMs = nowMs() + REPORT_EVERY_MS;
+  return setInterval(() => {
+    const atMs = nowMs();
+    tell({ type: "load", load: meter.report(atMs - dueMs) });
+    dueMs = atMs + REPORT_EVERY_MS;
+  }, REPORT_EVERY_MS);
 }

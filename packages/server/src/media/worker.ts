@@ -6,8 +6,15 @@ import { runMediaWorker } from "./worker-loop.ts";
 import type { WorkerInit } from "./worker-init.ts";
 
 const init = workerData as WorkerInit;
-const { audioLevel, activeRed } = init;
+const { audioLevel, activeRed, tapData } = init;
 await runMediaWorker(init, parentPort!, (parts) => {
   const { slab } = parts.crypto;
-  return new MediaEngine({ ...parts, slab, audioLevel, activeRed, sctp: (options) => new SctpAssociation(options) });
+  return new MediaEngine({
+    ...parts,
+    slab,
+    audioLevel,
+    activeRed,
+    tapData,
+    sctp: (options) => new SctpAssociation(options),
+  });
 });

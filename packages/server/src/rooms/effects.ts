@@ -2,8 +2,10 @@
  * Performs what a room asks for (`core/room/effects.ts`), in order: responses to their socket, commands to the room's
  * worker, tokens signed and sent, the end of the room to the registry. Nothing here decides anything.
  */
-import { DisconnectReason, SignalResponse } from "@livekit/protocol";
+import { DisconnectReason, SignalResponse, type SignalRequest } from "@livekit/protocol";
+import type { MediaCommand, MediaEvent } from "@stoa/core/engine/protocol";
 import type { Effect } from "@stoa/core/room/effects";
+import type { ParticipantSid } from "@stoa/core/room/sid";
 import type { KeyPair } from "../auth/create.ts";
 import type { Log } from "@stoa/io/log";
 import type { MediaPort } from "../media/media-port.ts";
@@ -15,13 +17,19 @@ import type { RoomRunner } from "./runner.ts";
 
 type EffectOf<T extends Effect["type"]> = Extract<Effect, { type: T }>;
 
-/** Who wants to hear of the life of rooms: stores, webhooks, figures. */
+/** Who wants to hear of the life of rooms: stores, webhooks, figures, timelines. `room` is a name. */
 export interface RoomObserver {
+  onRoomCreated?(event: EffectOf<"roomCreated">): void;
   onParticipant?(room: string, event: EffectOf<"participantEvent">): void;
   /** An agent is wanted, or not wanted any more. */
   onDispatch?(room: string, event: EffectOf<"dispatchCreated" | "dispatchDeleted">): void;
   onRoomUpdated?(event: EffectOf<"roomUpdated">): void;
   onRoomClosed?(event: EffectOf<"roomClosed">): void;
+  /** Each message to a client, each request of one, each word to and from the media worker: be quick. */
+  onSend?(room: string, event: EffectOf<"send">): void;
+  onRequest?(room: string, from: ParticipantSid, request: SignalRequest): void;
+  onCommand?(room: string, command: MediaCommand): void;
+  onMedia?(room: string, event: MediaEvent): void;
 }
 
 /** What the performer works with. */
@@ -58,17 +66,30 @@ export class EffectPerformer {
     }
   }
 
+  /** Tells every observer; one that fails is logged. */
+  tell(what: (observer: RoomObserver) => void): void {
+    for (const observer of this.#deps.observers) {
+      try {
+        what(observer);
+      } catch (error) {
+        this.#deps.log.error("an observer of rooms failed", { error });
+      }
+    }
+  }
+
   #one(runner: RoomRunner, effect: Effect): void {
-    const { connections, media, observers, log } = this.#deps;
+    const { connections, media, log } = this.#deps;
     switch (effect.type) {
       case "send":
         connections.get(effect.connection)?.socket.send(effect.message);
+        this.tell((observer) => observer.onSend?.(runner.name, effect));
         break;
       case "endSignal":
         connections.get(effect.connection)?.socket.end(effect.afterFlush);
         break;
       case "media":
         media.post(runner.worker, runner.name, effect.command);
+        this.tell((observer) => observer.onCommand?.(runner.name, effect.command));
         break;
       case "refreshToken":
         this.#refresh(runner, effect).catch((error: unknown) => {
@@ -80,9 +101,12 @@ export class EffectPerformer {
         const who = { room: runner.name, participant: participant.identity, sid: participant.sid };
         const level = kind === "joined" || kind === "left" ? "info" : "debug";
         log[level](`participant ${kind}`, { ...who, ...(track && { track: track.sid }), ...(detail && { detail }) });
-        for (const observer of observers) observer.onParticipant?.(runner.name, effect);
+        this.tell((observer) => observer.onParticipant?.(runner.name, effect));
         break;
       }
+      case "roomCreated":
+        this.tell((observer) => observer.onRoomCreated?.(effect));
+        break;
       case "forwarded":
         this.#deps.forwards.tell(runner, effect.destination, effect.forwarded);
         break;
@@ -97,15 +121,15 @@ export class EffectPerformer {
         break;
       case "dispatchCreated":
       case "dispatchDeleted":
-        for (const observer of observers) observer.onDispatch?.(runner.name, effect);
+        this.tell((observer) => observer.onDispatch?.(runner.name, effect));
         break;
       case "roomUpdated":
-        for (const observer of observers) observer.onRoomUpdated?.(effect);
+        this.tell((observer) => observer.onRoomUpdated?.(effect));
         break;
       case "roomClosed":
         this.#deps.forget(runner);
         log.info("room closed", { room: runner.name, sid: effect.room.sid, reason: DisconnectReason[effect.reason] });
-        for (const observer of observers) observer.onRoomClosed?.(effect);
+        this.tell((observer) => observer.onRoomClosed?.(effect));
         break;
     }
   }

@@ -49,7 +49,6 @@ export interface RegistryDeps {
 }
 
 export class RoomRegistry implements SignalDoor, MediaListener {
-  readonly limits: ConnectLimits;
   readonly #deps: RegistryDeps;
   readonly #rooms = new Map<string, RoomRunner>();
   readonly #connections = new Connections();
@@ -61,13 +60,6 @@ export class RoomRegistry implements SignalDoor, MediaListener {
 
   constructor(deps: RegistryDeps) {
     this.#deps = deps;
-    const { limit } = deps.config;
-    this.limits = {
-      identityBytes: limit.max_participant_identity_length,
-      roomNameBytes: limit.max_room_name_length,
-      metadataBytes: limit.max_metadata_size,
-      attributesBytes: limit.max_attributes_size,
-    };
     this.#performer = new EffectPerformer({
       connections: this.#connections,
       media: deps.media,
@@ -121,6 +113,16 @@ export class RoomRegistry implements SignalDoor, MediaListener {
     return request && signRefreshed(signer, request, claims, room, nowMs());
   }
 
+  get limits(): ConnectLimits {
+    const { limit } = this.#deps.config;
+    return {
+      identityBytes: limit.max_participant_identity_length,
+      roomNameBytes: limit.max_room_name_length,
+      metadataBytes: limit.max_metadata_size,
+      attributesBytes: limit.max_attributes_size,
+    };
+  }
+
   findRoom(room: string, mayCreate: boolean): HttpFailure | undefined {
     if (this.#closing) return httpFailure("unavailable", "server is shutting down");
     if (this.#rooms.has(room) || mayCreate || this.#deps.config.room.auto_create) return undefined;
@@ -159,6 +161,7 @@ export class RoomRegistry implements SignalDoor, MediaListener {
   }
 
   onMedia(room: string, event: Parameters<MediaListener["onMedia"]>[1]): void {
+    this.#performer.tell((observer) => observer.onMedia?.(room, event));
     this.#rooms.get(room)?.handleMedia(event);
   }
 
@@ -209,7 +212,10 @@ export class RoomRegistry implements SignalDoor, MediaListener {
     if ("participant" in result) {
       const sid = (connection.participant = result.participant);
       socket.listen({
-        onRequest: (message) => runner.handleRequest(sid, socket.id, message),
+        onRequest: (message) => {
+          this.#performer.tell((observer) => observer.onRequest?.(runner.name, sid, message));
+          runner.handleRequest(sid, socket.id, message);
+        },
         onClosed: () => {
           this.#connections.delete(socket.id);
           runner.handleSignalClosed(sid, socket.id);

@@ -8,7 +8,8 @@ import type { Duplex } from "node:stream";
 import type { SignalId } from "@stoa/core/room/effects";
 import type { Log } from "@stoa/io/log";
 import { WebSocketServer } from "ws";
-import { authenticate, isRefused, type KeyProvider } from "../auth/verify.ts";
+import { authenticate, isRefused, type KeyProvider, type VerifiedToken } from "../auth/verify.ts";
+import type { JoinGate } from "../embed/join-gate.ts";
 import { corsHeaders } from "../http/cors.ts";
 import { splitTarget } from "../http/path.ts";
 import { readConnectRequest, type ConnectRequest, type Doorkeeper } from "./connect-request.ts";
@@ -29,12 +30,26 @@ export interface SignalDoor extends Doorkeeper {
   join(request: ConnectRequest, socket: SignalSocket): HttpFailure | undefined;
 }
 
+/** Another path that is a WebSocket; it answers 101 itself, or says why not. */
+export type UpgradeRoute = (
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+  token: VerifiedToken | undefined,
+) => HttpFailure | undefined;
+
 /** What the upgrades work on. */
 export interface SignalDeps {
   readonly keys: KeyProvider;
   readonly door: SignalDoor;
+  /** Asked before somebody joins. */
+  readonly gate?: JoinGate | undefined;
+  /** By path. */
+  readonly routes?: ReadonlyMap<string, UpgradeRoute>;
   /** 0 = no limit. */
   readonly maxMessageBytes: number;
+  /** Somebody was refused, with this status: for the figures. */
+  readonly onRefused?: (status: number) => void;
   readonly log: Log;
   readonly nowMs: () => number;
 }
@@ -64,13 +79,23 @@ export class SignalServer {
 
   /** Takes the upgrades of this HTTP server. */
   serve(server: Server): void {
-    server.on("upgrade", (request, socket, head) => {
+    server.on("upgrade", this.listener(server));
+  }
+
+  /** What takes an upgrade of this HTTP server. */
+  listener(server: Server): (request: IncomingMessage, socket: Duplex, head: Buffer) => void {
+    return (request, socket, head) => {
       socket.on("error", () => {}); // the socket closes by itself
       this.#upgrade(server, request, socket, head).catch((error: unknown) => {
         this.#deps.log.error("signal upgrade failed", { error });
         refuse(request, socket, "/rtc", httpFailure("internal", "internal error"));
       });
-    });
+    };
+  }
+
+  /** Another limit for connections that come from now on; 0 = none. */
+  limitMessages(bytes: number): void {
+    this.#ws.options.maxPayload = bytes;
   }
 
   /** Open connections. */
@@ -95,34 +120,51 @@ export class SignalServer {
   async #upgrade(server: Server, request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     const { path, query } = splitTarget(request.url ?? "/");
     const signal = Object.hasOwn(SIGNAL_PATHS, path) ? SIGNAL_PATHS[path] : undefined;
-    if (!signal || request.headers.upgrade?.toLowerCase() !== "websocket") {
+    const route = this.#deps.routes?.get(path);
+    if ((!signal && !route) || request.headers.upgrade?.toLowerCase() !== "websocket") {
       answerAsPlainHttp(server, request, socket);
       return;
     }
-    const { keys, door, nowMs, log } = this.#deps;
+    const { keys, nowMs, log } = this.#deps;
     const parameters = new URLSearchParams(query);
     const token = await authenticate(keys, request.headers.authorization, parameters.get("access_token"), nowMs());
     if (isRefused(token)) {
       log.warn("token refused", { path, reason: token.refused });
+      this.#deps.onRefused?.(401);
       refuse(request, socket, path, httpFailure("unauthenticated", token.refused));
       return;
     }
-    const connect = readConnectRequest(
-      {
-        query: parameters,
-        token,
-        needsJoinRequest: signal.needsJoinRequest,
-        strict: false,
-        header: (name) => headerOf(request, name),
-        remoteAddress: request.socket.remoteAddress ?? "",
-      },
-      door,
-    );
-    const failure =
-      "status" in connect ? connect : (handshakeMistake(request) ?? this.#enter(connect, request, socket, head));
+    const failure = route
+      ? (handshakeMistake(request) ?? route(request, socket, head, token))
+      : await this.#join(signal!, { request, socket, head, parameters, token });
     if (!failure) return;
     log.info("join refused", { path, status: failure.status, reason: failure.body });
+    this.#deps.onRefused?.(failure.status);
     refuse(request, socket, path, failure);
+  }
+
+  async #join(
+    { needsJoinRequest }: { readonly needsJoinRequest: boolean },
+    upgrade: {
+      readonly request: IncomingMessage;
+      readonly socket: Duplex;
+      readonly head: Buffer;
+      readonly parameters: URLSearchParams;
+      readonly token: VerifiedToken | undefined;
+    },
+  ): Promise<HttpFailure | undefined> {
+    const { request, socket, head, parameters: query, token } = upgrade;
+    const { door, gate } = this.#deps;
+    const header = (name: string) => headerOf(request, name);
+    const remoteAddress = request.socket.remoteAddress ?? "";
+    const input = { query, token, needsJoinRequest, strict: false, header, remoteAddress };
+    const wish = readConnectRequest(input, door);
+    if ("status" in wish) return wish;
+    const connect = gate ? await gate(wish, false) : wish;
+    if ("status" in connect) return connect;
+    // while the gate was asked, the room may have gone
+    const absent = gate && door.findRoom(connect.room, connect.video.roomCreate === true);
+    return absent ?? handshakeMistake(request) ?? this.#enter(connect, request, socket, head);
   }
 
   #enter(connect: ConnectRequest, request: IncomingMessage, socket: Duplex, head: Buffer): HttpFailure | undefined {

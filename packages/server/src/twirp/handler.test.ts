@@ -39,7 +39,7 @@ describe("routes", () => {
 describe("bodies", () => {
   test("an answer has snake_case names, every default, 64-bit numbers as text, null for an absent message", async () => {
     const api = startApi();
-    await api.call("CreateRoom", { name: "lobby", empty_timeout: 60 });
+    await api.call("CreateRoom", { name: "lobby", empty_timeout: 60, agents: [{ agent_name: "helper" }] });
     const { rooms } = ok(await api.call("ListRooms")) as { rooms: Record<string, unknown>[] };
     const room = rooms[0]!;
     assert.equal(room["empty_timeout"], 60);

@@ -61,17 +61,26 @@ export function noteJob(id: string, job: Job): Action<true> {
   };
 }
 
-/** What a new room calls by itself: the agents of its configuration, or else those that take every room. */
+/**
+ * What a new room calls by itself: the agents of its configuration, or else those that take every room. The latter is
+ * nobody's dispatch: it is in no list and cannot be deleted.
+ */
 export function dispatchConfigured(room: RoomState): void {
   const { agents } = room.options.config;
-  for (const agent of agents.length > 0 ? agents.slice(0, MAX_DISPATCHES) : [new RoomAgentDispatch()]) {
-    addDispatch(room, agent);
-  }
+  for (const agent of agents.slice(0, MAX_DISPATCHES)) addDispatch(room, agent);
+  if (agents.length === 0) room.emit({ type: "dispatchCreated", dispatch: newDispatch(room, new RoomAgentDispatch()) });
 }
 
 function addDispatch(room: RoomState, wanted: Wanted): AgentDispatch {
+  const dispatch = newDispatch(room, wanted);
+  room.dispatches.set(dispatch.id, dispatch);
+  room.emit({ type: "dispatchCreated", dispatch });
+  return dispatch;
+}
+
+function newDispatch(room: RoomState, wanted: Wanted): AgentDispatch {
   const { agentName, metadata, restartPolicy, deployment, attributes } = wanted;
-  const dispatch = new AgentDispatch({
+  return new AgentDispatch({
     id: newSid(room.options.random, "AD_"),
     room: room.options.name,
     agentName,
@@ -81,9 +90,6 @@ function addDispatch(room: RoomState, wanted: Wanted): AgentDispatch {
     attributes,
     state: new AgentDispatchState({ createdAt: nowNs(room) }),
   });
-  room.dispatches.set(dispatch.id, dispatch);
-  room.emit({ type: "dispatchCreated", dispatch });
-  return dispatch;
 }
 
 function nowNs(room: RoomState): bigint {

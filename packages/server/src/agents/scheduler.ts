@@ -1,0 +1,304 @@
+/**
+ * Who does which job (livekit.md 8): the workers with their load, and every job from the search for a worker to its end.
+ * Pure: time and randomness come in, messages to workers and news of jobs come out as effects.
+ * Invariants: a job is with one worker at most; every question has a deadline; every job that started ends exactly once.
+ */
+import {
+  AvailabilityRequest,
+  Job,
+  JobState,
+  JobStatus,
+  JobTermination,
+  ServerMessage,
+  WorkerStatus,
+  type AvailabilityResponse,
+  type JobType,
+  type ParticipantPermission,
+  type UpdateJobStatus,
+  type UpdateWorkerStatus,
+} from "@livekit/protocol";
+import { NEVER } from "@stoa/core/clock";
+import type { Random } from "@stoa/core/crypto";
+
+/** How long a worker may take to say whether it takes a job. */
+const ANSWER_WITHIN_MS = 10_000;
+/** How long the job of a worker whose connection broke waits for it to come back. */
+const LOST_AFTER_MS = 10_000;
+/** What one job more is taken to weigh until the worker reports its load. */
+const JOB_LOAD = 0.02;
+
+/** What a worker said when it registered. */
+export interface Registration {
+  /** "AW_…" */
+  readonly id: string;
+  readonly agentName: string;
+  readonly namespace: string;
+  readonly type: JobType;
+  readonly deployment: string;
+  readonly permissions: ParticipantPermission;
+}
+
+/** Why a job is ended from here. */
+export type EndReason = "requested" | "agentLeft" | "roomClosed";
+
+export type SchedulerEffect =
+  | { readonly type: "send"; readonly worker: string; readonly message: ServerMessage }
+  /** The worker takes the job: send it the assignment, with a token for this participant. */
+  | { readonly type: "assign"; readonly worker: Registration; readonly job: Job; readonly answer: AvailabilityResponse }
+  /** A job that has a worker, or had one, changed its state; `lost`: its worker is gone. */
+  | { readonly type: "job"; readonly job: Job; readonly lost: boolean }
+  /** Nobody takes the job; it is forgotten. */
+  | { readonly type: "unserved"; readonly job: Job; readonly reason: string };
+
+interface Worker {
+  readonly registration: Registration;
+  status: WorkerStatus;
+  load: number;
+  /** Jobs taken since the last report of the load. */
+  unreported: number;
+}
+
+interface Search {
+  readonly job: Job;
+  /** Until a worker comes, rather than give up when there is none. */
+  readonly patient: boolean;
+  readonly tried: Set<string>;
+  /** The worker that was asked. */
+  asked: string | undefined;
+  dueMs: number;
+}
+
+interface Running {
+  readonly job: Job;
+  /** Undefined while its worker is gone. */
+  worker: string | undefined;
+  lostAtMs: number;
+}
+
+/** What a scheduler is made with. */
+export interface SchedulerOptions {
+  readonly random: Random;
+  /** Workers below this load are taken first. */
+  readonly targetLoad: number;
+}
+
+export class JobScheduler {
+  readonly #options: SchedulerOptions;
+  readonly #workers = new Map<string, Worker>();
+  readonly #searches = new Map<string, Search>();
+  readonly #running = new Map<string, Running>();
+  #effects: SchedulerEffect[] = [];
+
+  constructor(options: SchedulerOptions) {
+    this.#options = options;
+  }
+
+  get workers(): number {
+    return this.#workers.size;
+  }
+
+  /** Jobs that a worker has. */
+  get jobs(): number {
+    return this.#running.size;
+  }
+
+  takeEffects(): SchedulerEffect[] {
+    const effects = this.#effects;
+    this.#effects = [];
+    return effects;
+  }
+
+  /** A worker is there; jobs that waited for one are offered to it. */
+  register(registration: Registration, nowMs: number): void {
+    const status = WorkerStatus.WS_AVAILABLE;
+    this.#workers.set(registration.id, { registration, status, load: 0, unreported: 0 });
+    this.#searchWaiting(nowMs);
+  }
+
+  updateWorker(id: string, { status, load }: UpdateWorkerStatus, nowMs: number): void {
+    const worker = this.#workers.get(id);
+    if (!worker) return;
+    if (status !== undefined) worker.status = status;
+    worker.load = Number.isFinite(load) ? Math.min(1, Math.max(0, load)) : 1;
+    worker.unreported = 0;
+    this.#searchWaiting(nowMs);
+  }
+
+  /** Its connection is gone: questions to it go to others, its jobs wait for it for a while. */
+  unregister(id: string, nowMs: number): void {
+    if (!this.#workers.delete(id)) return;
+    for (const running of this.#running.values()) {
+      if (running.worker !== id) continue;
+      running.worker = undefined;
+      running.lostAtMs = nowMs + LOST_AFTER_MS;
+    }
+    for (const search of this.#searches.values()) if (search.asked === id) this.#search(search, nowMs);
+  }
+
+  /** Finds workers for a job: one for each namespace that workers of this agent have. */
+  request(job: Job, patient: boolean, nextId: () => string, nowMs: number): void {
+    const namespaces = new Set<string>();
+    for (const { registration } of this.#workers.values()) {
+      if (matches(registration, job, registration.namespace)) namespaces.add(registration.namespace);
+    }
+    if (namespaces.size === 0) namespaces.add("");
+    for (const namespace of namespaces) {
+      const own = job.clone();
+      own.id = nextId();
+      own.namespace = namespace;
+      const search: Search = { job: own, patient, tried: new Set(), asked: undefined, dueMs: NEVER };
+      this.#searches.set(own.id, search);
+      this.#search(search, nowMs);
+    }
+  }
+
+  /** The answer of a worker that was asked; others have nothing to say. */
+  answer(id: string, answer: AvailabilityResponse, nowMs: number): void {
+    const search = this.#searches.get(answer.jobId);
+    const worker = this.#workers.get(id);
+    if (!search || !worker || search.asked !== id) return;
+    const { job } = search;
+    if (answer.terminate) {
+      this.#searches.delete(job.id);
+      setState(job, { status: JobStatus.JS_SUCCESS, endedAt: ns(nowMs) }, nowMs);
+      this.#tell(job);
+    } else if (answer.available) {
+      this.#searches.delete(job.id);
+      worker.unreported++;
+      setState(job, { participantIdentity: answer.participantIdentity }, nowMs);
+      this.#running.set(job.id, { job, worker: id, lostAtMs: NEVER });
+      this.#effects.push({ type: "assign", worker: worker.registration, job: job.clone(), answer });
+      this.#tell(job);
+    } else this.#search(search, nowMs);
+  }
+
+  /** A worker says how far a job is; one that came back gets its jobs back by that. */
+  updateJob(id: string, { jobId, status, error }: UpdateJobStatus, nowMs: number): void {
+    const running = this.#running.get(jobId);
+    if (!running || !this.#workers.has(id) || (running.worker !== undefined && running.worker !== id)) return;
+    running.worker = id;
+    running.lostAtMs = NEVER;
+    if (isEnded(status)) this.#end(running, status, error, nowMs);
+    else {
+      setState(running.job, { status, error, workerId: id }, nowMs);
+      this.#tell(running.job);
+    }
+  }
+
+  /** Ends a job, or the search for a worker. */
+  terminate(jobId: string, reason: EndReason, nowMs: number): void {
+    if (this.#searches.delete(jobId)) return;
+    const running = this.#running.get(jobId);
+    if (!running) return;
+    if (running.worker !== undefined) {
+      const value = new JobTermination({ jobId });
+      this.#send(running.worker, new ServerMessage({ message: { case: "termination", value } }));
+    }
+    if (reason === "agentLeft") this.#end(running, JobStatus.JS_FAILED, "agent worker left the room", nowMs);
+    else this.#end(running, JobStatus.JS_SUCCESS, "", nowMs);
+  }
+
+  /** Ends searches for jobs that nobody wants any more. */
+  cancelSearches(isUnwanted: (job: Job) => boolean): void {
+    for (const [id, { job }] of this.#searches) if (isUnwanted(job)) this.#searches.delete(id);
+  }
+
+  nextTimeoutMs(): number {
+    let earliestMs = NEVER;
+    for (const { dueMs } of this.#searches.values()) earliestMs = Math.min(earliestMs, dueMs);
+    for (const { lostAtMs } of this.#running.values()) earliestMs = Math.min(earliestMs, lostAtMs);
+    return earliestMs;
+  }
+
+  handleTimeout(nowMs: number): void {
+    for (const search of this.#searches.values()) if (search.dueMs <= nowMs) this.#search(search, nowMs);
+    for (const running of this.#running.values()) {
+      if (running.lostAtMs > nowMs) continue;
+      this.#end(running, JobStatus.JS_FAILED, "agent worker was lost", nowMs, true);
+    }
+  }
+
+  #searchWaiting(nowMs: number): void {
+    for (const search of this.#searches.values()) if (search.asked === undefined) this.#search(search, nowMs);
+  }
+
+  /** Asks the next worker; without one the search waits or ends. */
+  #search(search: Search, nowMs: number): void {
+    const { job, tried } = search;
+    search.asked = undefined;
+    search.dueMs = NEVER;
+    const worker = this.#choose(job, tried);
+    if (worker) {
+      const { id } = worker.registration;
+      tried.add(id);
+      search.asked = id;
+      search.dueMs = nowMs + ANSWER_WITHIN_MS;
+      job.state = new JobState({
+        status: JobStatus.JS_RUNNING,
+        workerId: id,
+        startedAt: ns(nowMs),
+        updatedAt: ns(nowMs),
+      });
+      const value = new AvailabilityRequest({ job: job.clone() });
+      this.#send(id, new ServerMessage({ message: { case: "availability", value } }));
+    } else if (tried.size > 0 || !search.patient) {
+      this.#searches.delete(job.id);
+      const reason = tried.size > 0 ? "no worker took it" : "no worker of that name is available";
+      this.#effects.push({ type: "unserved", job, reason });
+    }
+  }
+
+  /** By lot, weighted by what they have left: up to the target load while anybody is below it, else up to 1. */
+  #choose(job: Job, tried: ReadonlySet<string>): Worker | undefined {
+    const able = [...this.#workers.values()].filter(({ registration, status }) => {
+      return (
+        status === WorkerStatus.WS_AVAILABLE && !tried.has(registration.id) && matches(registration, job, job.namespace)
+      );
+    });
+    const left = (worker: Worker, limit: number) => Math.max(0, limit - worker.load - JOB_LOAD * worker.unreported);
+    for (const limit of [this.#options.targetLoad, 1]) {
+      const sum = able.reduce((total, worker) => total + left(worker, limit), 0);
+      if (sum <= 0) continue;
+      let lot = (this.#options.random.uint32() / 2 ** 32) * sum;
+      for (const worker of able) {
+        lot -= left(worker, limit);
+        if (lot < 0) return worker;
+      }
+    }
+    return undefined;
+  }
+
+  #end(running: Running, status: JobStatus, error: string, nowMs: number, lost = false): void {
+    const { job } = running;
+    this.#running.delete(job.id);
+    setState(job, { status, error, endedAt: ns(nowMs) }, nowMs);
+    this.#tell(job, lost);
+  }
+
+  #tell(job: Job, lost = false): void {
+    this.#effects.push({ type: "job", job: job.clone(), lost });
+  }
+
+  #send(worker: string, message: ServerMessage): void {
+    this.#effects.push({ type: "send", worker, message });
+  }
+}
+
+/** Whether the job is over. */
+export function isEnded(status: JobStatus): boolean {
+  return status === JobStatus.JS_SUCCESS || status === JobStatus.JS_FAILED;
+}
+
+function matches(registration: Registration, job: Job, namespace: string): boolean {
+  const { agentName, type, deployment } = registration;
+  const same = agentName === job.agentName && type === job.type && deployment === job.deployment;
+  return same && registration.namespace === namespace;
+}
+
+function setState(job: Job, change: Partial<JobState>, nowMs: number): void {
+  job.state = Object.assign(job.state?.clone() ?? new JobState(), change, { updatedAt: ns(nowMs) });
+}
+
+function ns(ms: number): bigint {
+  return BigInt(Math.floor(ms)) * 1_000_000n;
+}

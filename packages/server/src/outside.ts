@@ -1,0 +1,68 @@
+/** What the server tells the outside, put together: webhooks, figures, timelines. All of them watch the rooms; none of them acts on one. */
+import type { Random } from "@stoa/core/crypto";
+import type { WorkerLoad } from "@stoa/core/engine/protocol";
+import { nowMs } from "@stoa/io/clock";
+import type { Log } from "@stoa/io/log";
+import type { MiddlewareHandler } from "hono";
+import type { KeyProvider } from "./auth/verify.ts";
+import type { Config } from "./config/schema.ts";
+import { noteRefusal, twirpWatcher, webhookFigures } from "./metrics/edge-figures.ts";
+import { readMetricsSettings, type MetricsSettings } from "./metrics/endpoint.ts";
+import { createInstruments, type Instruments } from "./metrics/instruments.ts";
+import { RoomFigures } from "./metrics/room-figures.ts";
+import { WorkerFigures } from "./metrics/worker-figures.ts";
+import type { RoomObserver } from "./rooms/effects.ts";
+import { TimelineObserver } from "./timeline/observer.ts";
+import { Timelines } from "./timeline/timelines.ts";
+import { readWebhookSettings } from "./webhook/settings.ts";
+import { Webhooks } from "./webhook/webhooks.ts";
+
+/** The parts, and where they are to be plugged in. */
+export interface Outside {
+  readonly webhooks: Webhooks;
+  readonly timelines: Timelines;
+  /** Undefined: nobody reads the figures. */
+  readonly metrics: { readonly instruments: Instruments; readonly settings: MetricsSettings } | undefined;
+  readonly observers: readonly RoomObserver[];
+  readonly onLoad: (worker: number, load: WorkerLoad | undefined) => void;
+  readonly onAgents: (workers: number, jobs: number) => void;
+  readonly onRefused: (status: number) => void;
+  readonly watchApi: MiddlewareHandler;
+}
+
+/** What all parts stand on. */
+export interface Basics {
+  readonly config: Config;
+  readonly keys: KeyProvider;
+  readonly nodeId: string;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+/** Throws an operator error for what the configuration cannot mean. */
+export function assembleOutside({ config, keys, nodeId, random, log }: Basics): Outside {
+  const settings = readMetricsSettings(config);
+  const instruments = createInstruments(nodeId, { process: settings !== undefined });
+  const webhooks: Webhooks = new Webhooks({
+    settings: readWebhookSettings(config, keys),
+    random,
+    nowMs,
+    log,
+    figures: webhookFigures(instruments, () => webhooks.size),
+  });
+  const timelines = new Timelines();
+  const workers = new WorkerFigures(instruments);
+  return {
+    webhooks,
+    timelines,
+    metrics: settings && { instruments, settings },
+    observers: [webhooks.observer, new RoomFigures(instruments, nowMs), new TimelineObserver(timelines, log, nowMs)],
+    onLoad: (worker, load) => workers.note(worker, load),
+    onAgents: (agentWorkers, agentJobs) => {
+      instruments.agentWorkers.set(agentWorkers);
+      instruments.agentJobs.set(agentJobs);
+    },
+    onRefused: (status) => noteRefusal(instruments, status),
+    watchApi: twirpWatcher(instruments, nowMs),
+  };
+}

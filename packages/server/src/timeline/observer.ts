@@ -1,0 +1,231 @@
+/**
+ * Turns what rooms and media workers do into entries of the timelines. Everything that a participant may later ask
+ * "why" about has its sentence here. What the room's own events do not log is logged here.
+ */
+import { ConnectionQuality, DisconnectReason, type ParticipantInfo, type SignalRequest } from "@livekit/protocol";
+import type { MediaCommand, MediaEvent, PeerId, PeerStats } from "@stoa/core/engine/protocol";
+import type { Effect, ParticipantEventKind } from "@stoa/core/room/effects";
+import type { Log } from "@stoa/io/log";
+import type { RoomObserver } from "../rooms/effects.ts";
+import { candidatesOf, reasonInWords, trackInWords } from "./words.ts";
+import type { EntryKind, Timelines } from "./timelines.ts";
+
+type EffectOf<T extends Effect["type"]> = Extract<Effect, { type: T }>;
+
+interface Peer {
+  readonly participant: string;
+  /** By track: what it was last told to get, how far what flows is below it, whether it is paused. */
+  readonly wishes: Map<string, string>;
+  readonly distances: Map<string, number>;
+}
+
+interface Member {
+  readonly room: string;
+  readonly identity: string;
+  readonly candidates: Set<string>;
+  readonly peers: Set<PeerId>;
+  quality: ConnectionQuality | undefined;
+  stats: PeerStats | undefined;
+}
+
+export class TimelineObserver implements RoomObserver {
+  readonly #timelines: Timelines;
+  readonly #log: Log;
+  readonly #nowMs: () => number;
+  readonly #members = new Map<string, Member>();
+  readonly #peers = new Map<PeerId, Peer>();
+
+  constructor(timelines: Timelines, log: Log, nowMs: () => number) {
+    this.#timelines = timelines;
+    this.#log = log;
+    this.#nowMs = nowMs;
+  }
+
+  onParticipant(room: string, { kind, participant, track, detail, atMs }: EffectOf<"participantEvent">): void {
+    const { sid, identity } = participant;
+    if (kind === "joined") {
+      this.#timelines.begin(room, identity, sid, atMs);
+      const fresh = { room, identity, candidates: new Set<string>(), peers: new Set<PeerId>() };
+      this.#members.set(sid, { ...fresh, quality: undefined, stats: undefined });
+    }
+    const [entry, text] = describe(kind, participant, detail);
+    const about = track ? ` ${trackInWords(track)}` : "";
+    this.#timelines.note(sid, { atMs, kind: entry, text: text + about, track: track?.sid ?? "" });
+    if (kind !== "left") return;
+    this.#timelines.end(sid, DisconnectReason[participant.disconnectReason] ?? "", atMs);
+    for (const peer of this.#members.get(sid)?.peers ?? []) this.#peers.delete(peer);
+    this.#members.delete(sid);
+  }
+
+  onRequest(_: string, from: string, { message }: SignalRequest): void {
+    const offered =
+      message.case === "trickle"
+        ? message.value.candidateInit
+        : message.case === "offer" || message.case === "answer"
+          ? message.value.sdp
+          : undefined;
+    if (offered === undefined) return;
+    const member = this.#members.get(from);
+    for (const candidate of candidatesOf(offered)) {
+      if (!member || member.candidates.has(candidate)) continue;
+      member.candidates.add(candidate);
+      this.#note(from, "candidates", `the client offers a ${candidate} candidate`);
+    }
+  }
+
+  onCommand(_: string, command: MediaCommand): void {
+    switch (command.type) {
+      case "openPeer":
+        this.#members.get(command.participant)?.peers.add(command.peer);
+        this.#peers.set(command.peer, { participant: command.participant, wishes: new Map(), distances: new Map() });
+        return;
+      case "restartIce":
+        this.#noteOfPeer(command.peer, "transport", "looking for a network path anew (ICE restart)");
+        return;
+      case "setDownlink": {
+        const peer = this.#peers.get(command.peer);
+        const { disabled, maxSpatial, fps } = command.settings;
+        const wish = disabled ? "not to be sent" : `up to layer ${maxSpatial}${fps > 0 ? ` at ${fps} fps` : ""}`;
+        if (!peer || peer.wishes.get(command.track) === wish) return;
+        peer.wishes.set(command.track, wish);
+        this.#noteOfPeer(command.peer, "layer", `the client wants ${command.track} ${wish}`, command.track);
+        return;
+      }
+      case "setSenders":
+        this.#forgetOthers(command.peer, new Set(command.senders.map(({ track }) => track)));
+        return;
+      case "limitBandwidth":
+        this.#noteOfPeer(
+          command.peer,
+          "layer",
+          command.bps > 0 ? `held to ${kbps(command.bps)}` : "not held back any more",
+        );
+        return;
+      case "closePeer":
+        this.#peers.delete(command.peer);
+        return;
+      default:
+    }
+  }
+
+  onMedia(_: string, event: MediaEvent): void {
+    switch (event.type) {
+      case "trackStarted": {
+        const text = `first packet of ${event.track}, layer ${event.layer} (${event.mime}), came in`;
+        return this.#noteOfPeer(event.peer, "firstPacket", text, event.track);
+      }
+      case "downlinkStarted":
+        return this.#noteOfPeer(event.peer, "firstPacket", `first packet of ${event.track} went out`, event.track);
+      case "streamState": {
+        const text = event.paused ? `${event.track} is paused for want of bandwidth` : `${event.track} goes on`;
+        return this.#noteOfPeer(event.peer, "paused", text + this.#estimate(event.peer), event.track);
+      }
+      case "stats":
+        return this.#noteStats(event.peer, event.stats);
+      default:
+    }
+  }
+
+  onSend(_: string, { to, message: { message } }: EffectOf<"send">): void {
+    if (message.case !== "connectionQuality") return;
+    const member = this.#members.get(to);
+    const own = message.value.updates.find(({ participantSid }) => participantSid === to);
+    if (!member || !own || own.quality === member.quality) return;
+    member.quality = own.quality;
+    const word = ConnectionQuality[own.quality].toLowerCase();
+    const why = own.quality === ConnectionQuality.EXCELLENT ? "" : trouble(member.stats);
+    this.#note(to, "quality", `connection quality is ${word} (${own.score.toFixed(1)} of 5)${why}`);
+  }
+
+  #noteStats(id: PeerId, stats: PeerStats): void {
+    const peer = this.#peers.get(id);
+    const member = peer && this.#members.get(peer.participant);
+    if (!member) return;
+    member.stats = stats;
+    const { rttMs, estimateBps } = stats;
+    this.#timelines.measure(peer.participant, { rttMs, estimateBps, atMs: this.#nowMs() });
+    for (const { track, layerDistance } of stats.senders) {
+      const before = peer.distances.get(track) ?? 0;
+      if (before === layerDistance) continue;
+      peer.distances.set(track, layerDistance);
+      const text =
+        layerDistance === 0
+          ? `${track} flows as wanted`
+          : `${track} flows ${layers(layerDistance)} below what is wanted`;
+      this.#noteOfPeer(id, "layer", text + this.#estimate(id), track);
+    }
+  }
+
+  /** Tracks that are not sent on the peer any more. */
+  #forgetOthers(id: PeerId, sent: ReadonlySet<string>): void {
+    const peer = this.#peers.get(id);
+    for (const known of peer ? [peer.wishes, peer.distances] : []) {
+      for (const track of known.keys()) if (!sent.has(track)) known.delete(track);
+    }
+  }
+
+  #estimate(id: PeerId): string {
+    const peer = this.#peers.get(id);
+    const bps = (peer && this.#members.get(peer.participant)?.stats?.estimateBps) ?? 0;
+    return bps > 0 ? ` (the link carries about ${kbps(bps)})` : "";
+  }
+
+  #noteOfPeer(id: PeerId, kind: EntryKind, text: string, track = ""): void {
+    const peer = this.#peers.get(id);
+    if (peer) this.#note(peer.participant, kind, text, track);
+  }
+
+  #note(sid: string, kind: EntryKind, text: string, track = ""): void {
+    const member = this.#members.get(sid);
+    if (!member) return;
+    this.#timelines.note(sid, { atMs: this.#nowMs(), kind, text, track });
+    this.#log.debug(`participant ${kind}: ${text}`, { room: member.room, participant: member.identity, sid });
+  }
+}
+
+const KINDS: Readonly<Record<ParticipantEventKind, readonly [EntryKind, string]>> = {
+  joined: ["joined", "joined"],
+  active: ["active", "media is connected; the others see the participant"],
+  updated: ["updated", "name, metadata, attributes or permissions changed"],
+  signalLost: ["signalLost", "the signal connection was lost"],
+  resumed: ["resumed", "came back with a new signal connection"],
+  mediaConnected: ["transport", "media connected"],
+  mediaDisconnected: ["transport", "media interrupted"],
+  mediaFailed: ["transport", "media failed"],
+  transportChosen: ["transport", "media is to travel another way"],
+  negotiationFailed: ["negotiationFailed", "an SDP could not be negotiated"],
+  trackPublished: ["trackPublished", "published"],
+  trackUnpublished: ["trackUnpublished", "unpublished"],
+  left: ["left", "left"],
+};
+
+function describe(kind: ParticipantEventKind, info: ParticipantInfo, detail: string): readonly [EntryKind, string] {
+  const [entry, text] = KINDS[kind];
+  const why = kind === "left" ? `${reasonInWords(info.disconnectReason)}${detail && `: ${detail}`}` : detail;
+  return [entry, why ? `${text} (${why})` : text];
+}
+
+/** What may be the reason for a quality that is not excellent. */
+function trouble(stats: PeerStats | undefined): string {
+  if (!stats) return "";
+  const loss = (streams: PeerStats["senders"]) => {
+    const packets = streams.reduce((sum, stream) => sum + stream.packets, 0);
+    return packets === 0 ? 0 : (100 * streams.reduce((sum, stream) => sum + stream.lost, 0)) / packets;
+  };
+  const [up, down] = [loss(stats.receivers), loss(stats.senders)];
+  const reasons = [
+    up >= 1 ? `loses ${up.toFixed(0)} % of what it sends` : "",
+    down >= 1 ? `loses ${down.toFixed(0)} % of what it is sent` : "",
+    stats.rttMs >= 200 ? `round trip ${stats.rttMs.toFixed(0)} ms` : "",
+    stats.senders.some(({ layerDistance }) => layerDistance > 0) ? "gets lower layers than wanted" : "",
+  ].filter((reason) => reason !== "");
+  return reasons.length > 0 ? `: ${reasons.join(", ")}` : "";
+}
+
+function layers(count: number): string {
+  return count === 1 ? "one layer" : `${Number.isInteger(count) ? count : count.toFixed(1)} layers`;
+}
+
+function kbps(bps: number): string {
+  return `${Math.round(bps / 1000)} kbit/s`;
+}
