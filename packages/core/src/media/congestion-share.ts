@@ -31,7 +31,6 @@ interface Managed {
 
 export class CongestionShare {
   readonly controller = new CongestionController();
-  readonly #subscriber: Subscriber;
   readonly #downlinks: ReadonlyMap<number, Downlink>;
   readonly #allowPause: boolean;
   readonly #managed = new Map<number, Managed>();
@@ -46,19 +45,18 @@ export class CongestionShare {
 
   /** `downlinks`: all streams of the subscriber, by SSRC. */
   constructor(subscriber: Subscriber, downlinks: ReadonlyMap<number, Downlink>, allowPause: boolean) {
-    this.#subscriber = subscriber;
     this.#downlinks = downlinks;
     this.#allowPause = allowPause;
     subscriber.congestion = this.controller;
   }
 
   /** A receiver report of one stream came. */
-  handleReport(downlink: Downlink, fractionLost: number): void {
+  handleReport(downlink: Downlink, fractionLost: number, rttMs: number, nowMs: number): void {
     const managed = this.#managed.get(downlink.ssrc);
     if (!managed) return;
     const packets = (downlink.packets - managed.packets) | 0;
     managed.packets = downlink.packets;
-    this.controller.handleReport(fractionLost / 256, packets, this.#subscriber.rttMs);
+    this.controller.handleReport(fractionLost / 256, packets, rttMs, nowMs);
   }
 
   /** Lets time pass; shares anew when it is due. `onState`: a stream was paused, or flows again. */
