@@ -145,7 +145,8 @@ export class PacketWriter {
   #count(to: Subscriber, plan: ExtensionPlan, bytes: number): void {
     const stamped = plan.transportCc !== 0;
     const { congestion } = to;
-    if (congestion !== undefined) {
+    // What the client's answers do not speak of is no part of the estimate either.
+    if (congestion !== undefined && plan.measures) {
       congestion.noteSent(stamped ? to.transportSequence : UNSTAMPED, bytes, this.#time.ticksMs);
     }
     if (stamped) to.transportSequence = (to.transportSequence + 1) & 0xffff;

@@ -114,6 +114,26 @@ test("mutated offers are answered consistently or refused", () => {
   assert.ok(answers > 50, `only ${answers} offers were good enough to be answered`);
 });
 
+test("hundreds of m-lines are answered as they are, and more than that are refused in words", () => {
+  const [session, ...sections] = OFFERS[1]!.split(/(?=^m=)/m);
+  const video = sections.find((section) => section.startsWith("m=video"))!;
+  const many = (count: number) => {
+    const mids = Array.from({ length: count }, (_, i) => `m${i}`);
+    const head = session!.replace(/^a=group:BUNDLE.*$/m, `a=group:BUNDLE ${mids.join(" ")}`);
+    // Each lies that it is the same track.
+    const text = video.replaceAll(/^a=(extmap|rtcp-fb|ssrc|ssrc-group|rid|simulcast|fmtp):.*\r\n/gm, "");
+    return head + mids.map((mid) => text.replace(/^a=mid:.*$/m, `a=mid:${mid}\r`)).join("");
+  };
+  const peer = new Answerer({ ...OPTIONS, role: "single" });
+  peer.setDownTracks(TRACKS);
+  const result = peer.handleOffer(many(400), PUBLICATIONS);
+  assert.ok(!("failure" in result), JSON.stringify(result));
+  assert.equal(result.answer.split("\nm=").length - 1, 400);
+  assert.equal(result.receivers.length, 1, "one publication has one m-line");
+  const refused = peer.handleOffer(many(501), PUBLICATIONS);
+  assert.ok("failure" in refused && /more than 500 media sections/.test(refused.failure));
+});
+
 test("mutated answers are taken or refused, and the next round works", () => {
   fc.assert(
     fc.property(fc.array(mutation, { minLength: 1, maxLength: 6 }), (mutations) => {

@@ -4,6 +4,9 @@ import type { SdpCodec, SdpDirection, SdpExtension, SdpFailure, SdpMedia, SdpSsr
 /** What sdp-transform returns: its own types promise more than strangers keep. */
 export type Attributes = Record<string, unknown>;
 
+/** A mid, a RID (RFC 8852: one byte for its length) and a track id: they are kept, repeated, and told to others. */
+const MAX_NAME_LENGTH = 255;
+
 const STATIC_CODECS: readonly SdpCodec[] = [
   { payloadType: 0, name: "PCMU", clockRate: 8000, channels: 1, fmtp: "", feedback: [] },
   { payloadType: 8, name: "PCMA", clockRate: 8000, channels: 1, fmtp: "", feedback: [] },
@@ -43,6 +46,11 @@ export function parseMedia(attributes: Attributes, session: Attributes, index: n
   if (mid === undefined && !rejected) return { failure: `media section ${index} of the SDP has no mid` };
   const formats = text(attributes["payloads"]) ?? "";
   const ssrcs = parseSsrcs(attributes);
+  const extensions = parseExtensions(attributes);
+  const { sendRids, simulcast } = parseSendRids(attributes);
+  const trackId = trackIdOf(attributes);
+  const mistake = mistakeOf([mid ?? "", trackId, ...sendRids], extensions);
+  if (mistake !== undefined) return { failure: `media section ${index} of the SDP ${mistake}` };
   return {
     type,
     protocol,
@@ -51,16 +59,29 @@ export function parseMedia(attributes: Attributes, session: Attributes, index: n
     mid,
     direction: direction(attributes["direction"]) ?? direction(session["direction"]) ?? "sendrecv",
     codecs: type === "audio" || type === "video" ? parseCodecs(attributes, formats) : [],
-    extensions: parseExtensions(attributes),
+    extensions,
     extmapAllowMixed: attributes["extmapAllowMixed"] !== undefined,
     rtcpRsize: attributes["rtcpRsize"] !== undefined,
-    trackId: trackIdOf(attributes),
+    trackId,
     ssrcs,
     ssrcGroups: parseSsrcGroups(attributes),
-    ...parseSendRids(attributes),
+    sendRids,
+    simulcast,
     sctpPort: integer(attributes["sctpPort"], 65_535) || 5000,
     maxMessageSize: integer(attributes["maxMessageSize"], Number.MAX_SAFE_INTEGER) ?? 65_536,
   };
+}
+
+function mistakeOf(names: readonly string[], extensions: readonly SdpExtension[]): string | undefined {
+  if (names.some((name) => name.length > MAX_NAME_LENGTH)) {
+    return `has a mid, RID or track id of more than ${MAX_NAME_LENGTH} characters`;
+  }
+  const uris = new Map<number, string>();
+  for (const { id, uri } of extensions) {
+    if ((uris.get(id) ?? uri) !== uri) return `has two header extensions with the id ${id}`;
+    uris.set(id, uri);
+  }
+  return undefined;
 }
 
 function parseCodecs(attributes: Attributes, formats: string): SdpCodec[] {

@@ -150,6 +150,18 @@ const failures: [string, string[], RegExp][] = [
   ["a bad m-line", ["m=audio", ...TRANSPORT], /no valid m-line/],
   ["a port out of range", ["m=audio 65536 UDP/TLS/RTP/SAVPF 0", "a=mid:0", ...TRANSPORT], /no valid m-line/],
   ["endless credentials", [audio, "a=mid:0", `a=ice-ufrag:${"x".repeat(300)}`, ...TRANSPORT.slice(1)], /more than 256/],
+  ["an endless mid", [audio, `a=mid:${"x".repeat(256)}`, ...TRANSPORT], /mid, RID or track id of more than 255/],
+  [
+    "an endless RID",
+    [audio, "a=mid:0", ...TRANSPORT, `a=rid:${"r".repeat(256)} send`, `a=simulcast:send ${"r".repeat(256)}`],
+    /mid, RID or track id of more than 255/,
+  ],
+  ["an endless track id", [audio, "a=mid:0", ...TRANSPORT, `a=msid:- ${"t".repeat(256)}`], /track id of more than 255/],
+  [
+    "one id for two header extensions",
+    [audio, "a=mid:0", ...TRANSPORT, "a=extmap:3 urn:a", "a=extmap:3 urn:a", "a=extmap:3/sendonly urn:b"],
+    /two header extensions with the id 3/,
+  ],
 ];
 for (const [name, lines, expected] of failures) {
   test(`${name} is a failure`, () => {
