@@ -15,14 +15,15 @@ const DEADLINE_MS = 5000;
 export type JoinGate = (request: ConnectRequest, dryRun: boolean) => Promise<ConnectRequest | HttpFailure>;
 
 /** The gate that asks `beforeJoin`; undefined when there is none to ask. */
-export function createJoinGate({ beforeJoin, deadlineMs = DEADLINE_MS }: ServerHooks, log: Log): JoinGate | undefined {
-  if (!beforeJoin) return undefined;
+export function createJoinGate(hooks: ServerHooks, log: Log): JoinGate | undefined {
+  if (!hooks.beforeJoin) return undefined;
+  const { deadlineMs = DEADLINE_MS } = hooks;
   return async (request, dryRun) => {
     if (request.resume) return request;
     const who = { room: request.room, participant: request.claims.identity };
     let decision: JoinDecision;
     try {
-      decision = await within(deadlineMs, async () => beforeJoin(attemptOf(request, dryRun)));
+      decision = await within(deadlineMs, async () => hooks.beforeJoin?.(attemptOf(request, dryRun)));
     } catch (error) {
       log.error("the beforeJoin hook failed; the join is denied", { ...who, error });
       return httpFailure("unavailable", "the server could not decide about this join");

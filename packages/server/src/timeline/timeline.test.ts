@@ -102,7 +102,7 @@ describe("a timeline", () => {
       "media connected (udp 192.0.2.9:5000)",
       "media is connected; the others see the participant",
       "published microphone TR_1 (audio/red)",
-      "first packet of TR_1, layer 0 (audio/red), came in",
+      "first packet of microphone of ada (TR_1), layer 0 (audio/red), came in",
       "the signal connection was lost",
       "looking for a network path anew (ICE restart)",
       "came back with a new signal connection",
@@ -129,6 +129,21 @@ describe("a timeline", () => {
       "TR_1 flows as wanted (the link carries about 300 kbit/s)",
       "TR_1 is paused for want of bandwidth (the link carries about 300 kbit/s)",
       "the client wants TR_1 not to be sent",
+    ]);
+  });
+
+  test("names tracks as people do; audio has no layers", () => {
+    const { happen, texts, command } = setUp();
+    happen("joined");
+    command(OPEN_PEER);
+    happen("trackPublished", "", {}, new TrackInfo({ sid: "TR_1", source: TrackSource.MICROPHONE }));
+    for (const disabled of [false, true, false]) {
+      const settings = { disabled, maxSpatial: 2, fps: 0, priority: 0 };
+      command({ type: "setDownlink", peer: 7, track: "TR_1", settings });
+    }
+    assert.deepEqual(texts().slice(2), [
+      "the client wants microphone of ada (TR_1) not to be sent",
+      "the client wants microphone of ada (TR_1) again",
     ]);
   });
 
