@@ -228,7 +228,7 @@ export class CongestionWorld {
     this.#sentAtReport = this.#sequence;
     this.#reported = this.#received;
     const rttMs = 2 * delayMs + this.#queueMs();
-    back(() => controller.handleReport(share, sent, rttMs));
+    back(() => controller.handleReport(share, sent, rttMs, this.nowMs));
   }
 
   #sample(): void {

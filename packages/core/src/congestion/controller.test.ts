@@ -161,7 +161,7 @@ describe("hostile feedback", () => {
           if (step.kind === "feedback")
             controller.handleFeedback(feedback(step.base, step.ticks, step.reference), nowMs);
           else if (step.kind === "remb") controller.handleRemb(step.bps, nowMs);
-          else if (step.kind === "report") controller.handleReport(step.loss, 50, step.rttMs);
+          else if (step.kind === "report") controller.handleReport(step.loss, 50, step.rttMs, nowMs);
           else {
             for (let i = 0; i < step.count; i++) {
               controller.noteSent(step.stamped ? sequence++ & 0xffff : UNSTAMPED, 1000, nowMs & 0x7fffffff);

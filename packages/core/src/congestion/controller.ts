@@ -8,7 +8,7 @@ import { NEVER, earlier } from "../clock.ts";
 import { LossControl } from "./loss-control.ts";
 import { ProbeControl } from "./probe-control.ts";
 import type { Demand, ProbeShape } from "./probe-control.ts";
-import { MAX_RATE_BPS, MIN_RATE_BPS, RateControl } from "./rate-control.ts";
+import { LONG_QUEUE_MS, MAX_RATE_BPS, MIN_RATE_BPS, RateControl } from "./rate-control.ts";
 import { RembEstimate } from "./remb-estimate.ts";
 import { SendSide } from "./send-side.ts";
 import { MAX_CLUSTER } from "./sent-history.ts";
@@ -18,9 +18,9 @@ import { SentRate } from "./sent-rate.ts";
 export const UNSTAMPED = -1;
 
 /** Feedback tells of each packet: a moment is enough. */
-const FEEDBACK_PROBE: ProbeShape = { clusterMs: 150, settleMs: 300, boldFactor: 2, cautiousFactor: 1.5 };
+const FEEDBACK_PROBE: ProbeShape = { clusterMs: 150, settleMs: 300, boldFactor: 2, cautiousFactor: 1.35 };
 /** The client's estimate moves slowly: longer and gentler. */
-const REMB_PROBE: ProbeShape = { clusterMs: 1000, settleMs: 400, boldFactor: 1.4, cautiousFactor: 1.2 };
+const REMB_PROBE: ProbeShape = { clusterMs: 1000, settleMs: 1500, boldFactor: 1.5, cautiousFactor: 1.2 };
 
 const TICK_MS = 100;
 /** Nothing was sent for so long: nothing is to be done. */
@@ -42,6 +42,14 @@ const REMB_QUEUE_MS = 150;
 /** … and gone after this. */
 const REMB_DRAIN_MS = 1200;
 const INITIAL_RTT_MS = 100;
+const RTT_WEIGHT = 0.25;
+/** The least round trip is forgotten slowly: by this much with each report. */
+const LEAST_RTT_GROWTH = 1.02;
+/** A report that comes sooner was on its way before. */
+const MIN_ANSWER_MS = 30;
+/** Behind a probe that fits the round trip is no longer than this, beside the least, and hardly anything is lost. */
+const SOME_QUEUE_MS = 50;
+const SOME_LOSS = 0.05;
 
 export class CongestionController {
   readonly #sent = new SentRate();
@@ -59,11 +67,18 @@ export class CongestionController {
   #demand: Demand = { allocatedBps: 0, nextStepBps: 0, desiredBps: 0 };
   #limitBps = 0;
   #rttMs = INITIAL_RTT_MS;
+  /** The shortest round trip lately: without a queue. */
+  #leastRttMs = 0;
+  /** When a sender report was asked for, to measure the round trip behind a probe; -1 = none is. */
+  #askedMs = -1;
+  #wantsReport = false;
   #lossShare = 0;
   /** The cluster that packets belong to now; 0 = none. */
   #cluster = 0;
   #clusterFrom = 0;
   #clusterBytes = 0;
+  /** Number of its last packet. */
+  #clusterEnd = -1;
   #echoUntilMs = -1;
   #tickMs = NEVER;
   #sentPackets = 0;
@@ -130,6 +145,8 @@ export class CongestionController {
       this.#endCluster();
       this.#probe.stop(this.#rttMs, nowMs);
     }
+    const answered = this.#probe.active && this.#cluster === 0 && sendSide.covers(this.#clusterEnd);
+    if (answered) this.#conclude(nowMs);
     const probing = this.#probe.active || nowMs < this.#echoUntilMs;
     if (sendSide.update(probing, this.#sent.bps, this.#rttMs, nowMs)) this.#congested(nowMs);
   }
@@ -149,9 +166,16 @@ export class CongestionController {
     }
   }
 
+  /** A sender report should go out now: the answer tells whether a probe has made a queue. Said once. */
+  takeReportWish(): boolean {
+    const wanted = this.#wantsReport;
+    this.#wantsReport = false;
+    return wanted;
+  }
+
   /** A receiver report of one stream: the share of its last `packets` that was lost, and the round trip time (0 = unknown). */
-  handleReport(lossShare: number, packets: number, rttMs: number): void {
-    if (rttMs > 0) this.#rttMs = rttMs;
+  handleReport(lossShare: number, packets: number, rttMs: number, nowMs: number): void {
+    if (rttMs > 0) this.#measured(rttMs, lossShare, nowMs);
     if (this.#hasFeedback || packets <= 0) return;
     const lost = Math.min(Math.max(lossShare, 0), 1) * packets;
     this.#lossShare = lossShare;
@@ -202,6 +226,15 @@ export class CongestionController {
     this.#probe.congested(nowMs);
   }
 
+  #measured(rttMs: number, lossShare: number, nowMs: number): void {
+    this.#rttMs += (rttMs - this.#rttMs) * RTT_WEIGHT;
+    this.#leastRttMs = this.#leastRttMs === 0 ? rttMs : Math.min(rttMs, this.#leastRttMs * LEAST_RTT_GROWTH);
+    if (this.#askedMs < 0 || nowMs < this.#askedMs + Math.max(this.#leastRttMs, MIN_ANSWER_MS)) return;
+    this.#askedMs = -1;
+    const empty = rttMs <= this.#leastRttMs + SOME_QUEUE_MS && lossShare < SOME_LOSS;
+    if (this.#probe.active && empty && this.#remb.holds) this.#concludeRemb(true, nowMs);
+  }
+
   /** The client cut its estimate: that is a fixed share of what it gets. */
   #rembFull(value: number, nowMs: number): void {
     const carriedBps = Math.min(value / REMB_SHARE, this.#sent.bps);
@@ -242,7 +275,11 @@ export class CongestionController {
 
   #stepProbe(nowMs: number): void {
     const probe = this.#probe;
-    if (probe.sent(this.#rttMs, nowMs)) this.#endCluster();
+    if (probe.sent(this.#rttMs, nowMs)) {
+      this.#endCluster();
+      this.#wantsReport = !this.#hasFeedback;
+      this.#askedMs = this.#hasFeedback ? -1 : nowMs;
+    }
     if (probe.overdue(nowMs)) this.#conclude(nowMs);
     if (probe.begin(this.#knownBps, this.#demand, this.#limitBps, nowMs)) this.#beginCluster();
   }
@@ -257,6 +294,7 @@ export class CongestionController {
   #endCluster(): void {
     if (this.#cluster === 0) return;
     this.#clusterBytes = (this.#sent.bytes - this.#clusterFrom) | 0;
+    this.#clusterEnd = this.#sendSide?.history.newest ?? -1;
     this.#cluster = 0;
   }
 
@@ -268,15 +306,25 @@ export class CongestionController {
       const before = rate.rateBps;
       const measured = found.conclude(this.#clusterBytes);
       if (measured) rate.probed(found.bps, found.full);
-      if (measured && found.full) this.#bounded = true;
+      if (measured && found.full) {
+        this.#bounded = true;
+        // The queue that the probe left is ours: let it drain at once.
+        const { queueMs } = this.#sendSide;
+        if (queueMs > LONG_QUEUE_MS) rate.overuse(found.bps, queueMs, this.#rttMs, nowMs);
+      }
       this.#echoUntilMs = measured && !found.full ? -1 : nowMs + PROBE_ECHO_MS;
       probe.finish(measured && !found.full && rate.rateBps > before, nowMs);
       return;
     }
-    const succeeded = this.#remb.probeSucceeded(goalBps);
+    this.#concludeRemb(this.#remb.probeSucceeded(goalBps), nowMs);
+  }
+
+  #concludeRemb(succeeded: boolean, nowMs: number): void {
+    const { goalBps } = this.#probe;
+    this.#askedMs = -1;
     const sentBps = (this.#clusterBytes * 8000) / REMB_PROBE.clusterMs;
     if (succeeded && sentBps >= goalBps * PROBE_REACHED) this.#rembRate.probed(goalBps, false);
-    probe.finish(succeeded, nowMs);
+    this.#probe.finish(succeeded, nowMs);
   }
 
   /** Nothing flows, and what is known would keep it so. */

@@ -59,6 +59,11 @@ export class RembEstimate {
     this.#fellInProbe = false;
   }
 
+  /** The value has not fallen since the probe began. */
+  get holds(): boolean {
+    return !this.#fellInProbe && this.#last >= this.#atProbe * STEP_DOWN;
+  }
+
   /** Whether the link carried the probe. */
   probeSucceeded(goalBps: number): boolean {
     if (this.#fellInProbe || this.#last === 0) return false;

@@ -59,6 +59,11 @@ export class SendSide {
     return this.#acked.bps;
   }
 
+  /** Whether feedback has told of everything up to this number. */
+  covers(sequence: number): boolean {
+    return this.#nextSequence >= 0 && ((this.#nextSequence - sequence) << 16) >> 16 > 0;
+  }
+
   /** The link is fuller than it should be. */
   isOverused(nowMs: number): boolean {
     const { queueMs } = this.#queue;

@@ -22,6 +22,11 @@ export class SentHistory {
   #newest = -1;
   #count = 0;
 
+  /** The number noted last, -1 before the first. */
+  get newest(): number {
+    return this.#newest;
+  }
+
   /** Notes one packet. Numbers rise by one; anything else begins the history anew. */
   note(sequence: number, bytes: number, ticksMs: number, cluster: number): void {
     if (sequence !== ((this.#newest + 1) & 0xffff)) this.#count = 0;

@@ -300,6 +300,8 @@ export type MediaEvent =
       readonly detail: string;
       /** What the path in use is over; with "connected" only, which comes again when the client moved to another path. */
       readonly protocol?: "udp" | "tcp" | undefined;
+      /** With "disconnected": no packet of any kind came in the last five seconds; it is more than lost checks. */
+      readonly silent?: boolean;
     }
   /** A data channel is open at this peer (either side created it). */
   | { readonly type: "channelOpen"; readonly peer: PeerId; readonly label: string }

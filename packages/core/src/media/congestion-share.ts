@@ -31,7 +31,6 @@ interface Managed {
 
 export class CongestionShare {
   readonly controller = new CongestionController();
-  readonly #subscriber: Subscriber;
   readonly #downlinks: ReadonlyMap<number, Downlink>;
   readonly #allowPause: boolean;
   readonly #managed = new Map<number, Managed>();
@@ -46,19 +45,18 @@ export class CongestionShare {
 
   /** `downlinks`: all streams of the subscriber, by SSRC. */
   constructor(subscriber: Subscriber, downlinks: ReadonlyMap<number, Downlink>, allowPause: boolean) {
-    this.#subscriber = subscriber;
     this.#downlinks = downlinks;
     this.#allowPause = allowPause;
     subscriber.congestion = this.controller;
   }
 
   /** A receiver report of one stream came. */
-  handleReport(downlink: Downlink, fractionLost: number): void {
+  handleReport(downlink: Downlink, fractionLost: number, rttMs: number, nowMs: number): void {
     const managed = this.#managed.get(downlink.ssrc);
     if (!managed) return;
     const packets = (downlink.packets - managed.packets) | 0;
     managed.packets = downlink.packets;
-    this.controller.handleReport(fractionLost / 256, packets, this.#subscriber.rttMs);
+    this.controller.handleReport(fractionLost / 256, packets, rttMs, nowMs);
   }
 
   /** Lets time pass; shares anew when it is due. `onState`: a stream was paused, or flows again. */
@@ -152,6 +150,9 @@ export class CongestionShare {
   }
 }
 
+/** Fewer frames a second stutter: a smaller picture with all of them looks better. What is shown on a screen is to be read. */
+const SMOOTH_FPS = 14;
+
 /** Fills the allocator's table for one stream. */
 function describe(downlink: Downlink, share: TrackShare): void {
   const { uplink, isScreenShare } = downlink;
@@ -159,6 +160,7 @@ function describe(downlink: Downlink, share: TrackShare): void {
   for (let spatial = 0; spatial < MAX_SPATIAL; spatial++) {
     const flows = uplink !== undefined && uplink.rates.bps(spatial, 0) > 0;
     if (flows) spatials++;
+    share.entry[spatial] = flows && !isScreenShare ? Math.max(1, uplink.rates.temporalFor(spatial, SMOOTH_FPS)) : 0;
     for (let temporal = 0; temporal < MAX_TEMPORAL; temporal++) {
       share.bps[layerAt(spatial, temporal)] = flows ? uplink.rates.bps(spatial, temporal) : 0;
     }

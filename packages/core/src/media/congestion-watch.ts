@@ -17,7 +17,7 @@ export class CongestionWatch {
   readonly #writer: PacketWriter;
   readonly #onState: (downlink: Downlink, paused: boolean) => void;
   /** Those who are being probed. */
-  readonly #probed: CongestionShare[] = [];
+  readonly #probed: PeerMedia[] = [];
   #padMs = NEVER;
 
   constructor(writer: PacketWriter, events: ForwarderEvent[]) {
@@ -47,8 +47,8 @@ export class CongestionWatch {
     const { congestion } = peer;
     if (!congestion) return;
     congestion.handleTimeout(nowMs, this.#onState);
-    if (!congestion.controller.probing || this.#probed.includes(congestion)) return;
-    this.#probed.push(congestion);
+    if (!congestion.controller.probing || this.#probed.includes(peer)) return;
+    this.#probed.push(peer);
     this.#padMs = Math.min(this.#padMs, nowMs);
   }
 
@@ -60,12 +60,14 @@ export class CongestionWatch {
   handleTimeout(nowMs: number): void {
     if (nowMs < this.#padMs) return;
     let kept = 0;
-    for (const congestion of this.#probed) {
+    for (const peer of this.#probed) {
+      const congestion = peer.congestion!;
       const { controller } = congestion;
       if (nowMs >= controller.nextTimeoutMs()) controller.handleTimeout(nowMs);
+      if (controller.takeReportWish()) peer.senderReportMs = nowMs;
       if (!controller.probing) continue;
       congestion.pad(nowMs, this.#writer);
-      this.#probed[kept++] = congestion;
+      this.#probed[kept++] = peer;
     }
     this.#probed.length = kept;
     this.#padMs = kept > 0 ? nowMs + PAD_MS : NEVER;
