@@ -24,6 +24,7 @@ export function createJoinGate(hooks: ServerHooks, log: Log): JoinGate | undefin
     let decision: JoinDecision;
     try {
       decision = await within(deadlineMs, async () => hooks.beforeJoin?.(attemptOf(request, dryRun)));
+      if (decision !== undefined) checkDecision(decision);
     } catch (error) {
       log.error("the beforeJoin hook failed; the join is denied", { ...who, error });
       return httpFailure("unavailable", "the server could not decide about this join");
@@ -34,6 +35,12 @@ export function createJoinGate(hooks: ServerHooks, log: Log): JoinGate | undefin
     log.info("join denied by the beforeJoin hook", { ...who, reason });
     return { status, body: reason };
   };
+}
+
+/** What a program in JavaScript may answer by mistake. */
+function checkDecision(decision: unknown): void {
+  const allow = typeof decision === "object" && decision !== null && "allow" in decision ? decision.allow : undefined;
+  if (typeof allow !== "boolean") throw new TypeError("it must answer nothing, or an object with allow: true or false");
 }
 
 function attemptOf({ room, claims, apiKey, client }: ConnectRequest, dryRun: boolean): JoinAttempt {
