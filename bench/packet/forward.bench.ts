@@ -15,6 +15,8 @@ import type { World } from "./world.ts";
 
 const PUBLISHER = 1;
 const TRACK = "TR_bench";
+/** As a server does by default. */
+const MANAGED = { congestion: { enabled: true, allowPause: false }, playoutDelay: undefined };
 
 /** One iteration forwards one packet to `subscribers`. */
 export function forwardIteration(world: World, kind: Kind, payloadBytes: number, subscribers: number): Iteration {
@@ -25,7 +27,7 @@ export function forwardIteration(world: World, kind: Kind, payloadBytes: number,
   forwarder.setReceivers(PUBLISHER, [receiver(kind)]);
   forwarder.peerConnected(PUBLISHER, nowMs());
   for (let i = 1; i <= subscribers; i++) {
-    forwarder.addPeer(PUBLISHER + i, world.subscriber(i));
+    forwarder.addPeer(PUBLISHER + i, world.subscriber(i), MANAGED);
     forwarder.setSenders(PUBLISHER + i, [sender(kind, i)]);
     forwarder.peerConnected(PUBLISHER + i, nowMs());
   }
@@ -82,7 +84,7 @@ function sender(kind: Kind, index: number): SenderSpec {
     ssrc: 0x10000 + index * 2,
     rtxSsrc: video ? 0x10001 + index * 2 : 0,
     codecs: [codec(kind)],
-    extensions: video ? { absSendTime: 3, absCaptureTime: 2, dependencyDescriptor: 1 } : { absCaptureTime: 2 },
+    extensions: video ? { transportCc: 3, absCaptureTime: 2, dependencyDescriptor: 1 } : { absCaptureTime: 2 },
     cname: "bench",
   };
 }

@@ -10,7 +10,8 @@ import {
   SETTLE_MS,
   type TrackShare,
 } from "@stoa/core/congestion/allocate";
-import { CongestionController, UNSTAMPED } from "@stoa/core/congestion/controller";
+import { CongestionController } from "@stoa/core/congestion/controller";
+import { UNSTAMPED } from "@stoa/core/congestion/sent-history";
 import { newTwccArrivals, readTwccFeedback } from "@stoa/wire/rtcp/twcc";
 import { SeededRandom } from "@stoa/testkit/node-crypto";
 import { BrowserEstimate, FeedbackWriter } from "./congestion-receiver.ts";
@@ -163,7 +164,7 @@ export class CongestionWorld {
   #send(bytes: number): void {
     const stamped = this.#scenario.estimator === "transport-cc";
     const sequence = this.#sequence++;
-    this.controller.noteSent(stamped ? sequence & 0xffff : UNSTAMPED, bytes, this.nowMs);
+    this.controller.sent.note(stamped ? sequence & 0xffff : UNSTAMPED, bytes, this.nowMs);
     this.#sentLog.push({ atMs: this.nowMs, bytes });
     this.#enqueue({ sequence, sentMs: this.nowMs, bytes });
   }

@@ -14,16 +14,19 @@ import { Trendline } from "./trendline.ts";
 describe("sent history", () => {
   test("knows the last 1,024 packets, across the wrap of the numbers", () => {
     const history = new SentHistory();
-    for (let i = 0; i < 1100; i++) history.note((65_000 + i) & 0xffff, 100 + i, i, i % 64);
+    for (let i = 0; i < 1100; i++) {
+      history.cluster = i % 64;
+      history.note((65_000 + i) & 0xffff, 100 + i, i);
+    }
     assert.equal(history.find(65_000), -1, "forgotten");
     assert.equal(history.find((65_000 + 1100) & 0xffff), -1, "never sent");
     const index = history.find((65_000 + 1099) & 0xffff);
-    assert.deepEqual([history.sentMs(index), history.bytes(index), history.cluster(index)], [1099, 1199, 11]);
+    assert.deepEqual([history.sentMs(index), history.bytesOf(index), history.clusterOf(index)], [1099, 1199, 11]);
   });
 
   test("each packet is judged once; an arrival overrules a loss", () => {
     const history = new SentHistory();
-    history.note(7, 100, 5, 0);
+    history.note(7, 100, 5);
     const index = history.find(7);
     assert.equal(history.judged(index), false);
     assert.ok(history.markMissed(index));
@@ -36,8 +39,8 @@ describe("sent history", () => {
 
   test("a jump of the numbers begins it anew", () => {
     const history = new SentHistory();
-    history.note(7, 100, 5, 0);
-    history.note(20, 100, 6, 0);
+    history.note(7, 100, 5);
+    history.note(20, 100, 6);
     assert.equal(history.find(7), -1);
     assert.ok(history.find(20) >= 0);
   });

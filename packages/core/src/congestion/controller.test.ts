@@ -4,7 +4,8 @@ import fc from "fast-check";
 import { NOT_ARRIVED, newTwccArrivals } from "@stoa/wire/rtcp/twcc";
 import type { TwccArrivals } from "@stoa/wire/rtcp/twcc";
 import { NEVER } from "../clock.ts";
-import { CongestionController, UNSTAMPED } from "./controller.ts";
+import { CongestionController } from "./controller.ts";
+import { UNSTAMPED } from "./sent-history.ts";
 
 const DEMAND = { allocatedBps: 500_000, nextStepBps: 1_200_000, desiredBps: 1_700_000 };
 
@@ -40,7 +41,7 @@ class Subscriber {
 
   #send(bytes: number): void {
     this.#sentAt[this.#sequence] = this.nowMs;
-    this.controller.noteSent(this.#sequence++ & 0xffff, bytes, this.nowMs);
+    this.controller.sent.note(this.#sequence++ & 0xffff, bytes, this.nowMs);
   }
 
   #answer(): void {
@@ -99,7 +100,7 @@ describe("the way up", () => {
     subscriber.run(5000);
     const before = controller.estimateBps;
     for (let nowMs = subscriber.nowMs; nowMs < subscriber.nowMs + 8000; nowMs += 10) {
-      controller.noteSent(UNSTAMPED, 1000, nowMs);
+      controller.sent.note(UNSTAMPED, 1000, nowMs);
       if (nowMs >= controller.nextTimeoutMs()) controller.handleTimeout(nowMs);
     }
     assert.ok(controller.estimateBps < before / 2);
@@ -164,7 +165,7 @@ describe("hostile feedback", () => {
           else if (step.kind === "report") controller.handleReport(step.loss, 50, step.rttMs, nowMs);
           else {
             for (let i = 0; i < step.count; i++) {
-              controller.noteSent(step.stamped ? sequence++ & 0xffff : UNSTAMPED, 1000, nowMs & 0x7fffffff);
+              controller.sent.note(step.stamped ? sequence++ & 0xffff : UNSTAMPED, 1000, nowMs & 0x7fffffff);
             }
           }
           if (nowMs >= controller.nextTimeoutMs()) controller.handleTimeout(nowMs);

@@ -11,11 +11,8 @@ import type { Demand, ProbeShape } from "./probe-control.ts";
 import { LONG_QUEUE_MS, MAX_RATE_BPS, MIN_RATE_BPS, RateControl } from "./rate-control.ts";
 import { RembEstimate } from "./remb-estimate.ts";
 import { SendSide } from "./send-side.ts";
-import { MAX_CLUSTER } from "./sent-history.ts";
+import { countedSince, MAX_CLUSTER, SentHistory } from "./sent-history.ts";
 import { SentRate } from "./sent-rate.ts";
-
-/** The packet carries no transport-wide number. */
-export const UNSTAMPED = -1;
 
 /** Feedback tells of each packet: a moment is enough. */
 const FEEDBACK_PROBE: ProbeShape = { clusterMs: 150, settleMs: 300, boldFactor: 2, cautiousFactor: 1.35 };
@@ -52,12 +49,13 @@ const SOME_QUEUE_MS = 50;
 const SOME_LOSS = 0.05;
 
 export class CongestionController {
-  readonly #sent = new SentRate();
+  /** What was sent; the packet path writes to it. */
+  readonly sent = new SentHistory();
+  readonly #sent = new SentRate(this.sent);
   readonly #remb = new RembEstimate();
   readonly #rembLoss = new LossControl(3);
-  /** Made by the first packet that carries a transport-wide number. */
+  /** Made by the first feedback. */
   #sendSide: SendSide | undefined;
-  #hasFeedback = false;
   /** The rate by REMB, and until when the queue behind the client's last word is taken to drain. */
   readonly #rembRate = new RateControl();
   #rembDrainMs = -1;
@@ -73,8 +71,6 @@ export class CongestionController {
   #askedMs = -1;
   #wantsReport = false;
   #lossShare = 0;
-  /** The cluster that packets belong to now; 0 = none. */
-  #cluster = 0;
   #clusterFrom = 0;
   #clusterBytes = 0;
   /** Number of its last packet. */
@@ -113,7 +109,7 @@ export class CongestionController {
 
   /** A probe is sending: padding may be due. */
   get probing(): boolean {
-    return this.#cluster !== 0;
+    return this.sent.cluster !== 0;
   }
 
   /** Probes begun so far. */
@@ -121,23 +117,15 @@ export class CongestionController {
     return this.#probe.clusters;
   }
 
-  /** A packet goes out. `sequence`: its transport-wide number or `UNSTAMPED`. */
-  noteSent(sequence: number, bytes: number, ticksMs: number): void {
-    this.#sent.note(bytes);
-    if (sequence < 0) return;
-    if (this.#sendSide === undefined) this.#sendSide = new SendSide();
-    this.#sendSide.history.note(sequence, bytes, ticksMs, this.#cluster);
-  }
-
   /** A message of transport-wide feedback. */
   handleFeedback(feedback: TwccArrivals, nowMs: number): void {
-    const sendSide = this.#sendSide;
-    if (!sendSide) return;
-    if (!this.#hasFeedback) {
-      this.#hasFeedback = true;
+    if (this.sent.newest < 0) return;
+    if (this.#sendSide === undefined) {
+      this.#sendSide = new SendSide(this.sent);
       this.#probe = new ProbeControl(FEEDBACK_PROBE);
-      this.#cluster = 0;
+      this.sent.cluster = 0;
     }
+    const sendSide = this.#sendSide;
     sendSide.handleFeedback(feedback, nowMs);
     this.#sent.tick(nowMs);
     this.#probe.start(nowMs);
@@ -145,7 +133,7 @@ export class CongestionController {
       this.#endCluster();
       this.#probe.stop(this.#rttMs, nowMs);
     }
-    const answered = this.#probe.active && this.#cluster === 0 && sendSide.covers(this.#clusterEnd);
+    const answered = this.#probe.active && this.sent.cluster === 0 && sendSide.covers(this.#clusterEnd);
     if (answered) this.#conclude(nowMs);
     const probing = this.#probe.active || nowMs < this.#echoUntilMs;
     if (sendSide.update(probing, this.#sent.bps, this.#rttMs, nowMs)) this.#congested(nowMs);
@@ -153,7 +141,7 @@ export class CongestionController {
 
   /** The client's own estimate. */
   handleRemb(bps: number, nowMs: number): void {
-    if (this.#hasFeedback) return;
+    if (this.#sendSide !== undefined) return;
     this.#sent.tick(nowMs);
     const full = this.#remb.handle(bps, this.#sent.bps, nowMs);
     const value = this.#remb.lastBps;
@@ -176,7 +164,7 @@ export class CongestionController {
   /** A receiver report of one stream: the share of its last `packets` that was lost, and the round trip time (0 = unknown). */
   handleReport(lossShare: number, packets: number, rttMs: number, nowMs: number): void {
     if (rttMs > 0) this.#measured(rttMs, lossShare, nowMs);
-    if (this.#hasFeedback || packets <= 0) return;
+    if (this.#sendSide !== undefined || packets <= 0) return;
     const lost = Math.min(Math.max(lossShare, 0), 1) * packets;
     this.#lossShare = lossShare;
     this.#rembLoss.add(packets - lost, lost);
@@ -199,8 +187,8 @@ export class CongestionController {
 
   /** Bytes of padding to send now; 0 nearly always. */
   paddingBytes(nowMs: number): number {
-    if (this.#cluster === 0) return 0;
-    return this.#probe.paddingBytes((this.#sent.bytes - this.#clusterFrom) | 0, nowMs);
+    if (this.sent.cluster === 0) return 0;
+    return this.#probe.paddingBytes(countedSince(this.sent.bytes, this.#clusterFrom), nowMs);
   }
 
   nextTimeoutMs(): number {
@@ -214,7 +202,7 @@ export class CongestionController {
   }
 
   get #rate(): RateControl {
-    return this.#hasFeedback && this.#sendSide ? this.#sendSide.rate : this.#rembRate;
+    return this.#sendSide ? this.#sendSide.rate : this.#rembRate;
   }
 
   get #knownBps(): number {
@@ -247,16 +235,16 @@ export class CongestionController {
 
   #tick(nowMs: number): void {
     this.#sent.tick(nowMs);
-    if (this.#sent.packets !== this.#sentPackets || this.#sentMs < 0) {
-      this.#sentPackets = this.#sent.packets;
+    if (this.sent.packets !== this.#sentPackets || this.#sentMs < 0) {
+      this.#sentPackets = this.sent.packets;
       this.#sentMs = nowMs;
     }
     const quietMs = nowMs - this.#sentMs;
     if (quietMs > STARVED_MS && this.#demand.desiredBps > this.#demand.allocatedBps) this.#forget();
     this.#tickMs = quietMs > IDLE_MS + STARVED_MS ? NEVER : nowMs + TICK_MS;
-    if (this.#hasFeedback) {
-      if (quietMs > TICK_MS) this.#sendSide?.excuseSilence(nowMs);
-      else if (this.#sendSide?.checkSilence(nowMs)) this.#congested(nowMs);
+    if (this.#sendSide !== undefined) {
+      if (quietMs > TICK_MS) this.#sendSide.excuseSilence(nowMs);
+      else if (this.#sendSide.checkSilence(nowMs)) this.#congested(nowMs);
       return;
     }
     this.#rembTick(nowMs);
@@ -277,31 +265,31 @@ export class CongestionController {
     const probe = this.#probe;
     if (probe.sent(this.#rttMs, nowMs)) {
       this.#endCluster();
-      this.#wantsReport = !this.#hasFeedback;
-      this.#askedMs = this.#hasFeedback ? -1 : nowMs;
+      this.#wantsReport = this.#sendSide === undefined;
+      this.#askedMs = this.#sendSide !== undefined ? -1 : nowMs;
     }
     if (probe.overdue(nowMs)) this.#conclude(nowMs);
     if (probe.begin(this.#knownBps, this.#demand, this.#limitBps, nowMs)) this.#beginCluster();
   }
 
   #beginCluster(): void {
-    this.#cluster = 1 + (this.#probe.clusters % MAX_CLUSTER);
-    this.#clusterFrom = this.#sent.bytes;
-    if (this.#hasFeedback) this.#sendSide?.probe.begin(this.#cluster);
+    this.sent.cluster = 1 + (this.#probe.clusters % MAX_CLUSTER);
+    this.#clusterFrom = this.sent.bytes;
+    if (this.#sendSide) this.#sendSide.probe.begin(this.sent.cluster);
     else this.#remb.beginProbe();
   }
 
   #endCluster(): void {
-    if (this.#cluster === 0) return;
-    this.#clusterBytes = (this.#sent.bytes - this.#clusterFrom) | 0;
-    this.#clusterEnd = this.#sendSide?.history.newest ?? -1;
-    this.#cluster = 0;
+    if (this.sent.cluster === 0) return;
+    this.#clusterBytes = countedSince(this.sent.bytes, this.#clusterFrom);
+    this.#clusterEnd = this.sent.newest;
+    this.sent.cluster = 0;
   }
 
   #conclude(nowMs: number): void {
     const probe = this.#probe;
     const { goalBps } = probe;
-    if (this.#hasFeedback && this.#sendSide) {
+    if (this.#sendSide) {
       const { probe: found, rate } = this.#sendSide;
       const before = rate.rateBps;
       const measured = found.conclude(this.#clusterBytes);

@@ -14,7 +14,7 @@ import { OVERUSE, OveruseDetector } from "./overuse-detector.ts";
 import { ProbeEstimate } from "./probe-estimate.ts";
 import { QueueDelay } from "./queue-delay.ts";
 import { LONG_QUEUE_MS, RateControl } from "./rate-control.ts";
-import { SentHistory } from "./sent-history.ts";
+import type { SentHistory } from "./sent-history.ts";
 import { Trendline } from "./trendline.ts";
 
 const REFERENCE_MS = REFERENCE_TICKS / TWCC_TICKS_PER_MS;
@@ -33,7 +33,7 @@ const SILENCE_STEP_MS = 1000;
 const SILENCE_CUT = 0.8;
 
 export class SendSide {
-  readonly history = new SentHistory();
+  readonly history: SentHistory;
   readonly rate = new RateControl();
   readonly probe = new ProbeEstimate();
   readonly #groups = new ArrivalGroups();
@@ -50,6 +50,10 @@ export class SendSide {
   #nextSequence = -1;
   #standingSinceMs = -1;
   #silentMs = 0;
+
+  constructor(history: SentHistory) {
+    this.history = history;
+  }
 
   get queueMs(): number {
     return this.#queue.queueMs;
@@ -84,7 +88,7 @@ export class SendSide {
     for (let i = 0; i < feedback.count; i++) {
       const index = this.history.find((feedback.baseSequence + i) & 0xffff);
       if (index < 0) continue;
-      const probing = this.history.cluster(index) !== 0;
+      const probing = this.history.clusterOf(index) !== 0;
       const tick = feedback.ticks[i]!;
       if (tick === NOT_ARRIVED) {
         if (this.history.markMissed(index) && !probing) lost++;
@@ -142,11 +146,11 @@ export class SendSide {
 
   #arrived(index: number, arrivalMs: number, untoldBytes: number): void {
     const sentMs = this.history.sentMs(index);
-    const bytes = this.history.bytes(index);
+    const bytes = this.history.bytesOf(index);
     if (arrivalMs > this.#arrivalMs) this.#arrivalMs = arrivalMs;
     this.#acked.add(arrivalMs, bytes + untoldBytes);
     this.#queue.add(sentMs, arrivalMs);
-    if (this.probe.cluster !== 0 && this.history.cluster(index) === this.probe.cluster) {
+    if (this.probe.cluster !== 0 && this.history.clusterOf(index) === this.probe.cluster) {
       this.probe.add(sentMs, arrivalMs, bytes);
     }
     if (!this.#groups.add(sentMs, arrivalMs)) return;
@@ -163,7 +167,7 @@ export class SendSide {
     let bytes = 0;
     for (let i = 0; i < untold; i++) {
       const index = this.history.find((this.#nextSequence + i) & 0xffff);
-      if (index >= 0 && !this.history.judged(index)) bytes += this.history.bytes(index);
+      if (index >= 0 && !this.history.judged(index)) bytes += this.history.bytesOf(index);
     }
     return bytes;
   }

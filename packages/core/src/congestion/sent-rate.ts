@@ -1,4 +1,6 @@
-/** How much is sent: bytes counted as they go, rates over the last second, looked at every 100 ms. */
+/** How much is sent: rates over the last second, looked at every 100 ms. */
+import { countedSince } from "./sent-history.ts";
+import type { SentHistory } from "./sent-history.ts";
 
 const STEP_MS = 100;
 const STEPS = 10;
@@ -6,26 +8,13 @@ const STEPS = 10;
 const MIN_STEPS = 3;
 
 export class SentRate {
-  /** Bytes (a wrapping 32-bit count) and packets: in an array, so that they do not become heap numbers. */
-  readonly #now = new Int32Array(2);
+  readonly #history: SentHistory;
   readonly #bytes = new Int32Array(STEPS + 1);
   readonly #atMs = new Float64Array(STEPS + 1);
   #steps = 0;
 
-  /** Bytes so far; wraps, compare by `(a - b) | 0`. */
-  get bytes(): number {
-    return this.#now[0]!;
-  }
-
-  /** Packets so far, in the same way. */
-  get packets(): number {
-    return this.#now[1]!;
-  }
-
-  /** Counts one packet. */
-  note(bytes: number): void {
-    this.#now[0]! += bytes;
-    this.#now[1]!++;
+  constructor(history: SentHistory) {
+    this.#history = history;
   }
 
   /** Lets the window move on. */
@@ -33,7 +22,7 @@ export class SentRate {
     const last = (this.#steps - 1) % (STEPS + 1);
     if (this.#steps > 0 && nowMs - this.#atMs[last]! < STEP_MS) return;
     const at = this.#steps % (STEPS + 1);
-    this.#bytes[at] = this.bytes;
+    this.#bytes[at] = this.#history.bytes;
     this.#atMs[at] = nowMs;
     this.#steps++;
   }
@@ -44,6 +33,6 @@ export class SentRate {
     const newest = (this.#steps - 1) % (STEPS + 1);
     const oldest = this.#steps > STEPS ? this.#steps % (STEPS + 1) : 0;
     const spanMs = this.#atMs[newest]! - this.#atMs[oldest]!;
-    return (((this.#bytes[newest]! - this.#bytes[oldest]!) | 0) * 8000) / spanMs;
+    return (countedSince(this.#bytes[newest]!, this.#bytes[oldest]!) * 8000) / spanMs;
   }
 }

@@ -13,6 +13,8 @@ import type { Subscriber } from "./subscriber.ts";
 
 /** Between two allocations, unless the estimate changed. */
 const ALLOCATE_MS = 200;
+/** The same where everybody has all anyway: only what is wanted may have changed. */
+const UNLIMITED_MS = 1000;
 const AUDIO_WINDOW_MS = 1000;
 /** With such a queue a layer that is given up is not shown to the end: the link drops most of it, and the next one's key frame with it. */
 const CHOKED_MS = 100;
@@ -47,7 +49,7 @@ export class CongestionShare {
   constructor(subscriber: Subscriber, downlinks: ReadonlyMap<number, Downlink>, allowPause: boolean) {
     this.#downlinks = downlinks;
     this.#allowPause = allowPause;
-    subscriber.congestion = this.controller;
+    subscriber.sent = this.controller.sent;
   }
 
   /** A receiver report of one stream came. */
@@ -63,7 +65,9 @@ export class CongestionShare {
   handleTimeout(nowMs: number, onState: (downlink: Downlink, paused: boolean) => void): void {
     const { controller } = this;
     if (nowMs >= controller.nextTimeoutMs()) controller.handleTimeout(nowMs);
-    if (controller.budgetBps !== this.#budgetBps || nowMs - this.#allocatedMs >= ALLOCATE_MS) this.#allocate(nowMs);
+    const { budgetBps } = controller;
+    const dueMs = this.#allocatedMs + (budgetBps === 0 ? UNLIMITED_MS : ALLOCATE_MS);
+    if (budgetBps !== this.#budgetBps || nowMs >= dueMs) this.#allocate(nowMs);
     for (const managed of this.#managed.values()) {
       const { downlink } = managed;
       const paused = managed.share.spatial === PAUSED && downlink.wantedSpatial >= 0;

@@ -3,7 +3,7 @@
  * in the ring. The payload is copied only if bytes of it change (VP8 picture numbers, RTX).
  */
 import { RTP_HEADER_BYTES, writeRtpHeader } from "@stoa/wire/rtp/header";
-import { UNSTAMPED } from "../congestion/controller.ts";
+import { UNSTAMPED } from "../congestion/sent-history.ts";
 import type { PacketSink } from "../paths.ts";
 import { SLOT_BYTES } from "../slab.ts";
 import type { Slab } from "../slab.ts";
@@ -144,10 +144,10 @@ export class PacketWriter {
   /** A packet of `bytes` went out. */
   #count(to: Subscriber, plan: ExtensionPlan, bytes: number): void {
     const stamped = plan.transportCc !== 0;
-    const { congestion } = to;
+    const { sent } = to;
     // What the client's answers do not speak of is no part of the estimate either.
-    if (congestion !== undefined && plan.measures) {
-      congestion.noteSent(stamped ? to.transportSequence : UNSTAMPED, bytes, this.#time.ticksMs);
+    if (sent !== undefined && plan.measures) {
+      sent.note(stamped ? to.transportSequence : UNSTAMPED, bytes, this.#time.ticksMs);
     }
     if (stamped) to.transportSequence = (to.transportSequence + 1) & 0xffff;
     to.countSent(bytes);

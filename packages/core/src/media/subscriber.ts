@@ -1,5 +1,5 @@
 /** What the streams to one client share: its transport, its transport-wide sequence numbers, its counters. */
-import type { CongestionController } from "../congestion/controller.ts";
+import type { SentHistory } from "../congestion/sent-history.ts";
 import type { PeerId } from "../engine/protocol.ts";
 import type { Downlink } from "./downlink.ts";
 import type { MediaTransport } from "./transport.ts";
@@ -34,7 +34,7 @@ export class Subscriber {
   readonly touched: Downlink[] = [];
   touchedCount = 0;
   /** Hears of each packet sent; undefined where bandwidth is not managed. */
-  congestion: CongestionController | undefined;
+  sent: SentHistory | undefined;
   #rttMs = 0;
 
   constructor(id: PeerId, transport: MediaTransport) {
