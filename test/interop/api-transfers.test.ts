@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import { RoomServiceClient } from "livekit-server-sdk";
 import { launchChromium } from "@stoa/testkit/browser";
+import { NodeClient, shutdownNodeClients } from "@stoa/testkit/node-client";
 import { startServer } from "@stoa/testkit/server-process";
 import { Stage } from "@stoa/testkit/stage";
 import { until } from "@stoa/testkit/until";
@@ -21,7 +22,10 @@ before(async () => {
   api = new RoomServiceClient(http, key, secret);
 });
 afterEach(() => stage.clear());
-after(() => stage?.close());
+after(async () => {
+  await stage?.close();
+  await shutdownNodeClients();
+});
 
 const identities = async (room: string) =>
   (await api.listParticipants(room)).map(({ identity }) => identity).toSorted();
@@ -43,6 +47,18 @@ test("somebody is moved: its client comes back in the other room, with its camer
   assert.equal(moved.attributes["seat"], "1");
   assert.equal(moved.permission?.canUpdateMetadata, true);
   assert.deepEqual(await ada.participants(), ["cleo"]);
+});
+
+test("a Node program is moved: it plays on in the other room", async () => {
+  const cleo = await stage.enter("loft", "cleo");
+  const nora = new NodeClient("nora");
+  await nora.join(stage.server, "cellar");
+  await nora.publishTone(500);
+  await until(async () => (await api.getParticipant("cellar", "nora")).tracks.length === 1, 5000, "nora's track");
+  await api.moveParticipant("cellar", "nora", "loft");
+  await cleo.hears("nora", 500);
+  assert.deepEqual(await identities("loft"), ["cleo", "nora"]);
+  await nora.close();
 });
 
 test("somebody is shown in another room as well, until that is ended", async () => {

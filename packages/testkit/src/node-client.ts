@@ -6,6 +6,7 @@ import {
   dispose,
   LocalAudioTrack,
   LocalVideoTrack,
+  ParticipantKind,
   Room,
   RoomEvent,
   TrackKind,
@@ -107,6 +108,11 @@ export class NodeClient {
       timeoutMs,
       `${this.identity} to see ${frames} frames of ${identity}`,
     );
+  }
+
+  /** Participants of kind AGENT. */
+  get agents(): { readonly sid: string | undefined; readonly attributes: Readonly<Record<string, string>> }[] {
+    return [...this.room.remoteParticipants.values()].filter(({ kind }) => kind === ParticipantKind.AGENT);
   }
 
   async close(): Promise<void> {

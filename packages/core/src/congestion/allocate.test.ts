@@ -104,6 +104,10 @@ describe("sharing", () => {
     assert.deepEqual(granted(320), [0, 2], "the base frames of the next picture would fit");
     assert.deepEqual(granted(460), [1, 1]);
     assert.deepEqual(granted(600), [2, 3]);
+    share3.entry[1] = 2;
+    assert.deepEqual(granted(590), [0, 2], "half of few frames stutters");
+    share3.entry[1] = 3;
+    assert.deepEqual(granted(600), [2, 3], "there is no such layer: all frames are meant");
   });
 });
 
@@ -140,8 +144,14 @@ describe("whatever the table says", () => {
       priority: fc.integer({ min: 1, max: 255 }),
       spatial: fc.integer({ min: -1, max: MAX_SPATIAL - 1 }),
       temporal: fc.integer({ min: 0, max: MAX_TEMPORAL - 1 }),
+      entry: fc.array(fc.integer({ min: 0, max: MAX_TEMPORAL - 1 }), { minLength: 3, maxLength: 3 }),
     })
-    .map((given): TrackShare => ({ ...given, bps: Float64Array.from(given.bps), unmanaged: false }));
+    .map((given): TrackShare => ({
+      ...given,
+      bps: Float64Array.from(given.bps),
+      entry: Int8Array.from(given.entry),
+      unmanaged: false,
+    }));
   const anyTracks = fc.array(anyTrack, { maxLength: 8 });
   const copy = (tracks: readonly TrackShare[]): TrackShare[] => tracks.map((t) => ({ ...t }));
 

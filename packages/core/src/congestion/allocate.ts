@@ -27,6 +27,8 @@ export interface TrackShare {
   /** The highest layers that are wanted; `maxSpatial` < 0: the track is off and costs nothing. */
   maxSpatial: number;
   maxTemporal: number;
+  /** By spatial layer: the lowest temporal layer with which it looks better than all frames of the layer below. */
+  readonly entry: Int8Array;
   /** 1 … 255. */
   priority: number;
   /** A screen share of a single layer: never lowered. */
@@ -53,6 +55,7 @@ export function newTrackShare(): TrackShare {
     bps: new Float64Array(MAX_SPATIAL * MAX_TEMPORAL),
     maxSpatial: MAX_SPATIAL - 1,
     maxTemporal: MAX_TEMPORAL - 1,
+    entry: new Int8Array(MAX_SPATIAL).fill(1),
     priority: VIDEO_PRIORITY,
     unmanaged: false,
     spatial: MAX_SPATIAL - 1,
@@ -152,14 +155,20 @@ function nextPlace(track: TrackShare, place: number): number {
   const top = Math.max(track.maxSpatial, base);
   const spent = place < 0 ? 0 : bps[place]!;
   for (let spatial = base; spatial <= top; spatial++) {
-    // A higher picture at a quarter of the frames is no gain over a lower one at all of them.
-    const first = spatial > base && track.maxTemporal > 0 && bps[layerAt(spatial, 1)]! > 0 ? 1 : 0;
+    const first = spatial > base ? entryOf(track, spatial) : 0;
     for (let temporal = first; temporal <= track.maxTemporal; temporal++) {
       const at = layerAt(spatial, temporal);
       if (at > place && bps[at]! > spent) return at;
     }
   }
   return -1;
+}
+
+/** Where a higher picture begins: at a few of its frames it is no gain over a lower one at all of them. */
+function entryOf({ bps, entry, maxTemporal }: TrackShare, spatial: number): number {
+  let temporal = Math.min(entry[spatial]!, maxTemporal);
+  while (temporal > 0 && bps[layerAt(spatial, temporal)]! === 0) temporal--;
+  return temporal;
 }
 
 /** The lowest spatial layer that flows: one above what is wanted if there is no other; -1 = nothing flows. */

@@ -122,8 +122,9 @@ export class DataRelay {
     const members = this.#rooms.get(room);
     if (!members) return;
     const label = reliable ? RELIABLE_LABEL : LOSSY_LABEL;
+    const sids = to && new Set(to);
     for (const member of members.values()) {
-      if (!to || to.includes(member.participant)) this.#deliver(member, label, packet);
+      if (!sids || sids.has(member.participant)) this.#deliver(member, label, packet);
     }
   }
 
@@ -143,12 +144,13 @@ export class DataRelay {
     const bytes = packet.toBinary();
     this.#onRelayed?.(from.participant, reliable, bytes);
     const label = reliable ? RELIABLE_LABEL : LOSSY_LABEL;
-    const identities = packet.destinationIdentities;
-    const sids = packet.value.case === "user" ? packet.value.value.destinationSids : [];
-    const toAll = identities.length === 0 && sids.length === 0;
+    // The sender decides how long these lists are.
+    const identities = new Set(packet.destinationIdentities);
+    const sids = new Set(packet.value.case === "user" ? packet.value.value.destinationSids : []);
+    const toAll = identities.size === 0 && sids.size === 0;
     for (const member of members.values()) {
       if (member === from) continue;
-      if (toAll || identities.includes(member.spec.identity) || sids.includes(member.participant))
+      if (toAll || identities.has(member.spec.identity) || sids.has(member.participant))
         this.#deliver(member, label, bytes);
     }
   }

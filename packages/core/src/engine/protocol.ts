@@ -300,6 +300,8 @@ export type MediaEvent =
       readonly detail: string;
       /** What the path in use is over; with "connected" only, which comes again when the client moved to another path. */
       readonly protocol?: "udp" | "tcp" | undefined;
+      /** With "disconnected": no packet of any kind came in the last five seconds; it is more than lost checks. */
+      readonly silent?: boolean;
     }
   /** A data channel is open at this peer (either side created it). */
   | { readonly type: "channelOpen"; readonly peer: PeerId; readonly label: string }
@@ -313,6 +315,16 @@ export type MediaEvent =
     }
   /** First packet forwarded to this subscriber. */
   | { readonly type: "downlinkStarted"; readonly track: string; readonly peer: PeerId }
+  /** A video stream to this subscriber goes on in another spatial layer (simulcast), and why. */
+  | {
+      readonly type: "layerSwitched";
+      readonly peer: PeerId;
+      readonly track: string;
+      readonly from: number;
+      readonly to: number;
+      /** "wanted": it is what the client wants; "bandwidth": its link carries no more; "publisher": nothing nearer is sent. */
+      readonly reason: "wanted" | "bandwidth" | "publisher";
+    }
   /** Highest reliable data sequence number seen of this participant; throttled. */
   | { readonly type: "dataSequence"; readonly participant: string; readonly sequence: number }
   /** An encoded DataPacket with the answer of a participant to a call of the server. */

@@ -154,6 +154,9 @@ export class CongestionShare {
   }
 }
 
+/** Fewer frames a second stutter: a smaller picture with all of them looks better. What is shown on a screen is to be read. */
+const SMOOTH_FPS = 14;
+
 /** Fills the allocator's table for one stream. */
 function describe(downlink: Downlink, share: TrackShare): void {
   const { uplink, isScreenShare } = downlink;
@@ -161,6 +164,7 @@ function describe(downlink: Downlink, share: TrackShare): void {
   for (let spatial = 0; spatial < MAX_SPATIAL; spatial++) {
     const flows = uplink !== undefined && uplink.rates.bps(spatial, 0) > 0;
     if (flows) spatials++;
+    share.entry[spatial] = flows && !isScreenShare ? Math.max(1, uplink.rates.temporalFor(spatial, SMOOTH_FPS)) : 0;
     for (let temporal = 0; temporal < MAX_TEMPORAL; temporal++) {
       share.bps[layerAt(spatial, temporal)] = flows ? uplink.rates.bps(spatial, temporal) : 0;
     }

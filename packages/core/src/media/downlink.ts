@@ -86,6 +86,7 @@ export class Downlink {
   /** Set by the first packet ever sent, and by whoever told of it. */
   begun = false;
   announced = false;
+  announcedLayer = NO_LAYER;
   /** Packets flowed since it came to rest last (see `BlankSender`). */
   restless = false;
   /** The subscriber's codec in which the last packet went out. */
@@ -128,6 +129,11 @@ export class Downlink {
 
   get settings(): DownlinkSettings {
     return this.#wish.settings;
+  }
+
+  /** The bandwidth allows less than the client wants. */
+  get restrained(): boolean {
+    return this.#wish.restrained;
   }
 
   get isScreenShare(): boolean {
@@ -474,7 +480,7 @@ export class Downlink {
   resend(lost: number, time: BatchTime, writer: PacketWriter): boolean {
     if (this.target === NO_LAYER) return false;
     // For want of bandwidth it shows a lower layer by now: the former one is not worth any.
-    const highest = this.#wish.restrained ? this.current : MAX_SPATIAL;
+    const highest = this.restrained ? this.current : MAX_SPATIAL;
     const octets = this.#repeater.resend(this, lost, highest, time, writer);
     this.#count(octets);
     return octets !== NOT_SENT;

@@ -70,7 +70,7 @@ const MAX_SETTINGS = 4096;
 
 export type ForwarderEvent = Extract<
   MediaEvent,
-  { type: "trackStarted" | "downlinkStarted" | "speakers" | "streamState" }
+  { type: "trackStarted" | "downlinkStarted" | "layerSwitched" | "speakers" | "streamState" }
 >;
 
 export class Forwarder {
@@ -360,11 +360,19 @@ export class Forwarder {
     for (const downlink of this.#marks.begun) {
       const { id } = downlink.subscriber;
       if (!downlink.announced) this.#events.push({ type: "downlinkStarted", track: downlink.track, peer: id });
+      else if (downlink.isVideo && downlink.current !== downlink.announcedLayer) this.#tellSwitch(downlink);
       downlink.announced = true;
+      downlink.announcedLayer = downlink.current;
       const peer = this.#peers.get(id);
       if (peer) this.#timer.downlinkBegun(peer, nowMs);
     }
     this.#marks.begun.length = 0;
+  }
+
+  #tellSwitch({ subscriber, track, current, announcedLayer, wantedSpatial, restrained }: Downlink): void {
+    const short = current < wantedSpatial && restrained;
+    const reason = current === wantedSpatial ? "wanted" : short ? "bandwidth" : "publisher";
+    this.#events.push({ type: "layerSwitched", peer: subscriber.id, track, from: announcedLayer, to: current, reason });
   }
 
   #decoderStuck(downlink: Downlink): void {

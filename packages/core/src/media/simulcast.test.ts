@@ -142,6 +142,10 @@ test("what a subscriber wants and what flows decide the layer; numbers never bre
   assert.equal(layerAfter(90), 2, "nothing at or below what is wanted: the one above");
   publisher.active[1] = true;
   assert.equal(layerAfter(40), 1);
+  const told = world.events
+    .filter((event) => event.type === "layerSwitched")
+    .map(({ to, reason }) => `${to} ${reason}`);
+  assert.deepEqual(told.slice(-5), ["0 wanted", "1 wanted", "0 publisher", "2 publisher", "1 wanted"]);
   assertDecodable(seen);
   assert.ok(publisher.pliCount < 15, `${publisher.pliCount} PLIs`);
 });

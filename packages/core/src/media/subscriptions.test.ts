@@ -35,6 +35,25 @@ test("publication and subscription may come in any order, and packets before bot
   );
 });
 
+test("a publisher whose right is withdrawn and that sends on is not heard, whatever SSRC it takes", () => {
+  const world = new World();
+  world.addPeer(PUBLISHER, [videoReceiver()], []);
+  world.addPeer(VIEWER, [], [videoSender()]);
+  world.feed(PUBLISHER, frame(1, true));
+  assert.equal(world.takeRtp(VIEWER).length, 1);
+  world.forwarder.setReceivers(PUBLISHER, []);
+  world.advance(1000);
+  world.takeRtp(VIEWER); // the picture goes black
+  for (let s = 2; s < 40; s++) {
+    world.feed(PUBLISHER, frame(s, s % 5 === 0));
+    world.feed(PUBLISHER, frame(s, true, { ssrc: 7000 + s }));
+    world.advance(20);
+  }
+  world.advance(5000);
+  assert.deepEqual(world.takeRtp(VIEWER), []);
+  assert.ok(world.pool.used <= 64, `${world.pool.used} slots`);
+});
+
 test("packets that nobody describes are held for a moment only, and few of them", () => {
   const world = new World();
   world.addPeer(PUBLISHER, [], []);

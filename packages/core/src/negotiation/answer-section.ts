@@ -5,7 +5,14 @@
 import type { SdpCodec, SdpMedia } from "@stoa/wire/sdp/description";
 import type { RtpSection } from "@stoa/wire/sdp/write";
 import type { CodecSpec, MediaKind, ReceiverSpec, SenderSpec } from "../engine/protocol.ts";
-import { answeredExtensions, extensionIds, feedbackTypes, type Flow, sentExtensionIds } from "./extensions.ts";
+import {
+  DEPENDENCY_DESCRIPTOR,
+  answeredExtensions,
+  extensionIds,
+  feedbackTypes,
+  type Flow,
+  sentExtensionIds,
+} from "./extensions.ts";
 import {
   answeredFmtp,
   codecSpec,
@@ -77,12 +84,13 @@ export function answerSection(plan: SectionPlan, options: AnswererOptions): Answ
   const rids = plan.receive && kind === "video" ? media.sendRids.slice(0, MAX_RIDS) : [];
   // Chromium offers on later m-lines of the bundle only extensions that were taken before: the first answers decide for all.
   const ways: readonly Flow[] = options.role === "single" ? ["receive", "send"] : ["receive"];
-  const section = rtpSection(plan, lines, rids, answeredExtensions(media.extensions, kind, ways, options));
+  const described = describedExtensions(plan, codecs[0]?.mime ?? "");
+  const section = rtpSection(plan, lines, rids, answeredExtensions(described, kind, ways, options));
   const receiver = plan.receive && {
     mid: plan.mid,
     kind,
     codecs: specsOf(plan.publish),
-    extensions: extensionIds(media.extensions, kind, "receive", options),
+    extensions: extensionIds(described, kind, "receive", options),
     ssrcs: rids.length > 0 ? [] : receivedSsrcs(media, plan.publication),
     rids: sortRids(rids),
     codecIndex: plan.codecIndex,
@@ -95,7 +103,7 @@ export function answerSection(plan: SectionPlan, options: AnswererOptions): Answ
     rtxSsrc: section.stream!.ssrcs[1] ?? 0,
     codecs: specsOf(plan.subscribe),
     extensions: sentExtensionIds(
-      media.extensions,
+      described,
       kind,
       options,
       lines.flatMap((line) => line.feedback),
@@ -103,6 +111,15 @@ export function answerSection(plan: SectionPlan, options: AnswererOptions): Answ
     cname: down.track.stream,
   };
   return { section, receiver: receiver || undefined, sender };
+}
+
+/**
+ * What the client describes, less the dependency descriptor where it sends one layer per stream: Chromium leaves temporal layer
+ * and picture id out of the VP8 payload when the descriptor says them, and then only those who take the descriptor know them.
+ */
+function describedExtensions({ media, kind, receive }: SectionPlan, mime: string): SdpMedia["extensions"] {
+  if (!receive || kind === "audio" || mime === "video/vp9" || mime === "video/av1") return media.extensions;
+  return media.extensions.filter(({ uri }) => uri !== DEPENDENCY_DESCRIPTOR);
 }
 
 /** The client's MIME types for a publication, wanted first; lower case. */

@@ -131,7 +131,7 @@ test("a publisher's offer: matched by track id, simulcast, RED first, DTX", () =
   const [mic, camera] = result.receivers;
   assert.deepEqual(mic!.extensions, { mid: 4, audioLevel: 1, transportCc: 3 });
   assert.equal(mic!.ssrcs.length, 1);
-  assert.deepEqual(camera!.extensions, { mid: 4, rid: 10, repairedRid: 11, transportCc: 3, dependencyDescriptor: 12 });
+  assert.deepEqual(camera!.extensions, { mid: 4, rid: 10, repairedRid: 11, transportCc: 3 });
   assert.deepEqual([camera!.track, camera!.rids, camera!.ssrcs], ["TR_V", ["q", "h", "f"], []]);
   assert.deepEqual(camera!.codecs[0], {
     payloadType: 96,
@@ -152,7 +152,6 @@ test("the extension lines of a publisher's answer are those that we use", () => 
     "4 urn:ietf:params:rtp-hdrext:sdes:mid",
     "10 urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id",
     "11 urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id",
-    "12 https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension",
   ]);
   // A single peer takes both directions' on every m-line: Chromium offers later only what was taken before.
   const single = uris(sectionOf(offer(answerer(), V1_JOIN).answer, "3"));
@@ -230,6 +229,18 @@ test("Firefox rewrites track ids: m-lines are matched by kind, and reported with
       ["TR_V", "1", trackId(sdp, "1")],
     ],
   );
+});
+
+test("layers of one stream are described by dependency descriptors, those of several streams by their codec", () => {
+  const sdp = fixture("chromium-dual-vp9");
+  const sent = (mime: string) => {
+    const publications = [publication("TR_V", "video", trackId(sdp, "1"), { codecs: [{ mime, cid: "" }] })];
+    const { answer, receivers } = offer(answerer(), sdp, publications);
+    const answered = sectionOf(answer, "1").some((line) => line.includes("dependency-descriptor"));
+    assert.equal(answered, receivers[0]!.extensions.dependencyDescriptor !== undefined);
+    return answered;
+  };
+  assert.deepEqual(["video/VP9", "video/AV1", "video/VP8", "video/H264"].map(sent), [true, true, false, false]);
 });
 
 test("streams without RIDs are known by their SSRCs", () => {

@@ -18,6 +18,10 @@ export interface DownstreamChoice {
   readonly playoutDelay: boolean;
 }
 
+/** How SVC streams describe their layers (AV1 RTP specification, appendix A). */
+export const DEPENDENCY_DESCRIPTOR =
+  "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension";
+
 const URIS: Readonly<Record<ExtensionName, string>> = {
   mid: "urn:ietf:params:rtp-hdrext:sdes:mid",
   rid: "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id",
@@ -25,7 +29,7 @@ const URIS: Readonly<Record<ExtensionName, string>> = {
   audioLevel: "urn:ietf:params:rtp-hdrext:ssrc-audio-level",
   absSendTime: "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time",
   transportCc: "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
-  dependencyDescriptor: "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension",
+  dependencyDescriptor: DEPENDENCY_DESCRIPTOR,
   absCaptureTime: "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time",
   playoutDelay: "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay",
   frameMarking: "urn:ietf:params:rtp-hdrext:framemarking",

@@ -320,6 +320,21 @@ test("an ICE restart keeps DTLS, SRTP and data channels", () => {
   assert.deepEqual(server.peer.ufrags, [server.ufrag]);
 });
 
+test("lost checks alone are told from silence", () => {
+  for (const onlyChecks of [true, false]) {
+    const world = new World();
+    const { server, client } = world.connectedPair();
+    world.network.blocked = ({ bytes }) => !onlyChecks || bytes[0]! < 4;
+    for (let i = 0; i < 100; i++) {
+      client.host.sendRtp(client.peer, 1 + i, "media");
+      world.clock.run(100);
+    }
+    const lost = eventsOf(server).find((event) => event.type === "state" && event.state === "disconnected");
+    assert.ok(lost?.type === "state");
+    assert.equal(lost.silent, !onlyChecks);
+  }
+});
+
 test("a restart heals a connection that had failed", () => {
   const world = new World();
   const { server, client } = world.connectedPair();
@@ -332,7 +347,7 @@ test("a restart heals a connection that had failed", () => {
   world.clock.run(2000);
   const expected = (address: string) => [
     `connected: udp ${address}`,
-    "disconnected: no connectivity check for 10 s",
+    "disconnected: no connectivity check for 10 s, nor anything else",
     "failed: consent expired",
     `connected: udp ${address}`,
   ];

@@ -19,7 +19,10 @@ import { SrtpSession } from "../srtp/session.ts";
 import { DataChannels } from "./data-channels.ts";
 import type { DataTransportFactory, SendOutcome } from "./data-transport.ts";
 import type { PathOwner, PathOwners } from "./path-owners.ts";
-import type { PeerEvent } from "./peer-event.ts";
+import type { PeerEvent, StateEvent } from "./peer-event.ts";
+
+/** Without a packet of the client's for this long a peer counts as silent. */
+const SILENT_MS = 5000;
 
 /** Injected; shared by all peers of a worker. */
 export interface PeerDeps {
@@ -61,6 +64,10 @@ export class Peer implements PathOwner {
   #keyed = false;
   #released = false;
   #lastInputMs = 0;
+  /** Packets that came, and how many of them had come when `#silentAtMs` was reached the last time. */
+  #arrived = 0;
+  #sampled = -1;
+  #silentAtMs = NEVER;
 
   constructor(deps: PeerDeps, options: PeerOptions) {
     this.id = options.id;
@@ -152,6 +159,8 @@ export class Peer implements PathOwner {
   handleStun(path: Path, at: number, length: number, nowMs: number): void {
     if (this.#ended) return;
     this.#ice.handleStun(path, at, length, nowMs);
+    this.#sampled = -1;
+    this.#silentAtMs = nowMs + SILENT_MS;
     this.#advance(nowMs);
   }
 
@@ -162,6 +171,7 @@ export class Peer implements PathOwner {
       return;
     }
     this.#ice.noteTraffic(path);
+    this.#arrived = (this.#arrived + 1) | 0;
     this.#path = this.#ice.selected;
     this.#dtls.receive(this.#deps.crypto.slab.u8.subarray(at, at + length), nowMs);
     this.#advance(nowMs);
@@ -169,12 +179,16 @@ export class Peer implements PathOwner {
 
   /** Authenticates and decrypts in place: length of the plain packet, or -1 (not authentic, replayed, no keys yet). */
   unprotectRtp(at: number, length: number): number {
-    return this.#srtp === undefined ? -1 : this.#srtp.unprotectRtp(at, length);
+    if (this.#srtp === undefined) return -1;
+    this.#arrived = (this.#arrived + 1) | 0;
+    return this.#srtp.unprotectRtp(at, length);
   }
 
   /** Like `unprotectRtp`, for RTCP. */
   unprotectRtcp(at: number, length: number): number {
-    return this.#srtp === undefined ? -1 : this.#srtp.unprotectRtcp(at, length);
+    if (this.#srtp === undefined) return -1;
+    this.#arrived = (this.#arrived + 1) | 0;
+    return this.#srtp.unprotectRtcp(at, length);
   }
 
   /** See `SrtpSession.protectRtp`: header at `at`, payload at `from`; total length at `at`, or -1. */
@@ -216,11 +230,19 @@ export class Peer implements PathOwner {
   /** A time in the past means: call `handleTimeout` at once. */
   nextTimeoutMs(): number {
     if (this.#ended) return NEVER;
-    return earlier(earlier(this.#ice.nextTimeoutMs(), this.#dtls.nextTimeoutMs()), this.#channels.nextTimeoutMs());
+    const dueMs = earlier(
+      earlier(this.#ice.nextTimeoutMs(), this.#dtls.nextTimeoutMs()),
+      this.#channels.nextTimeoutMs(),
+    );
+    return earlier(dueMs, this.#silentAtMs);
   }
 
   handleTimeout(nowMs: number): void {
     if (this.#ended) return;
+    if (nowMs >= this.#silentAtMs) {
+      this.#sampled = this.#arrived;
+      this.#silentAtMs = NEVER;
+    }
     if (nowMs >= this.#ice.nextTimeoutMs()) this.#ice.handleTimeout(nowMs);
     if (nowMs >= this.#dtls.nextTimeoutMs()) this.#dtls.handleTimeout(nowMs);
     this.#channels.handleTimeout(nowMs);
@@ -291,18 +313,22 @@ export class Peer implements PathOwner {
       if (this.#state !== "failed")
         this.#setState("failed", this.#path === NO_PATH ? "no path was found" : "consent expired");
     } else if (ice === "disconnected") {
-      if (this.#state === "connected") this.#setState("disconnected", "no connectivity check for 10 s");
+      if (this.#state !== "connected") return;
+      const silent = this.#sampled === this.#arrived;
+      this.#setState("disconnected", `no connectivity check for 10 s${silent ? ", nor anything else" : ""}`, {
+        silent,
+      });
     } else if (ice === "connected" && this.#dtls.state === "open") {
       const info = this.#deps.paths.describe(this.#path);
       const detail = info ? formatPath(info) : "";
-      if (this.#state !== "connected") this.#setState("connected", detail, info?.protocol);
+      if (this.#state !== "connected") this.#setState("connected", detail, { protocol: info?.protocol });
       else if (this.#path !== formerPath) this.#events.push({ type: "path", detail, protocol: info?.protocol });
     }
   }
 
-  #setState(state: PeerState, detail: string, protocol?: PathInfo["protocol"]): void {
+  #setState(state: PeerState, detail: string, more?: Pick<StateEvent, "protocol" | "silent">): void {
     this.#state = state;
-    this.#events.push({ type: "state", state, detail, protocol });
+    this.#events.push({ type: "state", state, detail, ...more });
   }
 
   #end(state: "failed" | "closed", detail: string): void {

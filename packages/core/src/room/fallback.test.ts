@@ -112,6 +112,17 @@ test("when the client is not heard either, the network is away and nothing is ch
   assert.equal(protocols(alice.last("answer")!.sdp), "udp,tcp");
 });
 
+test("while media comes, lost connectivity checks are no reason to hurry", () => {
+  const w = world();
+  const alice = w.connect("alice");
+  w.advance(9000);
+  ping(alice);
+  const event = { type: "peerState", peer: alice.peers[0]!, state: "disconnected", detail: "", silent: false } as const;
+  w.room.handleMedia(event, w.nowMs);
+  w.perform();
+  assert.equal(alice.leave, undefined);
+});
+
 test("a client that closes its connection found nothing wrong with it", () => {
   const w = world();
   const alice = w.connect("alice");

@@ -324,7 +324,10 @@ export class Client {
   }
 
   peerState(peer: PeerId, state: "connected" | "disconnected" | "failed" | "closed", protocol?: "udp" | "tcp"): void {
-    this.world.room.handleMedia({ type: "peerState", peer, state, detail: "test", protocol }, this.world.nowMs);
+    this.world.room.handleMedia(
+      { type: "peerState", peer, state, detail: "test", protocol, silent: true },
+      this.world.nowMs,
+    );
     this.world.perform();
   }
 

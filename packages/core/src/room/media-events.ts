@@ -81,7 +81,7 @@ function handlePeerState(
   room: RoomState,
   participant: Participant,
   link: PeerLink,
-  { state, detail, protocol }: Extract<MediaEvent, { type: "peerState" }>,
+  { state, detail, protocol, silent }: Extract<MediaEvent, { type: "peerState" }>,
 ): void {
   switch (state) {
     case "connected":
@@ -98,7 +98,7 @@ function handlePeerState(
       link.state = "disconnected";
       room.event("mediaDisconnected", participant, detail);
       // Five seconds later the worker would say that it failed; the client is there, and may try another way at once.
-      if (isCutOff(room, participant)) failLink(room, participant, link, "failed");
+      if (silent && isCutOff(room, participant)) failLink(room, participant, link, "failed");
       return;
     case "failed":
     case "closed":

@@ -139,6 +139,20 @@ for (const peerConnections of ["single", "dual"] as const) {
   });
 }
 
+test("whoever may publish a microphone only gets no picture through by calling it one", () => {
+  const world = new World();
+  const bob = world.connect("bob", { grants: { canPublishSources: [TrackSource.MICROPHONE] } });
+  for (const source of [TrackSource.MICROPHONE, TrackSource.CAMERA, TrackSource.UNKNOWN]) {
+    const cid = `cam${source}`;
+    bob.addTrack(cid, "video", { source });
+    bob.offer([{ cid, kind: "video" }]);
+  }
+  assert.deepEqual(bob.sends(), []);
+  assert.equal(bob.all("requestResponse").length, 3);
+  const mic = bob.publish("mic", "audio");
+  assert.deepEqual(bob.sends(), [mic.sid]);
+});
+
 test("data: the worker is told that this member may not send", () => {
   const world = new World();
   const bob = world.connect("bob");

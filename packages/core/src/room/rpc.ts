@@ -30,6 +30,8 @@ export const RPC_CODES = {
 /** Bytes of the payload of one call. */
 export const MAX_RPC_PAYLOAD_BYTES = 15_360;
 const DEFAULT_RESPONSE_TIMEOUT_MS = 10_000;
+/** Nobody holds a connection to the API for longer. */
+const MAX_RESPONSE_TIMEOUT_MS = 120_000;
 /** A client acknowledges at once: this is the longest round trip. */
 const ACK_WITHIN_MS = 2000;
 const VERSION = 1;
@@ -41,7 +43,8 @@ export function startRpc(
   request: { readonly method: string; readonly payload: string; readonly responseTimeoutMs: number },
 ): string {
   const id = newSid(room.options.random, "RPC_");
-  const responseTimeoutMs = request.responseTimeoutMs || DEFAULT_RESPONSE_TIMEOUT_MS;
+  const wantedMs = request.responseTimeoutMs || DEFAULT_RESPONSE_TIMEOUT_MS;
+  const responseTimeoutMs = Math.min(wantedMs, MAX_RESPONSE_TIMEOUT_MS);
   room.rpcs.set(id, { participant: participant.sid });
   room.timers.set("rpcAck", id, room.nowMs + ACK_WITHIN_MS);
   room.timers.set("rpcResponse", id, room.nowMs + responseTimeoutMs);

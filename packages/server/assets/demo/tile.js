@@ -15,7 +15,7 @@ export class Tiles {
     this.#grid = grid;
     this.#room = room;
     addEventListener("resize", this.#onResize);
-    this.#timer = setInterval(() => this.#measure(), 1000);
+    this.#timer = setInterval(() => void this.#measure(), 1000);
   }
 
   close() {

@@ -15,14 +15,16 @@ const DEADLINE_MS = 5000;
 export type JoinGate = (request: ConnectRequest, dryRun: boolean) => Promise<ConnectRequest | HttpFailure>;
 
 /** The gate that asks `beforeJoin`; undefined when there is none to ask. */
-export function createJoinGate({ beforeJoin, deadlineMs = DEADLINE_MS }: ServerHooks, log: Log): JoinGate | undefined {
-  if (!beforeJoin) return undefined;
+export function createJoinGate(hooks: ServerHooks, log: Log): JoinGate | undefined {
+  if (!hooks.beforeJoin) return undefined;
+  const { deadlineMs = DEADLINE_MS } = hooks;
   return async (request, dryRun) => {
     if (request.resume) return request;
     const who = { room: request.room, participant: request.claims.identity };
     let decision: JoinDecision;
     try {
-      decision = await within(deadlineMs, async () => beforeJoin(attemptOf(request, dryRun)));
+      decision = await within(deadlineMs, async () => hooks.beforeJoin?.(attemptOf(request, dryRun)));
+      if (decision !== undefined) checkDecision(decision);
     } catch (error) {
       log.error("the beforeJoin hook failed; the join is denied", { ...who, error });
       return httpFailure("unavailable", "the server could not decide about this join");
@@ -33,6 +35,12 @@ export function createJoinGate({ beforeJoin, deadlineMs = DEADLINE_MS }: ServerH
     log.info("join denied by the beforeJoin hook", { ...who, reason });
     return { status, body: reason };
   };
+}
+
+/** What a program in JavaScript may answer by mistake. */
+function checkDecision(decision: unknown): void {
+  const allow = typeof decision === "object" && decision !== null && "allow" in decision ? decision.allow : undefined;
+  if (typeof allow !== "boolean") throw new TypeError("it must answer nothing, or an object with allow: true or false");
 }
 
 function attemptOf({ room, claims, apiKey, client }: ConnectRequest, dryRun: boolean): JoinAttempt {

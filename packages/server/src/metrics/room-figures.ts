@@ -118,7 +118,7 @@ export class RoomFigures implements RoomObserver {
   }
 
   onSend(_: string, { to, message: { message } }: EffectOf<"send">): void {
-    this.#to.messages.inc({ type: "signal", status: "success", direction: "response" });
+    this.#to.messageCounts.response++;
     if (message.case !== "connectionQuality") return;
     for (const { participantSid, quality, score } of message.value.updates) {
       const rating = RATINGS[quality];
@@ -130,7 +130,7 @@ export class RoomFigures implements RoomObserver {
   }
 
   onRequest(): void {
-    this.#to.messages.inc({ type: "signal", status: "success", direction: "request" });
+    this.#to.messageCounts.request++;
   }
 
   #publish(sid: string, published: Published): void {

@@ -28,8 +28,8 @@ export function watchConfig({ files, load, apply, log }: WatchOptions): ConfigWa
     try {
       apply(load());
     } catch (error) {
-      if (!isOperatorError(error)) throw error;
-      log.error(`the configuration is left as it was: ${error.message}`);
+      const reason = isOperatorError(error) ? error.message : "it could not be read";
+      log.error(`the configuration is left as it was: ${reason}`, isOperatorError(error) ? {} : { error });
     }
   };
   const seen = new Map(files.map((file) => [file, stampOf(statSync(file, { throwIfNoEntry: false }))]));

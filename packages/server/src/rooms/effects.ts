@@ -50,9 +50,12 @@ export interface EffectDeps {
 /** Performs the effects of one room. */
 export class EffectPerformer {
   readonly #deps: EffectDeps;
+  /** Who hears of each message: of one to a thousand participants there are a thousand. */
+  readonly #sendObservers: readonly RoomObserver[];
 
   constructor(deps: EffectDeps) {
     this.#deps = deps;
+    this.#sendObservers = deps.observers.filter((observer) => "onSend" in observer);
   }
 
   /** One that fails is logged; the others are performed all the same. */
@@ -82,7 +85,7 @@ export class EffectPerformer {
     switch (effect.type) {
       case "send":
         connections.get(effect.connection)?.socket.send(effect.message);
-        this.tell((observer) => observer.onSend?.(runner.name, effect));
+        for (const observer of this.#sendObservers) observer.onSend?.(runner.name, effect);
         break;
       case "endSignal":
         connections.get(effect.connection)?.socket.end(effect.afterFlush);

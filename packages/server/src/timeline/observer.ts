@@ -2,12 +2,18 @@
  * Turns what rooms and media workers do into entries of the timelines. Everything that a participant may later ask
  * "why" about has its sentence here. What the room's own events do not log is logged here.
  */
-import { ConnectionQuality, DisconnectReason, type ParticipantInfo, type SignalRequest } from "@livekit/protocol";
+import {
+  ConnectionQuality,
+  DisconnectReason,
+  TrackType,
+  type ParticipantInfo,
+  type SignalRequest,
+} from "@livekit/protocol";
 import type { MediaCommand, MediaEvent, PeerId, PeerStats } from "@stoa/core/engine/protocol";
 import type { Effect, ParticipantEventKind } from "@stoa/core/room/effects";
 import type { Log } from "@stoa/io/log";
 import type { RoomObserver } from "../rooms/effects.ts";
-import { candidatesOf, reasonInWords, trackInWords } from "./words.ts";
+import { candidatesOf, reasonInWords, sourceInWords, trackInWords } from "./words.ts";
 import type { EntryKind, Timelines } from "./timelines.ts";
 
 type EffectOf<T extends Effect["type"]> = Extract<Effect, { type: T }>;
@@ -34,6 +40,8 @@ export class TimelineObserver implements RoomObserver {
   readonly #nowMs: () => number;
   readonly #members = new Map<string, Member>();
   readonly #peers = new Map<PeerId, Peer>();
+  /** By SID: what a published track is, in words. */
+  readonly #tracks = new Map<string, { readonly words: string; readonly layered: boolean }>();
 
   constructor(timelines: Timelines, log: Log, nowMs: () => number) {
     this.#timelines = timelines;
@@ -48,6 +56,11 @@ export class TimelineObserver implements RoomObserver {
       const fresh = { room, identity, candidates: new Set<string>(), peers: new Set<PeerId>() };
       this.#members.set(sid, { ...fresh, quality: undefined, stats: undefined });
     }
+    if (track && kind === "trackPublished") {
+      const words = `${sourceInWords(track)} of ${identity} (${track.sid})`;
+      this.#tracks.set(track.sid, { words, layered: track.type === TrackType.VIDEO });
+    }
+    if (track && kind === "trackUnpublished") this.#tracks.delete(track.sid);
     const [entry, text] = describe(kind, participant, detail);
     const about = track ? ` ${trackInWords(track)}` : "";
     this.#timelines.note(sid, { atMs, kind: entry, text: text + about, track: track?.sid ?? "" });
@@ -85,10 +98,13 @@ export class TimelineObserver implements RoomObserver {
       case "setDownlink": {
         const peer = this.#peers.get(command.peer);
         const { disabled, maxSpatial, fps } = command.settings;
-        const wish = disabled ? "not to be sent" : `up to layer ${maxSpatial}${fps > 0 ? ` at ${fps} fps` : ""}`;
-        if (!peer || peer.wishes.get(command.track) === wish) return;
+        const layers = `up to layer ${maxSpatial}${fps > 0 ? ` at ${fps} fps` : ""}`;
+        const wish = disabled ? "not to be sent" : this.#tracks.get(command.track)?.layered === false ? "" : layers;
+        const before = peer?.wishes.get(command.track) ?? "";
+        if (!peer || before === wish) return;
         peer.wishes.set(command.track, wish);
-        this.#noteOfPeer(command.peer, "layer", `the client wants ${command.track} ${wish}`, command.track);
+        const text = `the client wants ${this.#words(command.track)} ${wish || "again"}`;
+        this.#noteOfPeer(command.peer, "layer", text, command.track);
         return;
       }
       case "setSenders":
@@ -111,13 +127,25 @@ export class TimelineObserver implements RoomObserver {
   onMedia(_: string, event: MediaEvent): void {
     switch (event.type) {
       case "trackStarted": {
-        const text = `first packet of ${event.track}, layer ${event.layer} (${event.mime}), came in`;
+        const text = `first packet of ${this.#words(event.track)}, layer ${event.layer} (${event.mime}), came in`;
         return this.#noteOfPeer(event.peer, "firstPacket", text, event.track);
       }
       case "downlinkStarted":
-        return this.#noteOfPeer(event.peer, "firstPacket", `first packet of ${event.track} went out`, event.track);
+        return this.#noteOfPeer(
+          event.peer,
+          "firstPacket",
+          `first packet of ${this.#words(event.track)} went out`,
+          event.track,
+        );
+      case "layerSwitched": {
+        const { peer, track, from, to, reason } = event;
+        const why = reason === "bandwidth" ? this.#estimate(peer) : "";
+        const text = `${this.#words(track)} goes on in layer ${to} instead of ${from}: ${LAYER_REASONS[reason]}${why}`;
+        return this.#noteOfPeer(peer, "layer", text, track);
+      }
       case "streamState": {
-        const text = event.paused ? `${event.track} is paused for want of bandwidth` : `${event.track} goes on`;
+        const what = this.#words(event.track);
+        const text = event.paused ? `${what} is paused for want of bandwidth` : `${what} goes on`;
         return this.#noteOfPeer(event.peer, "paused", text + this.#estimate(event.peer), event.track);
       }
       case "stats":
@@ -164,6 +192,10 @@ export class TimelineObserver implements RoomObserver {
     }
   }
 
+  #words(track: string): string {
+    return this.#tracks.get(track)?.words ?? track;
+  }
+
   #estimate(id: PeerId): string {
     const peer = this.#peers.get(id);
     const bps = (peer && this.#members.get(peer.participant)?.stats?.estimateBps) ?? 0;
@@ -182,6 +214,12 @@ export class TimelineObserver implements RoomObserver {
     this.#log.debug(`participant ${kind}: ${text}`, { room: member.room, participant: member.identity, sid });
   }
 }
+
+const LAYER_REASONS = {
+  wanted: "the client wants it",
+  bandwidth: "the link carries no more",
+  publisher: "nothing nearer to what the client wants is sent",
+} as const;
 
 const KINDS: Readonly<Record<ParticipantEventKind, readonly [EntryKind, string]>> = {
   joined: ["joined", "joined"],

@@ -102,7 +102,7 @@ describe("a timeline", () => {
       "media connected (udp 192.0.2.9:5000)",
       "media is connected; the others see the participant",
       "published microphone TR_1 (audio/red)",
-      "first packet of TR_1, layer 0 (audio/red), came in",
+      "first packet of microphone of ada (TR_1), layer 0 (audio/red), came in",
       "the signal connection was lost",
       "looking for a network path anew (ICE restart)",
       "came back with a new signal connection",
@@ -121,14 +121,31 @@ describe("a timeline", () => {
     command({ type: "setDownlink", peer: 7, track: "TR_1", settings });
     command({ type: "setDownlink", peer: 7, track: "TR_1", settings });
     for (const distance of [0, 2, 2, 0]) observer.onMedia("lobby", { type: "stats", peer: 7, stats: stats(distance) });
+    observer.onMedia("lobby", { type: "layerSwitched", peer: 7, track: "TR_1", from: 2, to: 0, reason: "bandwidth" });
     observer.onMedia("lobby", { type: "streamState", peer: 7, track: "TR_1", paused: true });
     command({ type: "setDownlink", peer: 7, track: "TR_1", settings: { ...settings, disabled: true } });
     assert.deepEqual(texts().slice(1), [
       "the client wants TR_1 up to layer 2",
       "TR_1 flows 2 layers below what is wanted (the link carries about 300 kbit/s)",
       "TR_1 flows as wanted (the link carries about 300 kbit/s)",
+      "TR_1 goes on in layer 0 instead of 2: the link carries no more (the link carries about 300 kbit/s)",
       "TR_1 is paused for want of bandwidth (the link carries about 300 kbit/s)",
       "the client wants TR_1 not to be sent",
+    ]);
+  });
+
+  test("names tracks as people do; audio has no layers", () => {
+    const { happen, texts, command } = setUp();
+    happen("joined");
+    command(OPEN_PEER);
+    happen("trackPublished", "", {}, new TrackInfo({ sid: "TR_1", source: TrackSource.MICROPHONE }));
+    for (const disabled of [false, true, false]) {
+      const settings = { disabled, maxSpatial: 2, fps: 0, priority: 0 };
+      command({ type: "setDownlink", peer: 7, track: "TR_1", settings });
+    }
+    assert.deepEqual(texts().slice(2), [
+      "the client wants microphone of ada (TR_1) not to be sent",
+      "the client wants microphone of ada (TR_1) again",
     ]);
   });
 

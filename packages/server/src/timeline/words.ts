@@ -21,10 +21,14 @@ export function reasonInWords(reason: DisconnectReason): string {
 }
 
 /** "camera TR_VC… (video/VP8)" */
-export function trackInWords({ sid, source, type, mimeType }: TrackInfo): string {
-  const what = source === TrackSource.UNKNOWN ? TrackType[type] : TrackSource[source];
-  const mime = mimeType === "" ? "" : ` (${mimeType})`;
-  return `${(what ?? "track").toLowerCase().replaceAll("_", " ")} ${sid}${mime}`;
+export function trackInWords(track: TrackInfo): string {
+  return `${sourceInWords(track)} ${track.sid}${track.mimeType === "" ? "" : ` (${track.mimeType})`}`;
+}
+
+/** "screen share", "microphone" …; the kind where the source is unknown. */
+export function sourceInWords({ source, type }: TrackInfo): string {
+  const word = source === TrackSource.UNKNOWN ? TrackType[type] : TrackSource[source];
+  return (word ?? "track").toLowerCase().replaceAll("_", " ");
 }
 
 const CANDIDATE = /candidate:\S+ \d+ (udp|tcp) \d+ \S+ \d+ typ (host|srflx|prflx|relay)/gi;

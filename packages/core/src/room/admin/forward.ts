@@ -116,6 +116,7 @@ function enter(room: RoomState, { source, claims }: Forwarded): Participant {
   room.identities.set(participant.identity, participant);
   participant.joinRevision = participant.revision;
   room.event("joined", participant, `forwarded from room ${source.room}`);
+  room.event("active", participant);
   return participant;
 }
 

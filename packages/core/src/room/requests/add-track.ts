@@ -1,5 +1,5 @@
 /** SignalRequest.add_track: announces a track, before or after the offer that has its m-line (livekit.md 1.10). */
-import { RequestResponse_Reason, TrackType, type AddTrackRequest } from "@livekit/protocol";
+import { RequestResponse_Reason, TrackSource, TrackType, type AddTrackRequest } from "@livekit/protocol";
 import { reapplySettings } from "../downlinks.ts";
 import { publishCodecs } from "../join-response.ts";
 import { scheduleNegotiation } from "../negotiate.ts";
@@ -23,6 +23,10 @@ export function handleAddTrack(room: RoomState, participant: Participant, reques
     respond(room, participant, { reason, message, request: { case: "addTrack", value: request } });
 
   if (!participant.canPublishSource(request.source)) return refuse(RequestResponse_Reason.NOT_ALLOWED);
+  // Whoever may publish a microphone only does not get a picture through by calling it one.
+  if (participant.grants.canPublishSources.length > 0 && !isOfSource(request)) {
+    return refuse(RequestResponse_Reason.NOT_ALLOWED, "type and source of the track do not belong together");
+  }
   if (request.type !== TrackType.AUDIO && request.type !== TrackType.VIDEO) {
     return refuse(RequestResponse_Reason.UNSUPPORTED_TYPE);
   }
@@ -78,6 +82,12 @@ function renegotiate(room: RoomState, track: PublishedTrack): void {
     const subscriber = room.participants.get(sid);
     if (subscriber) scheduleNegotiation(room, subscriber);
   }
+}
+
+function isOfSource({ type, source }: AddTrackRequest): boolean {
+  if (source === TrackSource.UNKNOWN) return true;
+  const video = source === TrackSource.CAMERA || source === TrackSource.SCREEN_SHARE;
+  return video === (type === TrackType.VIDEO);
 }
 
 function trackContext(participant: Participant, sid: TrackSid): TrackContext {
