@@ -2,7 +2,7 @@
  * What a client can and cannot do: the gates of the protocol number (livekit.md 1.7) and the quirks of single SDKs.
  * The one place of the room where a client's name or version is looked at; codecs and SDP are `negotiation`'s.
  */
-import { ClientInfo_SDK, Codec, DisabledCodecs, type ClientInfo } from "@livekit/protocol";
+import { ClientInfo_Capability, ClientInfo_SDK, Codec, DisabledCodecs, type ClientInfo } from "@livekit/protocol";
 import type { EnabledCodec, EnabledCodecs } from "../negotiation/types.ts";
 
 /** What the room asks about a client. */
@@ -32,6 +32,8 @@ export interface ClientFeatures {
   readonly requestResponse: boolean;
   /** Wants RequestResponse also when all went well (≥ 15). */
   readonly okResponse: boolean;
+  /** Marks frames with packet trailers (≥ 17 and the capability). */
+  readonly packetTrailer: boolean;
   readonly reconnectResponse: boolean;
   /** Announces a video track in SDP before its codec is known: publish it at its first packet. */
   readonly publishAtFirstPacket: boolean;
@@ -59,6 +61,7 @@ export function clientFeatures(info: ClientInfo): ClientFeatures {
     leaveAction: version >= 13,
     requestResponse: understands,
     okResponse: understands && version >= 15,
+    packetTrailer: version >= 17 && info.capabilities.includes(ClientInfo_Capability.CAP_PACKET_TRAILER),
     reconnectResponse: info.sdk !== ClientInfo_SDK.JS || !isOlder(info.version, [1, 6, 3]),
     publishAtFirstPacket: info.sdk === ClientInfo_SDK.GO,
     obs: info.browser.includes("OBS"),

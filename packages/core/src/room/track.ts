@@ -72,8 +72,7 @@ export function describeTrack(request: AddTrackRequest, context: TrackContext): 
     encryption: request.encryption,
     stream: request.stream || streamOf(request.source),
     backupCodecPolicy: backupPolicy(request),
-    // A trailer would reach players that do not know it: nobody is told to write one (livekit.md 3.15).
-    packetTrailerFeatures: [],
+    packetTrailerFeatures: context.client.packetTrailer ? unique(request.packetTrailerFeatures) : [],
   });
   const features = [...request.audioFeatures];
   if (request.stereo) features.push(AudioTrackFeature.TF_STEREO);
