@@ -194,7 +194,7 @@ describe("rate control", () => {
 describe("loss control", () => {
   /** Seconds of a stream whose loss depends on the rate; gives the rate of each second. */
   const play = (seconds: number, lossAt: (rateBps: number) => number): number[] => {
-    const loss = new LossControl(2);
+    const loss = new LossControl(2, 2);
     let rateBps = 2_000_000;
     const rates: number[] = [];
     for (let second = 0; second < seconds; second++) {

@@ -53,7 +53,7 @@ export class CongestionController {
   readonly sent = new SentHistory();
   readonly #sent = new SentRate(this.sent);
   readonly #remb = new RembEstimate();
-  readonly #rembLoss = new LossControl(3);
+  readonly #rembLoss = new LossControl(3, 0);
   /** Made by the first feedback. */
   #sendSide: SendSide | undefined;
   /** The rate by REMB, and until when the queue behind the client's last word is taken to drain. */

@@ -33,10 +33,15 @@ export class LossControl {
   #testedLoss = 0;
   #rateBefore = 0;
   readonly #testLength: number;
+  readonly #deviations: number;
 
-  /** `testLength`: windows after a cut until its effect is judged; the first still hold packets from before. */
-  constructor(testLength: number) {
+  /**
+   * `testLength`: windows after a cut until its effect is judged; the first still hold packets from before. `deviations`: chance
+   * alone makes the loss of a few packets look large; so many standard deviations must lie between.
+   */
+  constructor(testLength: number, deviations: number) {
     this.#testLength = testLength;
+    this.#deviations = deviations;
   }
 
   /** The link is being tested, or drops what is too much: others may not raise the rate on their own. */
@@ -61,7 +66,7 @@ export class LossControl {
     this.#arrived = 0;
     this.#lost = 0;
     this.#sinceMs = nowMs;
-    return packets >= FEW_PACKETS ? this.#judge(loss, rateBps, ackedBps, nowMs) : rateBps;
+    return packets >= FEW_PACKETS ? this.#judge(loss, packets, rateBps, ackedBps, nowMs) : rateBps;
   }
 
   /** The delay said that it is congestion: no test is needed. */
@@ -75,11 +80,13 @@ export class LossControl {
     this.#policedUntilMs = -1;
   }
 
-  #judge(loss: number, rateBps: number, ackedBps: number, nowMs: number): number {
+  #judge(loss: number, packets: number, rateBps: number, ackedBps: number, nowMs: number): number {
     if (this.#testWindows > 0) return --this.#testWindows > 0 ? rateBps : this.#concludeTest(loss, rateBps, nowMs);
     if (loss < this.#usual) this.#usual += (loss - this.#usual) * USUAL_WEIGHT;
-    const suspicious = nowMs < this.#policedUntilMs ? SUSPICIOUS_POLICED : SUSPICIOUS;
-    if (loss - this.#usual <= suspicious) return rateBps;
+    const policed = nowMs < this.#policedUntilMs;
+    const suspicious = policed ? SUSPICIOUS_POLICED : SUSPICIOUS;
+    const chance = policed ? 0 : this.#deviations * Math.sqrt((SUSPICIOUS * (1 - SUSPICIOUS)) / packets);
+    if (loss - this.#usual <= suspicious + chance) return rateBps;
     const cut = ackedBps > 0 ? ackedBps * CUT : rateBps * (1 - loss / 2);
     if (cut <= 0) return rateBps;
     this.#testWindows = this.#testLength;
