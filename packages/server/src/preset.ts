@@ -60,8 +60,6 @@ export interface ServerParts {
   readonly media: MediaWorkers;
   readonly agents: AgentServer;
   readonly outside: Outside;
-  /** Set every two seconds: the health check looks at it. */
-  readonly health: { updatedAtMs: number };
 }
 
 /** Assets that are served, beside `dist` in the package. */
@@ -106,12 +104,15 @@ export function assemble(options: PresetOptions): ServerParts {
   const { onRefused, watchApi } = outside;
   const routes = new Map([["/agent", agents.upgrade]]);
   const signal = new SignalServer({ keys, door: registry, gate, routes, maxMessageBytes, onRefused, log, nowMs });
-  const health = { updatedAtMs: nowMs() };
   const app = createApp({
     keys,
     door: registry,
     gate,
-    health,
+    health: {
+      get updatedAtMs() {
+        return media.reportedAtMs;
+      },
+    },
     maxBodyBytes: () => config.limit.max_api_request_body_size,
     watchApi,
     twirp: { api: createApi({ registry, config }), log, nowMs },
@@ -120,7 +121,7 @@ export function assemble(options: PresetOptions): ServerParts {
     nowMs,
   });
   mountTimelines(app, outside.timelines, nowMs);
-  return { keys, app, signal, registry, media, agents, outside, health };
+  return { keys, app, signal, registry, media, agents, outside };
 }
 
 /** The key that signs what the server itself hands out: the first of the configuration. */
@@ -139,11 +140,13 @@ function serverFacts(config: Config, nodeId: string): ServerFacts {
     transport: transportPolicy(config.rtc),
     iceServers: (participant: string) => iceServersFor(config, participant, nowMs()),
     get limits() {
-      const { max_participant_name_length, max_metadata_size, max_attributes_size } = config.limit;
+      const { limit } = config;
       return {
-        nameBytes: max_participant_name_length,
-        metadataBytes: max_metadata_size,
-        attributesBytes: max_attributes_size,
+        nameBytes: limit.max_participant_name_length,
+        metadataBytes: limit.max_metadata_size,
+        attributesBytes: limit.max_attributes_size,
+        videoSubscriptions: limit.subscription_limit_video,
+        audioSubscriptions: limit.subscription_limit_audio,
       };
     },
     media: mediaPolicy(config),
@@ -212,7 +215,14 @@ function assembleMedia(options: PresetOptions, { onLoad }: Outside): MediaWorker
     tapData: options.hooks.on?.data !== undefined,
     ...ports,
   }));
-  return new MediaWorkers({ entry: workerEntry, inits, fingerprint: fingerprintOf(certificate.certDer), log, onLoad });
+  return new MediaWorkers({
+    entry: workerEntry,
+    inits,
+    fingerprint: fingerprintOf(certificate.certDer),
+    log,
+    nowMs,
+    onLoad,
+  });
 }
 
 function announceRules({ rtc, ...config }: Config): WorkerInit["announce"] {

@@ -26,6 +26,7 @@ import type { MediaCommand, MemberSpec, PeerId, ReceiverSpec, SenderSpec } from 
 import { Refusal, type Action } from "./admin/action.ts";
 import type { Effect } from "./effects.ts";
 import {
+  DEFAULT_LIMITS,
   DEFAULT_MEDIA_POLICY,
   DEFAULT_TRANSPORT_POLICY,
   type Claims,
@@ -132,7 +133,7 @@ export class World {
         ].map((mime) => ({ mime })),
         transport: DEFAULT_TRANSPORT_POLICY,
         iceServers: () => [],
-        limits: { nameBytes: 16, metadataBytes: 32, attributesBytes: 64 },
+        limits: { ...DEFAULT_LIMITS, nameBytes: 16, metadataBytes: 32, attributesBytes: 64 },
         media: DEFAULT_MEDIA_POLICY,
         ...server,
       },

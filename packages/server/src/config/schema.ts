@@ -64,8 +64,8 @@ const limit = () =>
   section({
     num_tracks: pending(whole(-1).default(0)),
     bytes_per_sec: pending(decimal().default(0)),
-    subscription_limit_video: pending(whole(-1).default(0)),
-    subscription_limit_audio: pending(whole(-1).default(0)),
+    subscription_limit_video: whole(-1).default(0),
+    subscription_limit_audio: whole(-1).default(0),
     max_metadata_size: whole(0).default(512 * 1024),
     max_attributes_size: whole(0).default(64 * 1024),
     max_room_name_length: whole(0).default(256),

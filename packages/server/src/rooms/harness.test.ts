@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { SignalResponse } from "@livekit/protocol";
 import type { MediaCommand } from "@stoa/core/engine/protocol";
-import { DEFAULT_MEDIA_POLICY } from "@stoa/core/room/options";
+import { DEFAULT_LIMITS, DEFAULT_MEDIA_POLICY } from "@stoa/core/room/options";
 import { Room } from "@stoa/core/room/room";
 import { createRandom } from "@stoa/io/random";
 import { isRefused, verifyToken } from "../auth/verify.ts";
@@ -81,7 +81,7 @@ export function setUp(yaml = "") {
       enabledCodecs: config.room.enabled_codecs.map(({ mime }) => ({ mime })),
       transport: transportPolicy(config.rtc),
       iceServers: () => [],
-      limits: { nameBytes: 0, metadataBytes: 0, attributesBytes: 0 },
+      limits: { ...DEFAULT_LIMITS, nameBytes: 0, metadataBytes: 0, attributesBytes: 0 },
       media: DEFAULT_MEDIA_POLICY,
     },
     createRoom: (options) => new Room(options),
