@@ -8,7 +8,6 @@ import { createAdaptorServer, getRequestListener } from "@hono/node-server";
 import { DisconnectReason } from "@livekit/protocol";
 import type { LocalCandidate } from "@stoa/core/engine/protocol";
 import { Room } from "@stoa/core/room/room";
-import { nowMs } from "@stoa/io/clock";
 import type { Log } from "@stoa/io/log";
 import { loadConfig, type LoadedConfig } from "./config/load.ts";
 import { attach } from "./embed/attach.ts";
@@ -23,7 +22,6 @@ import { createServerLog } from "./server-log.ts";
 
 /** LiveKit takes headers of this size, and a join request stands in the request line. */
 const MAX_HEADER_BYTES = 1 << 20;
-const HEARTBEAT_MS = 2000;
 /** How long clients may take to close their signal connections. */
 const LEAVE_WITHIN_MS = 2000;
 /** How long receivers of webhooks may take for the last events. */
@@ -79,7 +77,6 @@ export class StoaServer {
   #listeners: Listener[] = [];
   #metrics: Listener[] = [];
   #detach: (() => void) | undefined;
-  #heartbeat: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(options: ServerOptions) {
@@ -101,7 +98,7 @@ export class StoaServer {
 
   /** Starts everything or nothing; throws an operator error. */
   async start(): Promise<ServerAddress> {
-    const { media, health } = this.#parts;
+    const { media } = this.#parts;
     const log = this.#log;
     for (const warning of this.#loaded.warnings) log.warn(warning);
     await media.start();
@@ -111,9 +108,6 @@ export class StoaServer {
       await this.close();
       throw error;
     }
-    health.updatedAtMs = nowMs();
-    this.#heartbeat = setInterval(() => (health.updatedAtMs = nowMs()), HEARTBEAT_MS);
-    this.#heartbeat.unref();
     const address = this.address;
     const shown = address.candidates.map(({ protocol, address: ip, port }) => `${protocol} ${ip} ${port}`);
     log.info("listening", { port: address.port, bind: address.hosts, media: shown });
@@ -144,7 +138,6 @@ export class StoaServer {
 
   async #close(): Promise<void> {
     const { registry, signal, media, agents, outside } = this.#parts;
-    clearInterval(this.#heartbeat);
     const closed = closeAll([...this.#listeners, ...this.#metrics]);
     agents.close();
     registry.closeAll(DisconnectReason.SERVER_SHUTDOWN);
