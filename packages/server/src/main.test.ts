@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { createServer as createTcpServer, type AddressInfo } from "node:net";
 import { describe, test } from "node:test";
 import { DisconnectReason, SignalResponse } from "@livekit/protocol";
+import { until } from "@stoa/testkit/until";
 import { WebSocket } from "ws";
 import { developmentBanner } from "./banner.ts";
 import { handmadeToken, joinClaims, KEYS, recordingLog, SECRET, testConfig } from "./fixtures.test.ts";
@@ -64,6 +65,31 @@ describe("a server", () => {
     await stoa.start();
     await stoa.close();
     assert.ok(log.lines.includes("warn Accepted but without effect in this version: redis."));
+  });
+
+  test("lets nobody more in when a limit of the node is reached", async () => {
+    const busy = new URL(
+      `data:text/javascript,${encodeURIComponent(`
+        import { parentPort } from "node:worker_threads";
+        let bytes = 0;
+        const load = () => ({ utilization: 0, lagMs: 0, packetsIn: 0, packetsOut: 0, bytesIn: (bytes += 1000), bytesOut: 0,
+          droppedIn: 0, droppedOut: 0, forwardLatency: [], forwardLatencyUs: 0 });
+        const reports = setInterval(() => parentPort.postMessage({ type: "load", load: load() }), 10);
+        parentPort.on("message", ({ type }) => type === "shutdown" && (clearInterval(reports), parentPort.close()));
+        parentPort.postMessage({ type: "ready", candidates: [] });
+      `)}`,
+    );
+    const loaded = testConfig("port: 0\nlimit: { bytes_per_sec: 1000 }", { bind: ["127.0.0.1"] });
+    const stoa = createServer({ loaded, log: recordingLog(), parts: { workerEntry: busy, cores: 1 } });
+    const { port } = await stoa.start();
+    const ask = () => fetch(`http://127.0.0.1:${port}/rtc/validate?access_token=${token()}`);
+    await until(async () => (await ask()).status === 503, 5000, "the node to be full");
+    assert.equal(await (await ask()).text(), "node has exceeded its configured limit");
+    const ws = new WebSocket(`ws://127.0.0.1:${port}/rtc?protocol=16&sdk=js&access_token=${token()}`);
+    const [, refusal] = (await once(ws, "unexpected-response")) as [unknown, { statusCode: number }];
+    assert.equal(refusal.statusCode, 503);
+    ws.on("error", () => {}).terminate();
+    await stoa.close();
   });
 
   test("serves its figures on a port of their own", async () => {

@@ -9,6 +9,7 @@ import type { Config } from "./config/schema.ts";
 import { noteRefusal, twirpWatcher, webhookFigures } from "./metrics/edge-figures.ts";
 import { readMetricsSettings, type MetricsSettings } from "./metrics/endpoint.ts";
 import { createInstruments, type Instruments } from "./metrics/instruments.ts";
+import { isFull, NodeUsage } from "./metrics/node-usage.ts";
 import { RoomFigures } from "./metrics/room-figures.ts";
 import { WorkerFigures } from "./metrics/worker-figures.ts";
 import type { RoomObserver } from "./rooms/effects.ts";
@@ -26,6 +27,8 @@ export interface Outside {
   readonly observers: readonly RoomObserver[];
   readonly onLoad: (worker: number, load: WorkerLoad | undefined) => void;
   readonly onAgents: (workers: number, jobs: number) => void;
+  /** Whether a limit of the node is reached: nobody more comes in. */
+  readonly isFull: () => boolean;
   readonly onRefused: (status: number) => void;
   readonly watchApi: MiddlewareHandler;
 }
@@ -52,12 +55,18 @@ export function assembleOutside({ config, keys, nodeId, random, log }: Basics): 
   });
   const timelines = new Timelines();
   const workers = new WorkerFigures(instruments);
+  const figures = new RoomFigures(instruments, nowMs);
+  const usage = new NodeUsage();
   return {
     webhooks,
     timelines,
     metrics: settings && { instruments, settings },
-    observers: [webhooks.observer, new RoomFigures(instruments, nowMs), new TimelineObserver(timelines, log, nowMs)],
-    onLoad: (worker, load) => workers.note(worker, load),
+    observers: [webhooks.observer, figures, new TimelineObserver(timelines, log, nowMs)],
+    onLoad: (worker, load) => {
+      workers.note(worker, load);
+      usage.note(worker, load, nowMs());
+    },
+    isFull: () => isFull(config.limit, figures.tracks, usage.bytesPerSec),
     onAgents: (agentWorkers, agentJobs) => {
       instruments.agentWorkers.set(agentWorkers);
       instruments.agentJobs.set(agentJobs);

@@ -91,6 +91,7 @@ export function assemble(options: PresetOptions): ServerParts {
     createRoom: options.createRoom,
     media,
     signer,
+    isFull: outside.isFull,
     observers,
     random,
     log,

@@ -62,8 +62,8 @@ const room = () =>
 
 const limit = () =>
   section({
-    num_tracks: pending(whole(-1).default(0)),
-    bytes_per_sec: pending(decimal().default(0)),
+    num_tracks: whole(-1).default(0),
+    bytes_per_sec: decimal().default(0),
     subscription_limit_video: whole(-1).default(0),
     subscription_limit_audio: whole(-1).default(0),
     max_metadata_size: whole(0).default(512 * 1024),

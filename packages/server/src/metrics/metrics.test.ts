@@ -109,15 +109,18 @@ describe("figures of rooms", () => {
   });
 
   test("count each track that is sent to somebody", async () => {
-    const { rooms, value } = setUp();
+    const { rooms, value, happen } = setUp();
     for (const id of [1, 2]) rooms.onCommand("lobby", openPeer(id, `PA_${id}`));
     rooms.onCommand("lobby", setSenders(1, "TR_1", "TR_2"));
     rooms.onCommand("lobby", setSenders(2, "TR_1"));
     rooms.onCommand("lobby", setSenders(1, "TR_2"));
     assert.equal(await value("livekit_track_subscribed_total", 'kind="VIDEO"'), 2);
     assert.equal(await value("livekit_track_subscribe_counter", 'state="success"'), 3);
+    happen("trackPublished", "PA_1", new TrackInfo({ sid: "TR_1" }));
+    assert.equal(rooms.tracks, 3, "what limit.num_tracks counts");
     for (const id of [1, 2]) rooms.onCommand("lobby", { type: "closePeer", peer: id });
     assert.equal(await value("livekit_track_subscribed_total"), 0);
+    assert.equal(rooms.tracks, 1);
   });
 
   test("tell what streams suffer, by source and direction", async () => {

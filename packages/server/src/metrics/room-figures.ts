@@ -37,10 +37,16 @@ export class RoomFigures implements RoomObserver {
   readonly #peers = new Map<PeerId, Peer>();
   /** The first peer of a participant is the publisher (or the only one). */
   readonly #firstPeer = new Map<string, PeerId>();
+  #forwarded = 0;
 
   constructor(instruments: Instruments, nowMs: () => number) {
     this.#to = instruments;
     this.#nowMs = nowMs;
+  }
+
+  /** Tracks that are published, and each of them once more for everybody who gets it. */
+  get tracks(): number {
+    return this.#published.size + this.#forwarded;
   }
 
   onRoomCreated(): void {
@@ -150,6 +156,7 @@ export class RoomFigures implements RoomObserver {
   #setSenders(id: PeerId, senders: ReadonlyMap<string, MediaKind>): void {
     const peer = this.#peers.get(id);
     if (!peer) return;
+    this.#forwarded += senders.size - peer.senders.size;
     for (const [track, kind] of senders) {
       if (peer.senders.has(track)) continue;
       this.#to.tracksSubscribed.inc({ kind: kind.toUpperCase() });

@@ -71,6 +71,7 @@ export function setUp(yaml = "") {
   const media = new PaperMedia();
   const log = recordingLog();
   const closed: string[] = [];
+  const load = { isFull: false };
   const registry = new RoomRegistry({
     config,
     presets: readPresets(config) as RoomPresets,
@@ -87,12 +88,13 @@ export function setUp(yaml = "") {
     createRoom: (options) => new Room(options),
     media,
     signer: { key: KEY, secret: SECRET },
+    isFull: () => load.isFull,
     observers: [{ onRoomClosed: ({ room }) => void closed.push(room.name) }],
     random: createRandom(),
     log,
     nowMs: Date.now,
   });
-  return { registry, media, log, closed, config };
+  return { registry, media, log, closed, load, config };
 }
 
 export async function request(

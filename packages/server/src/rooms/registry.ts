@@ -21,6 +21,7 @@ import type { ConnectLimits, ConnectRequest } from "../signal/connect-request.ts
 import { httpFailure, type HttpFailure } from "../signal/http-failure.ts";
 import type { SignalSocket } from "../signal/socket.ts";
 import type { SignalDoor } from "../signal/upgrade.ts";
+import { NODE_FULL } from "../metrics/node-usage.ts";
 import { Connections } from "./connections.ts";
 import { EffectPerformer, type RoomObserver } from "./effects.ts";
 import { Forwards } from "./forwards.ts";
@@ -42,6 +43,8 @@ export interface RegistryDeps {
   readonly createRoom: RoomFactory;
   readonly media: MediaPort;
   readonly signer: KeyPair;
+  /** Whether this node carries as much as it may. */
+  readonly isFull: () => boolean;
   readonly observers: readonly RoomObserver[];
   readonly random: Random;
   readonly log: Log;
@@ -94,6 +97,11 @@ export class RoomRegistry implements SignalDoor, MediaListener {
     return this.#deps.presets;
   }
 
+  /** Whether this node carries as much as it may: who is here stays, nobody more comes. */
+  get isFull(): boolean {
+    return this.#deps.isFull();
+  }
+
   get nodeId(): string {
     return this.#deps.facts.nodeId;
   }
@@ -130,7 +138,8 @@ export class RoomRegistry implements SignalDoor, MediaListener {
     return httpFailure("not_found", "requested room does not exist");
   }
 
-  admit({ room, roomPreset }: ConnectRequest): HttpFailure | undefined {
+  admit({ room, roomPreset, resume }: ConnectRequest): HttpFailure | undefined {
+    if (!resume && this.isFull) return httpFailure("unavailable", NODE_FULL);
     if (roomPreset === "" || this.#rooms.has(room) || this.#deps.presets.has(roomPreset)) return undefined;
     return httpFailure("invalid_argument", "unknown room configuration in create room request");
   }

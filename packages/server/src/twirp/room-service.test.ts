@@ -6,7 +6,7 @@ import { until } from "@stoa/testkit/until";
 import { isRefused, verifyToken } from "../auth/verify.ts";
 import { KEYS } from "../fixtures.test.ts";
 import { join } from "../rooms/harness.test.ts";
-import { failure, ok, startApi } from "./fixture.test.ts";
+import { EVERYTHING, failure, ok, startApi } from "./fixture.test.ts";
 
 const NO_ROOM = [404, "not_found", "requested room does not exist"];
 const NOBODY = [404, "not_found", "participant does not exist"];
@@ -54,6 +54,20 @@ describe("CreateRoom", () => {
     const egress = await api.call("CreateRoom", { name: "a", egress: { room: { room_name: "a" } } });
     assert.deepEqual(failure(egress), [500, "internal", "egress not connected (redis required)"]);
     assert.deepEqual(api.registry.names, []);
+  });
+
+  test("on a node at its limit no room is made; those that are there stay as they are", async () => {
+    const api = startApi();
+    ok(await api.call("CreateRoom", { name: "lobby" }));
+    api.load.isFull = true;
+    const full = [503, "unavailable", "reached configured limit for node"];
+    assert.deepEqual(failure(await api.call("CreateRoom", { name: "other" })), full);
+    const dispatch = { room: "other", agent_name: "a" };
+    const claims = { video: { ...EVERYTHING.video, room: "other" } };
+    const answer = await api.call("livekit.AgentDispatchService/CreateDispatch", dispatch, { claims });
+    assert.deepEqual(failure(answer), full);
+    ok(await api.call("CreateRoom", { name: "lobby", metadata: "m" }));
+    assert.deepEqual(api.registry.names, ["lobby"]);
   });
 
   test("without a media worker it is unavailable", async () => {
