@@ -82,7 +82,7 @@ export function assemble(options: PresetOptions): ServerParts {
   const facts = serverFacts(config, nodeId);
   const agents = assembleAgents({ config, keys, nodeId, random, log }, outside);
   const hooks = options.hooks.on ? [new HookObserver(options.hooks.on, log)] : [];
-  const gate = createJoinGate(options.hooks, log);
+  const gate = createJoinGate(options.hooks, () => facts.limits, log);
   const observers = [...outside.observers, agents.observer, ...hooks, ...options.observers];
   const registry = new RoomRegistry({
     config,
