@@ -130,3 +130,35 @@ test("a changed file is loaded again, also one that was put in the place of anot
   watch.stop();
   rmSync(folder, { recursive: true });
 });
+
+test("a file that a later configuration names is watched from then on, one that it does not name is not any more", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "stoa-reload-"));
+  const [file, keyFile] = [join(folder, "livekit.yaml"), join(folder, "keys.yaml")];
+  const write = (path: string, text: string) => {
+    writeFileSync(`${path}.new`, text, { mode: 0o600 });
+    renameSync(`${path}.new`, path);
+  };
+  write(file, `keys: { a: ${SECRET} }`);
+  const load = () => loadConfig({ flags: { config: file } });
+  const keys: string[] = [];
+  const log = recordingLog();
+  const apply = (next: { keys: ReadonlyMap<string, string> }) => void keys.push([...next.keys.keys()].join());
+  const watch = watchConfig({ files: load().files, load, apply, log });
+  const become = (wanted: string) => until(() => keys.at(-1) === wanted, 5000, `the keys ${wanted}`);
+  write(keyFile, "no keys");
+  write(file, `key_file: ${keyFile}`);
+  await until(() => log.lines.length > 0, 5000, "the mistake");
+  write(keyFile, `b: ${SECRET}`); // mended where only the wrong configuration points to
+  await become("b");
+  write(keyFile, `c: ${SECRET}`);
+  await become("c");
+  write(file, `keys: { d: ${SECRET} }`);
+  await become("d");
+  write(keyFile, `e: ${SECRET}`);
+  write(file, `keys: { f: ${SECRET} }`);
+  await become("f");
+  assert.deepEqual(keys, ["b", "c", "d", "f"]);
+  assert.equal(log.lines.length, 1);
+  watch.stop();
+  rmSync(folder, { recursive: true });
+});
