@@ -92,6 +92,32 @@ describe("a server", () => {
     await stoa.close();
   });
 
+  test("shows its rooms on the debug port, and on the main one in development only", async () => {
+    const port = 30_000 + (process.pid % 2000); // below those that the system gives to others
+    const join = async ({ port: main }: { port: number }) => {
+      const ws = new WebSocket(`ws://127.0.0.1:${main}/rtc?protocol=16&sdk=js&access_token=${token()}`);
+      await once(ws, "message");
+      return (at: number, path = "/debug/rooms") => fetch(`http://127.0.0.1:${at}${path}`);
+    };
+    const { server: plain } = server(`port: 0\ndebug_handler: { port: ${port} }`);
+    const get = await join(await plain.start());
+    const [room] = (await (await get(port)).json()) as Record<string, any>[];
+    assert.equal(room!["Name"], "lobby");
+    assert.match(room!["Sid"], /^RM_/);
+    assert.deepEqual(Object.keys(room!["Participants"]), ["ada"]);
+    assert.match(room!["Participants"].ada.ID, /^PA_/);
+    assert.equal((await get(port, "/debug/pprof/")).status, 404);
+    assert.equal((await get(plain.address.port)).status, 404);
+    await plain.close();
+    await listenable(port);
+
+    const { server: dev } = server("port: 0", { dev: true, bind: ["127.0.0.1"] });
+    const getDev = await join(await dev.start());
+    const [devRoom] = (await (await getDev(dev.address.port)).json()) as Record<string, any>[];
+    assert.equal(devRoom!["Name"], "lobby");
+    await dev.close();
+  });
+
   test("serves its figures on a port of their own", async () => {
     const port = 20_000 + (process.pid % 10_000); // below those that the system gives to others
     const { server: stoa } = server(`port: 0\nprometheus: { port: ${port} }`);

@@ -12,6 +12,7 @@ import type { Log } from "@stoa/io/log";
 import { loadConfig, type LoadedConfig } from "./config/load.ts";
 import { attach } from "./embed/attach.ts";
 import type { ServerHooks } from "./embed/hooks.ts";
+import { createDebugServer } from "./http/debug.ts";
 import { closeAll, listenAll, type Listener } from "./listen.ts";
 import { createMetricsServer } from "./metrics/endpoint.ts";
 import { assemble, type ServerParts } from "./preset.ts";
@@ -75,7 +76,8 @@ export class StoaServer {
   readonly #log: Log;
   readonly #parts: ServerParts;
   #listeners: Listener[] = [];
-  #metrics: Listener[] = [];
+  /** Those of figures and of the debug page. */
+  readonly #others: Listener[] = [];
   #detach: (() => void) | undefined;
   #closing: Promise<void> | undefined;
 
@@ -138,13 +140,13 @@ export class StoaServer {
 
   async #close(): Promise<void> {
     const { registry, signal, media, agents, outside } = this.#parts;
-    const closed = closeAll([...this.#listeners, ...this.#metrics]);
+    const closed = closeAll([...this.#listeners, ...this.#others]);
     agents.close();
     registry.closeAll(DisconnectReason.SERVER_SHUTDOWN);
     await signal.drained(LEAVE_WITHIN_MS);
     signal.close();
     this.#detach?.();
-    for (const { server } of [...this.#listeners, ...this.#metrics]) server.closeAllConnections();
+    for (const { server } of [...this.#listeners, ...this.#others]) server.closeAllConnections();
     await Promise.all([closed, media.close(), outside.webhooks.close(TELL_WITHIN_MS)]);
     this.#log.info("server ended");
   }
@@ -161,6 +163,7 @@ export class StoaServer {
       for (const address of skipped) this.#log.warn(`not listening on ${address}: this system has no such address`);
     }
     await this.#listenForMetrics(addresses);
+    await this.#listenForDebug(addresses);
   }
 
   #attach(server: Server): void {
@@ -176,9 +179,18 @@ export class StoaServer {
     const log = this.#log;
     const create = () => createMetricsServer(instruments.registry, settings, log);
     const wish = { port: settings.port, what: "metrics", key: "prometheus.port" };
-    this.#metrics = (await listenAll(create, addresses, wish)).listeners;
+    this.#others.push(...(await listenAll(create, addresses, wish)).listeners);
     const open = settings.password === undefined;
     log.info("metrics are served", { port: settings.port, ...(open && { note: "to everybody who reaches the port" }) });
+  }
+
+  async #listenForDebug(addresses: readonly (string | undefined)[]): Promise<void> {
+    const { port } = this.#loaded.config.debug_handler;
+    if (port === 0) return;
+    const create = () => createDebugServer(this.#parts.registry);
+    const wish = { port, what: "the debug page", key: "debug_handler.port" };
+    this.#others.push(...(await listenAll(create, addresses, wish)).listeners);
+    this.#log.info("the debug page is served", { port, note: "to everybody who reaches the port" });
   }
 
   #createHttpServer(): Server {

@@ -23,6 +23,7 @@ import type { ServerHooks } from "./embed/hooks.ts";
 import { createJoinGate } from "./embed/join-gate.ts";
 import { operatorError } from "./errors.ts";
 import { createApp, type HttpApp } from "./http/app.ts";
+import { debugRooms } from "./http/debug.ts";
 import { MediaWorkers } from "./media/media-workers.ts";
 import type { WorkerInit } from "./media/worker-init.ts";
 import { assembleOutside, type Basics, type Outside } from "./outside.ts";
@@ -117,6 +118,7 @@ export function assemble(options: PresetOptions): ServerParts {
     maxBodyBytes: () => config.limit.max_api_request_body_size,
     watchApi,
     twirp: { api: createApi({ registry, config }), log, nowMs },
+    debugRooms: config.development ? () => debugRooms(registry) : undefined,
     demo: { root: DEMO_ROOT, signer: config.development ? signer : undefined },
     log,
     nowMs,

@@ -121,7 +121,7 @@ export const configSchema = z.strictObject({
   redis: pending(redis()),
   prometheus_port: port().default(0),
   prometheus: prometheus(),
-  debug_handler: pending(section({ port: port().default(0) })),
+  debug_handler: section({ port: port().default(0) }),
   webtransport: pending(webtransport()),
   ingress: pending(ingress()),
   sip: pending(section({})),
