@@ -2,7 +2,7 @@
 import { fileURLToPath } from "node:url";
 import { noteJob } from "@stoa/core/room/admin/dispatch";
 import { removeParticipant } from "@stoa/core/room/admin/remove-participant";
-import type { MediaPolicy, ServerFacts } from "@stoa/core/room/options";
+import type { ServerFacts } from "@stoa/core/room/options";
 import { newSid } from "@stoa/core/room/sid";
 import { serverInfo } from "@stoa/core/room/state";
 import { fingerprintOf, generateCertificate } from "@stoa/io/accel/certificate";
@@ -13,6 +13,7 @@ import { createRandom } from "@stoa/io/random";
 import { AgentServer } from "./agents/agent-server.ts";
 import { listensOnLoopbackOnly } from "./config/address.ts";
 import type { LoadedConfig } from "./config/load.ts";
+import { mediaPolicy, mediaTuning } from "./config/media-policy.ts";
 import { planWorkers } from "./config/ports.ts";
 import { transportPolicy } from "./config/transport-policy.ts";
 import type { Config } from "./config/schema.ts";
@@ -156,15 +157,6 @@ function serverFacts(config: Config, nodeId: string): ServerFacts {
   };
 }
 
-function mediaPolicy({ rtc, video }: Config): MediaPolicy {
-  const { enabled, allow_pause: allowPause } = rtc.congestion_control;
-  return {
-    congestion: { enabled, allowPause },
-    dynacastPauseDelayMs: video.dynacast_pause_delay,
-    codecRegressionThreshold: video.codec_regression_threshold,
-  };
-}
-
 function assembleAgents({ config, keys, nodeId, random, log }: Basics, { onAgents }: Outside): AgentServer {
   const { target_load, enable_user_data_recording, enable_user_data_redaction } = config.agents;
   return new AgentServer({
@@ -208,6 +200,7 @@ function assembleMedia(options: PresetOptions, { onLoad }: Outside): MediaWorker
     updateIntervalMs: update_interval,
     smoothIntervals: smooth_intervals,
   };
+  const tuning = mediaTuning(config);
   const inits = planWorkers(config, cores).map((ports, index): WorkerInit => ({
     index,
     certificate,
@@ -215,6 +208,7 @@ function assembleMedia(options: PresetOptions, { onLoad }: Outside): MediaWorker
     announce,
     audioLevel,
     activeRed: config.audio.active_red_encoding,
+    tuning,
     tapData: options.hooks.on?.data !== undefined,
     ...ports,
   }));

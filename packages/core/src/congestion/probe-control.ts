@@ -24,6 +24,9 @@ export interface Demand {
   readonly nextStepBps: number;
   /** What all wanted layers would need. */
   readonly desiredBps: number;
+  /** A step needs this much room as a factor, or at least so many bits per second. */
+  readonly stepRoom?: number;
+  readonly leastRoomBps?: number;
 }
 
 const TICK_MS = 10;
@@ -171,11 +174,12 @@ export class ProbeControl {
     this.#endMs = nowMs + this.#shape.settleMs + 2 * rttMs;
   }
 
-  #goal(rateBps: number, { allocatedBps, nextStepBps, desiredBps }: Demand): number {
+  #goal(rateBps: number, demand: Demand): number {
+    const { allocatedBps, nextStepBps, desiredBps, stepRoom = STEP_ROOM, leastRoomBps = MIN_ROOM_BPS } = demand;
     if (desiredBps <= 0) return 0;
-    if (rateBps === 0) return desiredBps * STEP_ROOM + MIN_ROOM_BPS;
+    if (rateBps === 0) return desiredBps * stepRoom + leastRoomBps;
     if (desiredBps <= allocatedBps || nextStepBps <= 0) return 0;
-    const wanted = allocatedBps + Math.max(nextStepBps * STEP_ROOM, MIN_ROOM_BPS);
+    const wanted = allocatedBps + Math.max(nextStepBps * stepRoom, leastRoomBps);
     if (rateBps >= wanted) return 0;
     const factor = this.#succeeded ? this.#shape.boldFactor : this.#shape.cautiousFactor;
     return Math.min(wanted, rateBps * factor);

@@ -12,6 +12,7 @@ import { DataTap } from "../data/tap.ts";
 import { earlier, NEVER } from "../clock.ts";
 import type { AudioLevelOptions } from "../media/audio-level.ts";
 import { Forwarder } from "../media/forwarder.ts";
+import type { MediaTuning } from "../media/tuning.ts";
 import { StatsSchedule } from "../media/stream-stats-schedule.ts";
 import type { DatagramBatch, Path } from "../paths.ts";
 import type { SendOutcome } from "../peer/data-transport.ts";
@@ -34,6 +35,8 @@ export interface EngineDeps extends PeerDeps {
   readonly audioLevel?: AudioLevelOptions;
   /** `audio.active_red_encoding`. */
   readonly activeRed?: boolean;
+  /** LiveKit's sizes and times if it is left out. */
+  readonly tuning?: MediaTuning;
   /** Main gets a copy of the data messages: `data`. */
   readonly tapData?: boolean;
 }

@@ -147,6 +147,11 @@ export interface CongestionSpec {
   readonly enabled: boolean;
   /** A track that does not fit may be paused (StreamStateUpdate); otherwise its lowest layer always flows. */
   readonly allowPause: boolean;
+  /** How much room a probe looks for beside the next step: a factor, and bits per second at least. 1.2 and 200,000 if left out. */
+  readonly stepRoom?: number;
+  readonly leastRoomBps?: number;
+  /** Bits per second that every link is taken to carry, whatever the estimate says. */
+  readonly leastBudgetBps?: number;
 }
 
 /** The playout-delay extension of a room, milliseconds (livekit.md 3.13). */

@@ -7,6 +7,8 @@ import { allocate, layerAt, MAX_SPATIAL, MAX_TEMPORAL, newTrackShare, SETTLE_MS 
 import { PAUSED, SCREEN_SHARE_PRIORITY, VIDEO_PRIORITY } from "../congestion/allocate.ts";
 import type { Shared, TrackShare } from "../congestion/allocate.ts";
 import { CongestionController } from "../congestion/controller.ts";
+import type { Demand } from "../congestion/probe-control.ts";
+import type { CongestionSpec } from "../engine/protocol.ts";
 import type { Downlink } from "./downlink.ts";
 import type { PacketWriter } from "./packet-writer.ts";
 import type { Subscriber } from "./subscriber.ts";
@@ -34,10 +36,12 @@ interface Managed {
 export class CongestionShare {
   readonly controller = new CongestionController();
   readonly #downlinks: ReadonlyMap<number, Downlink>;
-  readonly #allowPause: boolean;
+  readonly #spec: CongestionSpec;
   readonly #managed = new Map<number, Managed>();
   readonly #wanted: TrackShare[] = [];
   readonly #shared: Shared = { allocatedBps: 0, desiredBps: 0, nextStepBps: 0, fell: false };
+  /** What probes look for, if it is not the usual. */
+  readonly #room: Pick<Demand, "stepRoom" | "leastRoomBps">;
   #allocatedMs = -1e12;
   #budgetBps = 0;
   #fellMs = -1e12;
@@ -46,9 +50,11 @@ export class CongestionShare {
   #audioBps = 0;
 
   /** `downlinks`: all streams of the subscriber, by SSRC. */
-  constructor(subscriber: Subscriber, downlinks: ReadonlyMap<number, Downlink>, allowPause: boolean) {
+  constructor(subscriber: Subscriber, downlinks: ReadonlyMap<number, Downlink>, spec: CongestionSpec) {
     this.#downlinks = downlinks;
-    this.#allowPause = allowPause;
+    this.#spec = spec;
+    const { stepRoom, leastRoomBps } = spec;
+    this.#room = { ...(stepRoom !== undefined && { stepRoom }), ...(leastRoomBps !== undefined && { leastRoomBps }) };
     subscriber.sent = this.controller.sent;
   }
 
@@ -94,7 +100,7 @@ export class CongestionShare {
     const options = {
       budgetBps: this.#besideAudio(this.#budgetBps),
       holdBps: this.#besideAudio(this.controller.holdBps),
-      allowPause: this.#allowPause,
+      allowPause: this.#spec.allowPause,
       mayRaise: nowMs - this.#fellMs >= SETTLE_MS,
     };
     allocate(this.#wanted, options, shared);
@@ -112,6 +118,7 @@ export class CongestionShare {
         allocatedBps: shared.allocatedBps + this.#audioBps,
         nextStepBps: shared.nextStepBps,
         desiredBps: shared.desiredBps === 0 ? 0 : shared.desiredBps + this.#audioBps,
+        ...this.#room,
       },
       nowMs,
     );
@@ -136,7 +143,7 @@ export class CongestionShare {
 
   /** What is left for video; 0 = no limit is known. */
   #besideAudio(bps: number): number {
-    return bps === 0 ? 0 : Math.max(bps - this.#audioBps, 1);
+    return bps === 0 ? 0 : Math.max(bps - this.#audioBps, this.#spec.leastBudgetBps ?? 0, 1);
   }
 
   /** What the audio of the subscriber takes out of the same estimate. */

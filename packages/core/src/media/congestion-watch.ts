@@ -36,9 +36,9 @@ export class CongestionWatch {
 
   /** A stream is sent to this peer from now on. */
   follow(peer: PeerMedia, downlink: Downlink): void {
-    const { enabled, allowPause } = peer.options.congestion;
-    if (!enabled || !downlink.isVideo || peer.congestion) return;
-    peer.congestion = new CongestionShare(peer.subscriber, peer.downlinks, allowPause);
+    const spec = peer.options.congestion;
+    if (!spec.enabled || !downlink.isVideo || peer.congestion) return;
+    peer.congestion = new CongestionShare(peer.subscriber, peer.downlinks, spec);
     peer.congestion.controller.limit(peer.limitBps);
   }
 

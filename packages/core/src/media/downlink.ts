@@ -116,7 +116,7 @@ export class Downlink {
     this.cname = encodeUtf8(spec.cname);
     this.#spec = spec;
     this.continuity = new Continuity(random32 & 0x3fff);
-    this.#repeater = new Repeater(this.isVideo, (random32 >>> 16) & 0x3fff);
+    this.#repeater = new Repeater((random32 >>> 16) & 0x3fff);
   }
 
   get spec(): SenderSpec {

@@ -41,6 +41,7 @@ import { StreamMeter } from "./stream-stats.ts";
 import { FanOut, Track } from "./track.ts";
 import { BatchTime } from "./transport.ts";
 import type { MediaTransport } from "./transport.ts";
+import type { MediaTuning } from "./tuning.ts";
 import { Uplink } from "./uplink.ts";
 
 export interface ForwarderDeps {
@@ -52,6 +53,7 @@ export interface ForwarderDeps {
   readonly audioLevel?: AudioLevelOptions;
   /** Subscribers that take RED get it, of publishers that send plain opus (`audio.active_red_encoding`). */
   readonly activeRed?: boolean;
+  readonly tuning?: MediaTuning;
 }
 
 /** What is fixed for the life of a connection. */
@@ -138,7 +140,7 @@ export class Forwarder {
     const uplinks = specs.map((spec) => {
       const known = peer.uplinks.find((uplink) => uplink.fits(spec));
       known?.update(spec);
-      const uplink = known ?? new Uplink(id, spec, this.#deps.pool);
+      const uplink = known ?? new Uplink(id, spec, this.#deps.pool, undefined, this.#deps.tuning);
       if (!known && !uplink.isVideo) uplink.level = this.#speakers.newLevel();
       kept.add(uplink);
       return uplink;

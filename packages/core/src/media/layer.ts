@@ -13,15 +13,13 @@ import { Reception } from "./reception.ts";
 import { PacketRing } from "./ring.ts";
 import { SenderClock } from "./sender-clock.ts";
 import { LATE, NEWER, REJECTED, RESTARTED, SequenceExtender } from "./sequence.ts";
+import { DEFAULT_TUNING } from "./tuning.ts";
 
 /** The packet is a duplicate, too old, or part of a wild jump. */
 export const DROPPED = 0;
 /** The packet is new. */
 export const ACCEPTED = 1;
 
-/** Rings of packets, about one second of a busy stream (LiveKit: 500 and 200). */
-const VIDEO_RING = 512;
-const AUDIO_RING = 256;
 /** `keyMs`: long ago. */
 const NO_KEY = -1e12;
 /** A longer gap is not worth asking for: the stream was interrupted. */
@@ -66,11 +64,11 @@ export class Layer {
   octets = 0;
 
   /** `clock`: that of the layer from which the server makes this one. */
-  constructor(pool: PacketPool, index: number, isVideo: boolean, clock = new SenderClock()) {
+  constructor(pool: PacketPool, index: number, isVideo: boolean, clock = new SenderClock(), tuning = DEFAULT_TUNING) {
     this.index = index;
     this.clock = clock;
-    this.ring = new PacketRing(pool, isVideo ? VIDEO_RING : AUDIO_RING);
-    this.keyFrames = new KeyFrameThrottle(index);
+    this.ring = new PacketRing(pool, isVideo ? tuning.videoPackets : tuning.audioPackets);
+    this.keyFrames = new KeyFrameThrottle(index, tuning.keyFrameIntervalsMs);
   }
 
   /** Another SSRC carries this layer from now on. */

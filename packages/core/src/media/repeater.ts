@@ -12,10 +12,6 @@ import { NO_RECORD, SentPackets } from "./sent-packets.ts";
 import type { BatchTime } from "./transport.ts";
 import type { Uplink } from "./uplink.ts";
 
-/** How many packets can be repeated; as many as the publisher's ring holds. */
-const VIDEO_SENT = 512;
-const AUDIO_SENT = 256;
-
 /** What `resend` did, unless it gives the bytes of payload that went out under the stream's own number. */
 export const NOT_SENT = -1;
 export const ON_RTX = -2;
@@ -23,13 +19,11 @@ export const ON_RTX = -2;
 export class Repeater {
   /** Next sequence number of the RTX stream. */
   rtxSequence: number;
-  readonly #capacity: number;
   #sent: SentPackets | undefined;
   /** What the records refer to. */
   #from: Uplink | undefined;
 
-  constructor(isVideo: boolean, rtxSequence: number) {
-    this.#capacity = isVideo ? VIDEO_SENT : AUDIO_SENT;
+  constructor(rtxSequence: number) {
     this.rtxSequence = rtxSequence;
   }
 
@@ -37,7 +31,7 @@ export class Repeater {
   serve(uplink: Uplink, repeats: boolean): void {
     if (uplink !== this.#from) this.#sent = undefined;
     this.#from = uplink;
-    if (repeats) this.#sent ??= new SentPackets(this.#capacity);
+    if (repeats) this.#sent ??= newRecords(uplink);
   }
 
   /** Lets go of packets that nobody has any more. */
@@ -47,7 +41,7 @@ export class Repeater {
 
   /** What was sent so far is not to be repeated. */
   startOver(): void {
-    if (this.#sent) this.#sent = new SentPackets(this.#capacity);
+    if (this.#sent && this.#from) this.#sent = newRecords(this.#from);
   }
 
   /** Notes a packet that goes out. */
@@ -98,4 +92,9 @@ export class Repeater {
     this.rtxSequence = (this.rtxSequence + 1) & 0xffff;
     return ON_RTX;
   }
+}
+
+/** As many packets can be repeated as the publisher's ring holds. */
+function newRecords({ layers }: Uplink): SentPackets {
+  return new SentPackets(layers[0]!.ring.mask + 1);
 }

@@ -16,6 +16,7 @@ import type { PacketRing } from "./ring.ts";
 import { SharedTables } from "./shared-tables.ts";
 import { MAX_SPATIAL, StreamTrackers } from "./stream-tracker.ts";
 import type { Track } from "./track.ts";
+import type { MediaTuning } from "./tuning.ts";
 
 const MAX_PENDING = 128;
 /** Keeps a counter a small integer. */
@@ -61,13 +62,14 @@ export class Uplink {
   #descriptorId = 0;
 
   /** `source`: the uplink from which the server makes this one, with the same timestamps. */
-  constructor(publisher: PeerId, spec: ReceiverSpec, pool: PacketPool, source?: Uplink) {
+  constructor(publisher: PeerId, spec: ReceiverSpec, pool: PacketPool, source?: Uplink, tuning?: MediaTuning) {
     this.publisher = publisher;
     this.track = spec.track;
     this.codecIndex = spec.codecIndex;
     this.isVideo = spec.kind === "video";
     this.#u8 = pool.slab.u8;
-    const layer = (_: unknown, index: number) => new Layer(pool, index, this.isVideo, source?.layers[index]?.clock);
+    const layer = (_: unknown, index: number) =>
+      new Layer(pool, index, this.isVideo, source?.layers[index]?.clock, tuning);
     this.layers = Array.from({ length: layerCount(spec) }, layer);
     this.#spec = spec;
     this.#adopt(spec);

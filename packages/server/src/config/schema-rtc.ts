@@ -52,16 +52,16 @@ const supported = () => ({
 
 /** The knobs of LiveKit's ICE, SCTP and packet handling. */
 const transportKnobs = () => ({
-  packet_buffer_size: pending(whole(0).default(500)),
-  packet_buffer_size_video: pending(whole(0).default(500)),
-  packet_buffer_size_audio: pending(whole(0).default(200)),
-  pli_throttle: pending(
-    section({
-      low_quality: duration().default(500),
-      mid_quality: duration().default(1000),
-      high_quality: duration().default(1000),
-    }),
-  ),
+  /** Packets that are kept to be sent again, to the next power of two; the first one counts where the others are 0. */
+  packet_buffer_size: whole(0).default(500),
+  packet_buffer_size_video: whole(0).default(500),
+  packet_buffer_size_audio: whole(0).default(200),
+  /** Between two requests for a key frame of the lowest layer, the middle one, the highest one. */
+  pli_throttle: section({
+    low_quality: duration().default(500),
+    mid_quality: duration().default(1000),
+    high_quality: duration().default(1000),
+  }),
   congestion_control: congestionControl(),
   use_external_ip: pending(flag().default(false)),
   external_ip_only: pending(flag().default(false)),

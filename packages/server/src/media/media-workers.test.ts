@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { afterEach, describe, test } from "node:test";
 import type { MediaCommand, MediaEvent } from "@stoa/core/engine/protocol";
 import { DEFAULT_AUDIO_LEVEL } from "@stoa/core/media/audio-level";
+import { DEFAULT_TUNING } from "@stoa/core/media/tuning";
 import { recordingLog } from "../fixtures.test.ts";
 import { healthResponse } from "../http/health.ts";
 import { announcedCandidates, type AnnounceRules } from "./announced.ts";
@@ -60,6 +61,7 @@ function workers(url: URL, count = 1) {
     announce,
     audioLevel: DEFAULT_AUDIO_LEVEL,
     activeRed: false,
+    tuning: DEFAULT_TUNING,
     tapData: false,
     udpPort: 7000 + index,
     tcpPort: 0,
