@@ -14,7 +14,8 @@ import { CongestionController } from "@stoa/core/congestion/controller";
 import { UNSTAMPED } from "@stoa/core/congestion/sent-history";
 import { newTwccArrivals, readTwccFeedback } from "@stoa/wire/rtcp/twcc";
 import { SeededRandom } from "@stoa/testkit/node-crypto";
-import { BrowserEstimate, FeedbackWriter } from "./congestion-receiver.ts";
+import { BrowserEstimate } from "./congestion-browser.ts";
+import { FeedbackWriter } from "./congestion-receiver.ts";
 
 interface LinkSpec {
   /** From when on (ms) it carries how much (bit/s). */
@@ -56,11 +57,16 @@ export interface Sample {
 }
 
 interface Packet {
+  /** `OTHERS`, `SENDER_REPORT`, or of the subscriber's own. */
   readonly sequence: number;
   readonly sentMs: number;
   readonly bytes: number;
 }
 
+const OTHERS = -1;
+const SENDER_REPORT = -2;
+const SENDER_REPORT_BYTES = 70;
+const SENDER_REPORT_MS = 3000;
 const STEP_MS = 100;
 const FRAME_MS = 33;
 /** Publishers pace a frame over this. */
@@ -98,6 +104,10 @@ export class CongestionWorld {
   #received = 0;
   #reported = 0;
   #sentAtReport = 0;
+  #senderReportMs = 1000;
+  /** Of the last sender report that arrived; 0 = none did. */
+  #heardMs = 0;
+  #heardSentMs = 0;
 
   constructor(scenario: Scenario) {
     this.#scenario = scenario;
@@ -119,6 +129,7 @@ export class CongestionWorld {
     if (nowMs % FRAME_MS === 0) this.#frame();
     while (this.#paced[0] && this.#paced[0].atMs <= nowMs) this.#send(this.#paced.shift()!.bytes);
     this.#pad();
+    this.#senderReport();
     this.#others();
     this.#serve();
     while (this.#arrivals[0] && this.#arrivals[0].atMs <= nowMs) this.#arrive(this.#arrivals.shift()!);
@@ -161,6 +172,13 @@ export class CongestionWorld {
     for (let left = controller.paddingBytes(nowMs); left > 0; left -= PADDING_BYTES) this.#send(PADDING_BYTES);
   }
 
+  /** Every three seconds, and when the controller wishes. */
+  #senderReport(): void {
+    if (this.nowMs < this.#senderReportMs && !this.controller.takeReportWish()) return;
+    this.#senderReportMs = this.nowMs + SENDER_REPORT_MS;
+    this.#enqueue({ sequence: SENDER_REPORT, sentMs: this.nowMs, bytes: SENDER_REPORT_BYTES });
+  }
+
   #send(bytes: number): void {
     const stamped = this.#scenario.estimator === "transport-cc";
     const sequence = this.#sequence++;
@@ -183,7 +201,7 @@ export class CongestionWorld {
     const { others } = this.#scenario.link;
     if (!others || this.nowMs < others.fromMs || this.nowMs >= others.toMs) return;
     const everyMs = Math.round((PACKET_BYTES * 8000) / others.bps);
-    if (this.nowMs % everyMs === 0) this.#enqueue({ sequence: -1, sentMs: this.nowMs, bytes: PACKET_BYTES });
+    if (this.nowMs % everyMs === 0) this.#enqueue({ sequence: OTHERS, sentMs: this.nowMs, bytes: PACKET_BYTES });
   }
 
   #serve(): void {
@@ -192,7 +210,7 @@ export class CongestionWorld {
     while (this.#queue[0] && this.#credit >= this.#queue[0].bytes) {
       const packet = this.#queue.shift()!;
       this.#credit -= packet.bytes;
-      if (packet.sequence < 0 || this.#random.unit() < loss) continue;
+      if (packet.sequence === OTHERS || this.#random.unit() < loss) continue;
       const atMs = Math.max(this.nowMs + delayMs + jitterMs * this.#random.unit(), this.#lastArrivalMs);
       this.#lastArrivalMs = atMs;
       this.#arrivals.push({ atMs, packet });
@@ -201,6 +219,11 @@ export class CongestionWorld {
   }
 
   #arrive({ atMs, packet }: { atMs: number; packet: Packet }): void {
+    if (packet.sequence === SENDER_REPORT) {
+      this.#heardMs = atMs;
+      this.#heardSentMs = packet.sentMs;
+      return;
+    }
     this.#received++;
     if (this.#scenario.estimator === "transport-cc") this.#feedback.arrived(packet.sequence, atMs);
     else this.#browser.arrived(packet.sentMs, packet.bytes, atMs);
@@ -220,7 +243,7 @@ export class CongestionWorld {
         });
       }
     } else {
-      const bps = this.#browser.poll(this.nowMs);
+      const bps = this.#browser.poll();
       if (bps > 0) back(() => controller.handleRemb(bps, this.nowMs));
     }
     if (this.nowMs % 1000 !== 500) return;
@@ -228,8 +251,10 @@ export class CongestionWorld {
     const share = sent === 0 ? 0 : Math.max(0, 1 - (this.#received - this.#reported) / sent);
     this.#sentAtReport = this.#sequence;
     this.#reported = this.#received;
-    const rttMs = 2 * delayMs + this.#queueMs();
-    back(() => controller.handleReport(share, sent, rttMs, this.nowMs));
+    // What the server works out of the report that it last heard of.
+    const rttMs = this.#heardMs === 0 ? 0 : this.#heardMs - this.#heardSentMs + delayMs;
+    const heldMs = this.nowMs - this.#heardMs;
+    back(() => controller.handleReport(share, sent, rttMs, heldMs, this.nowMs));
   }
 
   #sample(): void {
