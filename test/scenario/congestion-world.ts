@@ -31,6 +31,14 @@ interface LinkSpec {
   readonly others?: { readonly fromMs: number; readonly toMs: number; readonly bps: number };
 }
 
+/** A receiver that is kept from running: what came meanwhile seems to have come at the end, and nothing is answered. */
+interface Stalls {
+  readonly leastMs: number;
+  readonly mostMs: number;
+  /** From the end of one to the beginning of the next, on average. */
+  readonly pauseMs: number;
+}
+
 export interface Scenario {
   readonly name: string;
   readonly title: string;
@@ -39,6 +47,7 @@ export interface Scenario {
   readonly link: LinkSpec;
   /** One number: a source that follows the estimate up to there. More: layers of a simulcast track, cumulative. */
   readonly source: readonly number[];
+  readonly stalls?: Stalls;
   readonly seed?: number;
 }
 
@@ -67,6 +76,8 @@ const OTHERS = -1;
 const SENDER_REPORT = -2;
 const SENDER_REPORT_BYTES = 70;
 const SENDER_REPORT_MS = 3000;
+/** Of the receiver; a browser sends another with each REMB. */
+const REPORT_MS = 1000;
 const STEP_MS = 100;
 const FRAME_MS = 33;
 /** Publishers pace a frame over this. */
@@ -103,11 +114,15 @@ export class CongestionWorld {
   #grantedBps = 0;
   #received = 0;
   #reported = 0;
-  #sentAtReport = 0;
+  #highest = 0;
+  #highestAtReport = 0;
+  #nextReportMs = REPORT_MS / 2;
   #senderReportMs = 1000;
   /** Of the last sender report that arrived; 0 = none did. */
   #heardMs = 0;
   #heardSentMs = 0;
+  #nextStallMs = -1;
+  #stalledUntilMs = -1;
 
   constructor(scenario: Scenario) {
     this.#scenario = scenario;
@@ -132,7 +147,10 @@ export class CongestionWorld {
     this.#senderReport();
     this.#others();
     this.#serve();
-    while (this.#arrivals[0] && this.#arrivals[0].atMs <= nowMs) this.#arrive(this.#arrivals.shift()!);
+    this.#stall();
+    if (nowMs >= this.#stalledUntilMs) {
+      while (this.#arrivals[0] && this.#arrivals[0].atMs <= nowMs) this.#arrive(this.#arrivals.shift()!);
+    }
     this.#answer();
     while (this.#returns[0] && this.#returns[0].atMs <= nowMs) this.#returns.shift()!.run();
     if (nowMs % STEP_MS === 0) this.#sample();
@@ -218,13 +236,27 @@ export class CongestionWorld {
     if (this.#queue.length === 0) this.#credit = Math.min(this.#credit, this.capacityBps / 8000);
   }
 
-  #arrive({ atMs, packet }: { atMs: number; packet: Packet }): void {
+  #stall(): void {
+    const { stalls } = this.#scenario;
+    if (!stalls || this.nowMs < this.#nextStallMs) return;
+    if (this.#nextStallMs >= 0) {
+      const { leastMs, mostMs } = stalls;
+      this.#stalledUntilMs = this.nowMs + Math.round(leastMs + (mostMs - leastMs) * this.#random.unit());
+    }
+    const from = Math.max(this.#stalledUntilMs, this.nowMs);
+    this.#nextStallMs = from + 1 + Math.round(-Math.log(1 - this.#random.unit()) * stalls.pauseMs);
+  }
+
+  #arrive(arrival: { atMs: number; packet: Packet }): void {
+    const { packet } = arrival;
+    const atMs = Math.max(arrival.atMs, this.#stalledUntilMs);
     if (packet.sequence === SENDER_REPORT) {
       this.#heardMs = atMs;
       this.#heardSentMs = packet.sentMs;
       return;
     }
     this.#received++;
+    this.#highest = packet.sequence + 1;
     if (this.#scenario.estimator === "transport-cc") this.#feedback.arrived(packet.sequence, atMs);
     else this.#browser.arrived(packet.sentMs, packet.bytes, atMs);
   }
@@ -232,6 +264,7 @@ export class CongestionWorld {
   #answer(): void {
     const { delayMs, loss = 0 } = this.#scenario.link;
     const { controller } = this;
+    if (this.nowMs < this.#stalledUntilMs) return;
     const back = (answer: () => void): void => {
       if (this.#random.unit() >= loss) this.#returns.push({ atMs: this.nowMs + delayMs, run: answer });
     };
@@ -244,12 +277,17 @@ export class CongestionWorld {
       }
     } else {
       const bps = this.#browser.poll();
-      if (bps > 0) back(() => controller.handleRemb(bps, this.nowMs));
+      if (bps > 0) {
+        back(() => controller.handleRemb(bps, this.nowMs));
+        this.#nextReportMs = this.nowMs;
+      }
     }
-    if (this.nowMs % 1000 !== 500) return;
-    const sent = this.#sequence - this.#sentAtReport;
+    if (this.nowMs < this.#nextReportMs) return;
+    this.#nextReportMs = this.nowMs + REPORT_MS;
+    // By the numbers that came: what is on its way is not lost.
+    const sent = this.#highest - this.#highestAtReport;
     const share = sent === 0 ? 0 : Math.max(0, 1 - (this.#received - this.#reported) / sent);
-    this.#sentAtReport = this.#sequence;
+    this.#highestAtReport = this.#highest;
     this.#reported = this.#received;
     // What the server works out of the report that it last heard of.
     const rttMs = this.#heardMs === 0 ? 0 : this.#heardMs - this.#heardSentMs + delayMs;

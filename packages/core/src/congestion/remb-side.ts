@@ -32,8 +32,7 @@ const SAME_MS = 5;
 const NEARLY = 0.95;
 /** The packets of a frame or two. */
 const SHORT_QUEUE_MS = 25;
-/** Hardly a queue. */
-const SOME_QUEUE_MS = 50;
+const STANDING_ANSWERS = 3;
 const SHRUNK = 0.8;
 /** A packet or two before the question are no queue that the probe made … */
 const PROBE_NOISE_MS = 5;
@@ -55,6 +54,8 @@ export class RembSide {
   #queueAtMs = -1;
   #formerAtMs = -1;
   #formerQueueMs = 0;
+  /** Answers in a row that told of a long queue. */
+  #longAnswers = 0;
   /** An answer came since the last conclusions. */
   #fresh = false;
   /** The client has cut, and until when, if nothing is heard of the queue since. */
@@ -87,7 +88,7 @@ export class RembSide {
   ask(nowMs: number): void {
     this.#wantsReport = true;
     this.#askedMs = nowMs;
-    this.#nextAskMs = nowMs + (this.rate.draining || this.queueMs > SOME_QUEUE_MS ? ASK_SOON_MS : ASK_MS);
+    this.#nextAskMs = nowMs + (this.rate.draining || this.queueMs > SHORT_QUEUE_MS ? ASK_SOON_MS : ASK_MS);
   }
 
   /** The client's own estimate. True if the rate was cut. */
@@ -116,8 +117,9 @@ export class RembSide {
     this.#queueAtMs = atMs;
     this.#fresh = true;
     this.#queue.add(nowMs - rttMs, nowMs);
+    this.#longAnswers = this.queueMs > LONG_QUEUE_MS ? this.#longAnswers + 1 : 0;
     if (atMs > this.#cutMs) this.#presumedUntilMs = -1;
-    const calm = this.queueMs < SOME_QUEUE_MS && !this.rate.draining;
+    const calm = this.queueMs < SHORT_QUEUE_MS && !this.rate.draining;
     this.#nextAskMs = Math.min(this.#nextAskMs, nowMs + (calm ? ASK_MS : ASK_SOON_MS));
   }
 
@@ -161,11 +163,10 @@ export class RembSide {
     return rate.rateBps < before;
   }
 
-  /** There was a queue a while ago and there is one now; one that drains is left to it. */
+  /** There has been a queue for several answers: a client that was kept from running looks so for one or two. One that drains is left to it. */
   get #isStanding(): boolean {
-    const { queueMs } = this;
-    if (this.rate.draining && queueMs < this.#formerQueueMs * SHRUNK) return false;
-    return queueMs > LONG_QUEUE_MS && this.#formerQueueMs > SHORT_QUEUE_MS;
+    if (this.rate.draining && this.queueMs < this.#formerQueueMs * SHRUNK) return false;
+    return this.#longAnswers >= STANDING_ANSWERS;
   }
 
   /** The client has cut its estimate: that is a fixed share of what it gets. */
