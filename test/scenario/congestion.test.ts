@@ -102,6 +102,32 @@ describe("a link that falls and comes back", () => {
   });
 });
 
+describe("a receiver that is kept from running, behind a wide link, is no thin link", () => {
+  for (const pauseMs of [2000, 400, 200]) {
+    test(`stalls of 50 to 200 ms, ${pauseMs} ms apart`, () => {
+      const { stalls, ...rest } = named("stalls");
+      for (const scenario of seeds({ ...rest, stalls: { ...stalls!, pauseMs } })) {
+        const samples = between(run(scenario), 1000, scenario.durationMs);
+        assert.ok(
+          samples.every(({ grantedBps }) => grantedBps === 1_700_000),
+          "the highest layer, always",
+        );
+        // 0: nothing is known yet, nothing is limited.
+        assert.ok(samples.every(({ estimateBps }) => estimateBps === 0 || estimateBps > 1_700_000));
+      }
+    });
+  }
+
+  test("a thin link behind it is found all the same", () => {
+    const { stalls } = named("stalls");
+    for (const scenario of seeds({ ...named("fall-layers"), stalls: stalls! })) {
+      const samples = run(scenario);
+      assert.ok(between(samples, 45_000, 60_000).every(({ grantedBps }) => grantedBps === 150_000));
+      assert.ok(samples.some(({ atMs, grantedBps }) => atMs > 60_000 && atMs < 90_000 && grantedBps === 1_700_000));
+    }
+  });
+});
+
 test("two subscribers are independent: one has a thin link, the other does not notice", () => {
   const [thin, wide] = [
     named("long-cap"),
