@@ -165,6 +165,8 @@ export class RembSide {
 
   /** There has been a queue for several answers: a client that was kept from running looks so for one or two. One that drains is left to it. */
   get #isStanding(): boolean {
+    // Who sends no estimate at all does not take part.
+    if (this.estimate.lastBps === 0) return false;
     if (this.rate.draining && this.queueMs < this.#formerQueueMs * SHRUNK) return false;
     return this.#longAnswers >= STANDING_ANSWERS;
   }
