@@ -113,6 +113,15 @@ describe("queue delay", () => {
     assert.ok(Math.abs(queue.queueMs - 90) < 1);
   });
 
+  test("a receiver that stalls finds the last packets fresh", () => {
+    const queue = new QueueDelay();
+    for (let t = 0; t < 1000; t += 10) queue.add(t, t + 50);
+    for (let burst = 1000; burst < 4000; burst += 210) {
+      for (let t = burst; t < burst + 210; t += 10) queue.add(t, burst + 250);
+      assert.ok(queue.queueMs < 1, `${queue.queueMs} ms`);
+    }
+  });
+
   test("a queue that stands for long is the new ground", () => {
     const queue = new QueueDelay();
     queue.add(0, 50);
@@ -244,6 +253,22 @@ describe("probe estimate", () => {
     const thin = probe(500_000);
     assert.ok(Math.abs(thin.bps / 500_000 - 1) < 0.02);
     assert.equal(thin.full, true);
+  });
+
+  test("packets that come all at once after a pause have waited for the receiver", () => {
+    for (const [stalledFrom, stalledTo, known] of [
+      [10, 90, true],
+      [80, 200, false],
+    ] as const) {
+      const estimate = new ProbeEstimate();
+      estimate.begin(1);
+      for (let i = 0; i < 30; i++) {
+        const atMs = i * 4 + 20;
+        estimate.add(i * 4, atMs > stalledFrom && atMs < stalledTo ? stalledTo : atMs, 1000);
+      }
+      assert.equal(estimate.conclude(30_000), known, `stalled until ${stalledTo}`);
+      if (known) assert.deepEqual([Math.round(estimate.bps / 100_000), estimate.full], [20, false]);
+    }
   });
 
   test("too few packets say nothing", () => {

@@ -3,6 +3,7 @@
  * measure into the allocator's table, tells them what they are granted, and sends the padding that a probe asks for.
  * It exists only for subscribers with video.
  */
+import type { ReportBlock } from "@stoa/wire/rtcp/report";
 import { allocate, layerAt, MAX_SPATIAL, MAX_TEMPORAL, newTrackShare, SETTLE_MS } from "../congestion/allocate.ts";
 import { PAUSED, SCREEN_SHARE_PRIORITY, VIDEO_PRIORITY } from "../congestion/allocate.ts";
 import type { Shared, TrackShare } from "../congestion/allocate.ts";
@@ -59,12 +60,13 @@ export class CongestionShare {
   }
 
   /** A receiver report of one stream came. */
-  handleReport(downlink: Downlink, fractionLost: number, rttMs: number, nowMs: number): void {
+  handleReport(downlink: Downlink, block: ReportBlock, rttMs: number, nowMs: number): void {
     const managed = this.#managed.get(downlink.ssrc);
     if (!managed) return;
     const packets = (downlink.packets - managed.packets) | 0;
     managed.packets = downlink.packets;
-    this.controller.handleReport(fractionLost / 256, packets, rttMs, nowMs);
+    const heldMs = (block.delaySinceLastReport * 1000) / 65_536;
+    this.controller.handleReport(block.fractionLost / 256, packets, rttMs, heldMs, nowMs);
   }
 
   /** Lets time pass; shares anew when it is due. `onState`: a stream was paused, or flows again. */

@@ -47,6 +47,7 @@ export class CongestionWatch {
     const { congestion } = peer;
     if (!congestion) return;
     congestion.handleTimeout(nowMs, this.#onState);
+    if (congestion.controller.takeReportWish()) peer.senderReportMs = nowMs;
     if (!congestion.controller.probing || this.#probed.includes(peer)) return;
     this.#probed.push(peer);
     this.#padMs = Math.min(this.#padMs, nowMs);

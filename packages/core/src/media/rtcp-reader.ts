@@ -125,7 +125,7 @@ export class RtcpReader {
       this.#playoutDelay(downlink, block);
       const rttMs = downlink.reportTimes.rttMs(block.lastReport, block.delaySinceLastReport, this.#time.nowMs);
       if (rttMs > 0) peer.subscriber.measured(rttMs);
-      peer.congestion?.handleReport(downlink, block.fractionLost, rttMs, this.#time.nowMs);
+      peer.congestion?.handleReport(downlink, block, rttMs, this.#time.nowMs);
     }
   }
 
