@@ -1,0 +1,12 @@
+/** What a sender needs of a data channel; adapters of a few lines make one of a peer's channel or of an `RTCDataChannel`. */
+import type { SendOutcome } from "../../peer/data-transport.ts";
+
+/** One open data channel. */
+export interface SendPort {
+  /** "full": not taken, ask again. "closed": the channel is gone for good. Keeps `payload` until it is on the wire. */
+  send(payload: Uint8Array): SendOutcome;
+  /** Bytes that were taken by `send` and are not on the wire yet. */
+  bufferedAmount(): number;
+  /** The channel calls (`handleDrained`) when `bufferedAmount` falls to this. */
+  setLowWater(bytes: number): void;
+}
