@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, describe, test } from "node:test";
 import type { MediaCommand, MediaEvent } from "@stoa/core/engine/protocol";
+import { DEFAULT_LANES } from "@stoa/core/data/peer-lanes";
 import { DEFAULT_AUDIO_LEVEL } from "@stoa/core/media/audio-level";
 import { recordingLog } from "../fixtures.test.ts";
 import { announcedCandidates, type AnnounceRules } from "./announced.ts";
@@ -60,6 +61,7 @@ function workers(url: URL, count = 1) {
     audioLevel: DEFAULT_AUDIO_LEVEL,
     activeRed: false,
     tapData: false,
+    dataLanes: DEFAULT_LANES,
     udpPort: 7000 + index,
     tcpPort: 0,
   }));

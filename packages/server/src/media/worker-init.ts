@@ -1,4 +1,5 @@
 /** What a media worker thread is told when it starts; plain data for structured clone. */
+import type { LaneOptions } from "@stoa/core/data/peer-lanes";
 import type { AudioLevelOptions } from "@stoa/core/media/audio-level";
 import type { Certificate } from "@stoa/io/accel/certificate";
 import type { AccelMode } from "@stoa/io/accel/probe";
@@ -19,4 +20,6 @@ export interface WorkerInit {
   readonly activeRed: boolean;
   /** Main gets a copy of the data messages. */
   readonly tapData: boolean;
+  /** What happens to receivers of data that are slow. */
+  readonly dataLanes: LaneOptions;
 }

@@ -6,7 +6,7 @@ import { runMediaWorker } from "./worker-loop.ts";
 import type { WorkerInit } from "./worker-init.ts";
 
 const init = workerData as WorkerInit;
-const { audioLevel, activeRed, tapData } = init;
+const { audioLevel, activeRed, tapData, dataLanes } = init;
 await runMediaWorker(init, parentPort!, (parts) => {
   const { slab } = parts.crypto;
   return new MediaEngine({
@@ -15,6 +15,7 @@ await runMediaWorker(init, parentPort!, (parts) => {
     audioLevel,
     activeRed,
     tapData,
+    dataLanes,
     sctp: (options) => new SctpAssociation(options),
   });
 });

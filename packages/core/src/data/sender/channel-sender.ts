@@ -9,6 +9,7 @@
  * 4. While a channel is attached and below its mark, nothing waits, unless it said "full" less than 50 ms ago.
  */
 import { earlier, NEVER } from "../../clock.ts";
+import type { SendOutcome } from "../../peer/data-transport.ts";
 import { DrainMeter } from "./drain-meter.ts";
 import { FrameQueue, type Fate, type WaitingFrame } from "./frame-queue.ts";
 import type { SendPort } from "./send-port.ts";
@@ -56,9 +57,9 @@ export class ChannelSender {
     return this.#queue.bytes;
   }
 
-  /** Bits per second that the receiver takes while it is the limit; -1 when unknown. */
+  /** Bits per second that the receiver takes at most; -1 when unknown. */
   get drainBps(): number {
-    return this.#meter.bps;
+    return this.#meter.atMostBps;
   }
 
   get highMarkBytes(): number {
@@ -134,9 +135,15 @@ export class ChannelSender {
     const bytes = this.#measure(frame);
     if (bytes < 0) return "tooLarge";
     this.#pump(nowMs);
-    if (frame instanceof Uint8Array && this.#queue.frames === 0 && this.#sendAtOnce(frame, nowMs)) {
-      done?.("sent");
-      return "sent";
+    if (frame instanceof Uint8Array && this.#queue.frames === 0 && this.#mayHand()) {
+      // The way of a payload that need not wait: nothing is made for it.
+      const outcome = this.#hand(frame, nowMs);
+      if (outcome === "tooLarge") return "tooLarge";
+      if (outcome === "queued") {
+        this.stats.sent++;
+        done?.("sent");
+        return "sent";
+      }
     }
     if (!this.#makeRoom(bytes)) return this.#refuse(bytes);
     const expiresAtMs = nowMs + (this.#options.ttlMs ?? NEVER);
@@ -161,13 +168,6 @@ export class ChannelSender {
       }
     }
     return bytes > this.#queue.maxBytes ? -1 : bytes;
-  }
-
-  /** The way of a single payload that need not wait: nothing is made for it. */
-  #sendAtOnce(payload: Uint8Array, nowMs: number): boolean {
-    if (!this.#mayHand() || this.#hand(payload, nowMs) !== "queued") return false;
-    this.stats.sent++;
-    return true;
   }
 
   #makeRoom(bytes: number): boolean {
@@ -237,9 +237,9 @@ export class ChannelSender {
   }
 
   /** Gives the channel one payload and takes note of its answer. */
-  #hand(payload: Uint8Array, nowMs: number): ReturnType<SendPort["send"]> {
+  #hand(payload: Uint8Array, nowMs: number): SendOutcome {
     const port = this.#port!;
-    const outcome = port.send(payload);
+    const outcome = port.send(payload, nowMs);
     if (outcome === "queued") {
       this.stats.sentBytes += payload.length;
       this.#meter.note(payload.length, port.bufferedAmount(), nowMs);

@@ -1,6 +1,6 @@
 /**
  * How fast a receiver takes what it is sent: bytes that left the channel's buffer, over the time in which there was
- * something in it, in the last two seconds. Invariant: an idle channel says nothing, a stalled one says zero.
+ * something in it, in the last two seconds. Invariant: an idle channel says nothing, a stalled one says zero in the end.
  */
 
 const STEP_MS = 100;
@@ -10,9 +10,10 @@ const MIN_BUSY_MS = 100;
 
 export class DrainMeter {
   readonly #bytes = new Float64Array(STEPS);
+  readonly #idleBytes = new Float64Array(STEPS);
   readonly #busyMs = new Float64Array(STEPS);
-  /** 0: when the current step began. 1: when the last note was taken. 2: sum of the bytes. 3: sum of the busy time. */
-  readonly #totals = new Float64Array(4);
+  /** 0: when the current step began. 1: when the last note was taken. Sums: 2 of `bytes`, 3 of `busyMs`, 4 of `idleBytes`. */
+  readonly #totals = new Float64Array(5);
   #step = 0;
   #buffered = 0;
   #started = false;
@@ -25,8 +26,10 @@ export class DrainMeter {
       totals[0] = nowMs;
     } else {
       this.#turn(nowMs);
+      const drained = Math.max(0, this.#buffered + sent - buffered);
       // Something was left before the new bytes came, so the receiver was the limit all the time.
-      if (buffered > sent) this.#add(Math.max(0, this.#buffered + sent - buffered), Math.max(0, nowMs - totals[1]!));
+      if (buffered > sent) this.#addBusy(drained, Math.max(0, nowMs - totals[1]!));
+      else this.#addIdle(drained);
     }
     this.#buffered = buffered;
     totals[1] = nowMs;
@@ -37,23 +40,38 @@ export class DrainMeter {
     this.#started = true;
     this.#buffered = buffered;
     this.#bytes.fill(0);
+    this.#idleBytes.fill(0);
     this.#busyMs.fill(0);
     this.#totals.fill(0);
     this.#totals[0] = nowMs;
     this.#totals[1] = nowMs;
   }
 
-  /** Bits per second; -1 when unknown. */
+  /** Bits per second while there was something in the buffer; -1 when unknown. */
   get bps(): number {
-    const busyMs = this.#totals[3]!;
-    return busyMs < MIN_BUSY_MS ? -1 : (Math.max(0, this.#totals[2]!) * 8000) / busyMs;
+    return this.#rate(this.#totals[2]!);
   }
 
-  #add(bytes: number, busyMs: number): void {
+  /** An upper bound, which bytes that left in no time count for too: a short stall after brisk traffic is no slow receiver. */
+  get atMostBps(): number {
+    return this.#rate(this.#totals[2]! + this.#totals[4]!);
+  }
+
+  #rate(bytes: number): number {
+    const busyMs = this.#totals[3]!;
+    return busyMs < MIN_BUSY_MS ? -1 : (Math.max(0, bytes) * 8000) / busyMs;
+  }
+
+  #addBusy(bytes: number, busyMs: number): void {
     this.#bytes[this.#step]! += bytes;
     this.#busyMs[this.#step]! += busyMs;
     this.#totals[2]! += bytes;
     this.#totals[3]! += busyMs;
+  }
+
+  #addIdle(bytes: number): void {
+    this.#idleBytes[this.#step]! += bytes;
+    this.#totals[4]! += bytes;
   }
 
   /** Begins new steps until the current one holds `nowMs`; the oldest leave the sums. */
@@ -66,7 +84,9 @@ export class DrainMeter {
       this.#step = (this.#step + 1) % STEPS;
       totals[2]! -= this.#bytes[this.#step]!;
       totals[3]! -= this.#busyMs[this.#step]!;
+      totals[4]! -= this.#idleBytes[this.#step]!;
       this.#bytes[this.#step] = 0;
+      this.#idleBytes[this.#step] = 0;
       this.#busyMs[this.#step] = 0;
     }
   }

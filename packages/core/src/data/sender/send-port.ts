@@ -3,8 +3,11 @@ import type { SendOutcome } from "../../peer/data-transport.ts";
 
 /** One open data channel. */
 export interface SendPort {
-  /** "full": not taken, ask again. "closed": the channel is gone for good. Keeps `payload` until it is on the wire. */
-  send(payload: Uint8Array): SendOutcome;
+  /**
+   * "full": not taken, ask again. "tooLarge": never. "closed": the channel is gone for good. The channel keeps `payload`
+   * until it is through, so it must not change.
+   */
+  send(payload: Uint8Array, nowMs: number): SendOutcome;
   /** Bytes that were taken by `send` and are not on the wire yet. */
   bufferedAmount(): number;
   /** The channel calls (`handleDrained`) when `bufferedAmount` falls to this. */
