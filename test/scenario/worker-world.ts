@@ -3,7 +3,7 @@
  * network with seeded loss, delay and reordering. ICE, SRTP, SCTP, forwarding and the data relay are the real ones; only the DTLS handshake is a
  * stand-in, because OpenSSL reads the system's clock.
  */
-import { MediaEngine } from "@stoa/core/engine/engine";
+import { type EngineDeps, MediaEngine } from "@stoa/core/engine/engine";
 import type {
   CodecSpec,
   CongestionSpec,
@@ -44,6 +44,7 @@ export const VP8: CodecSpec = {
 export interface Message {
   readonly label: string;
   readonly bytes: Uint8Array;
+  readonly atMs: number;
 }
 
 function depsOf(
@@ -77,13 +78,13 @@ export class World {
   readonly fingerprint: string;
   readonly #clients: Client[] = [];
 
-  constructor(seed: number, conditions: Partial<LinkConditions>) {
+  constructor(seed: number, conditions: Partial<LinkConditions>, more: Pick<EngineDeps, "dataLanes"> = {}) {
     this.random = new SeededRandom(seed);
     this.network = new LossyNetwork(this.clock, seed, conditions);
     const { deps, endpoint, slab, fingerprint } = depsOf(this, SERVER_ADDRESS, 32 << 20);
     this.fingerprint = fingerprint;
     this.pool = new PacketPool(slab, 8192);
-    this.engine = new MediaEngine({ ...deps, slab, pool: this.pool });
+    this.engine = new MediaEngine({ ...deps, slab, pool: this.pool, ...more });
     this.clock.add(this.engine);
     endpoint.receiver = (path, at, length, nowMs) => this.#receive(slab, path, at, length, nowMs);
   }
@@ -300,7 +301,11 @@ export class Client {
     for (let event = this.peer.pollEvent(); event; event = this.peer.pollEvent()) {
       if (event.type === "channelOpen") this.#labels.set(event.channel, event.label);
       if (event.type === "message")
-        this.messages.push({ label: this.#labels.get(event.channel) ?? "", bytes: event.data });
+        this.messages.push({
+          label: this.#labels.get(event.channel) ?? "",
+          bytes: event.data,
+          atMs: this.#world.clock.nowMs,
+        });
     }
   }
 }

@@ -210,6 +210,11 @@ function assembleMedia(options: PresetOptions, { onLoad }: Outside): MediaWorker
     activeRed: config.audio.active_red_encoding,
     tuning,
     tapData: options.hooks.on?.data !== undefined,
+    dataLanes: {
+      slowThresholdBps: config.rtc.datachannel_slow_threshold,
+      lossyTargetMs: config.rtc.datachannel_lossy_target_latency,
+      dataTrackTargetMs: config.rtc.datachannel_data_track_target_latency,
+    },
     ...ports,
   }));
   return new MediaWorkers({

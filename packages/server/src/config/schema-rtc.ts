@@ -97,9 +97,11 @@ const sessionKnobs = () => ({
   reconnect_on_subscription_error: pending(flag().optional()),
   reconnect_on_data_channel_error: pending(flag().optional()),
   data_channel_max_buffered_amount: pending(whole(0).default(0)),
-  datachannel_slow_threshold: pending(whole(0).default(0)),
-  datachannel_lossy_target_latency: pending(duration().default(0)),
-  datachannel_data_track_target_latency: pending(duration().default(100)),
+  /** Bits per second: a reliable receiver below it loses messages, one above it slows its publishers; 0 = off. */
+  datachannel_slow_threshold: whole(0).default(0),
+  /** Messages that wait longer for a slow receiver are dropped; 0 = off. */
+  datachannel_lossy_target_latency: duration().default(0),
+  datachannel_data_track_target_latency: duration().default(100),
   forward_stats: pending(
     section({
       summary_interval: duration().default(0),

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, describe, test } from "node:test";
 import type { MediaCommand, MediaEvent } from "@stoa/core/engine/protocol";
+import { DEFAULT_LANES } from "@stoa/core/data/peer-lanes";
 import { DEFAULT_AUDIO_LEVEL } from "@stoa/core/media/audio-level";
 import { DEFAULT_TUNING } from "@stoa/core/media/tuning";
 import { recordingLog } from "../fixtures.test.ts";
@@ -63,6 +64,7 @@ function workers(url: URL, count = 1) {
     activeRed: false,
     tuning: DEFAULT_TUNING,
     tapData: false,
+    dataLanes: DEFAULT_LANES,
     udpPort: 7000 + index,
     tcpPort: 0,
   }));

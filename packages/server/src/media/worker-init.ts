@@ -1,4 +1,5 @@
 /** What a media worker thread is told when it starts; plain data for structured clone. */
+import type { LaneOptions } from "@stoa/core/data/peer-lanes";
 import type { AudioLevelOptions } from "@stoa/core/media/audio-level";
 import type { MediaTuning } from "@stoa/core/media/tuning";
 import type { Certificate } from "@stoa/io/accel/certificate";
@@ -21,4 +22,6 @@ export interface WorkerInit {
   readonly tuning: MediaTuning;
   /** Main gets a copy of the data messages. */
   readonly tapData: boolean;
+  /** What happens to receivers of data that are slow. */
+  readonly dataLanes: LaneOptions;
 }
