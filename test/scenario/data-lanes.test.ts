@@ -137,3 +137,16 @@ test("a publisher that is held back goes on when the receiver leaves, or hangs",
     assert.deepEqual(got(bob!), upTo(200));
   }
 });
+
+test("that a publisher is held back hides nothing else of it", () => {
+  const { world, clients, publish } = room("_reliable", ["alice", "bob", "carol"], { slowThresholdBps: 10_000 });
+  const [alice, bob, carol] = clients;
+  world.network.limit(carol!.host, 50_000, 500);
+  publish(100, 10, 8000);
+  assert.ok(got(bob!).length < 80, `${got(bob!).length} of 100: held back`);
+  world.network.blocked = ({ from }) => from.endsWith(alice!.host);
+  const lost = () => world.events.some((event) => event.type === "peerState" && event.state === "disconnected");
+  for (let second = 0; second < 15 && !lost(); second++) world.run(1000);
+  assert.ok(lost());
+  assert.ok(got(bob!).length < 100, "still held back");
+});
