@@ -143,7 +143,16 @@ export class MediaEngine {
   #handlePeerCommand(
     command: Extract<
       MediaCommand,
-      { type: "setRemote" | "restartIce" | "setReceivers" | "setSenders" | "setDownlink" | "limitBandwidth" }
+      {
+        type:
+          | "setRemote"
+          | "restartIce"
+          | "setReceivers"
+          | "setSenders"
+          | "setRelay"
+          | "setDownlink"
+          | "limitBandwidth";
+      }
     >,
     nowMs: number,
   ): void {
@@ -161,6 +170,9 @@ export class MediaEngine {
         break;
       case "setSenders":
         this.#forwarder.setSenders(command.peer, command.senders);
+        break;
+      case "setRelay":
+        this.#forwarder.setRelay(command.peer, command.publisher);
         break;
       case "setDownlink":
         this.#forwarder.setDownlink(command.peer, command.track, command.settings);
@@ -201,14 +213,15 @@ export class MediaEngine {
 
   #openPeer(command: Extract<MediaCommand, { type: "openPeer" }>): void {
     if (this.#links.has(command.peer)) return;
-    const { peer: id, ufrag, pwd, room, participant, tcpOnly = false } = command;
-    const peer = new Peer(this.#deps, { id, ufrag, pwd, mode: "lite", tcpOnly });
+    const { peer: id, ufrag, pwd, room, participant, dial, tcpOnly = false } = command;
+    const peer = new Peer(this.#deps, { id, ufrag, pwd, mode: dial ? "controlling" : "lite", tcpOnly });
     const link: Link = { peer, room, participant, channels: new Map(), labels: new Map() };
     this.#links.set(id, link);
     this.#peers.add(peer);
     const { congestion, playoutDelay } = command;
     this.#forwarder.addPeer(id, peer, { congestion, playoutDelay, owner: { room, participant } });
     for (const channel of command.channels) peer.openChannel(channel);
+    if (dial) peer.addRemoteCandidate(dial, this.#nowMs);
     this.#settle(link);
   }
 

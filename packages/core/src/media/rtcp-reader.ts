@@ -191,7 +191,12 @@ export class RtcpReader {
 
   #wish(peer: PeerMedia, ssrc: number): void {
     const downlink = peer.downlinks.get(ssrc);
-    if (!downlink) return;
+    if (!downlink) {
+      // Those who are at another worker wish through this one; asked for at the next tick.
+      const source = peer.relayOf?.sourceOf(ssrc);
+      if (source?.uplink.isVideo && !source.retransmission) source.layer.keyFrames.request();
+      return;
+    }
     downlink.keyFrameRequests++;
     this.#requestKeyFrame(downlink);
   }

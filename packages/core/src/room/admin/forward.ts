@@ -8,7 +8,7 @@ import { reapplySettings } from "../downlinks.ts";
 import { newDemand, takeForeignWishes, unmuteDynacast } from "../dynacast.ts";
 import { forwardedOf, tellForwards, type Forwarded } from "../forwards.ts";
 import { removeParticipant } from "../leave.ts";
-import { Participant } from "../participant.ts";
+import { Participant, type ForwardSource } from "../participant.ts";
 import { newSid, type ParticipantSid, type TrackSid } from "../sid.ts";
 import type { RoomState } from "../state.ts";
 import { offerTrack, reconsiderEverybody, withdrawTrack } from "../subscriptions.ts";
@@ -70,6 +70,16 @@ export function wantForwarded(
     const track = participant?.tracks.get(trackSid);
     if (track && participant?.forwardedTo.has(destination)) takeForeignWishes(room, track, destination, levels);
     return true;
+  };
+}
+
+/** As whom it is shown here; undefined when it is not. */
+export function readShown({ room: name, participant: sid }: ForwardSource): Action<ParticipantSid | undefined> {
+  return (room) => {
+    for (const { sid: shownSid, forwardedFrom } of room.participants.values()) {
+      if (forwardedFrom?.room === name && forwardedFrom.participant === sid) return shownSid;
+    }
+    return undefined;
   };
 }
 
