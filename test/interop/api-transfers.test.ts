@@ -96,10 +96,13 @@ describe("between two media workers", () => {
     const { http, key, secret } = two.server;
     twoApi = new RoomServiceClient(http, key, secret);
   });
-  afterEach(() => two.clear());
+  afterEach(async () => {
+    await two.clear();
+    for (const { name } of await twoApi.listRooms()) await twoApi.deleteRoom(name);
+  });
   after(() => two?.server.stop());
 
-  /** Rooms go to the worker with the least to do: the second one is on the other. */
+  /** Rooms go to the worker with the least to do: of two, the second one is on the other worker. */
   async function callers(...names: readonly [string, string]) {
     const ada = await two.enter(names[0], "ada");
     const cleo = await two.enter(names[1], "cleo");

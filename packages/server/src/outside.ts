@@ -24,9 +24,11 @@ export interface Outside {
   /** Undefined: nobody reads the figures. */
   readonly metrics: { readonly instruments: Instruments; readonly settings: MetricsSettings } | undefined;
   readonly observers: readonly RoomObserver[];
-  readonly onLoad: (worker: number, load: WorkerLoad | undefined) => void;
+  readonly onLoad: (worker: number, load: WorkerLoad | undefined, dataStreams?: readonly number[]) => void;
   readonly onAgents: (workers: number, jobs: number) => void;
   readonly onRefused: (status: number) => void;
+  /** A signal connection was accepted: the client's protocol version, and how long it took. */
+  readonly onAccepted: (protocol: number, tookMs: number) => void;
   readonly watchApi: MiddlewareHandler;
 }
 
@@ -57,12 +59,13 @@ export function assembleOutside({ config, keys, nodeId, random, log }: Basics): 
     timelines,
     metrics: settings && { instruments, settings },
     observers: [webhooks.observer, new RoomFigures(instruments, nowMs), new TimelineObserver(timelines, log, nowMs)],
-    onLoad: (worker, load) => workers.note(worker, load),
+    onLoad: (worker, load, dataStreams) => workers.note(worker, load, dataStreams),
     onAgents: (agentWorkers, agentJobs) => {
       instruments.agentWorkers.set(agentWorkers);
       instruments.agentJobs.set(agentJobs);
     },
     onRefused: (status) => noteRefusal(instruments, status),
+    onAccepted: (protocol, tookMs) => instruments.joinLatencyMs.observe({ protocol_version: String(protocol) }, tookMs),
     watchApi: twirpWatcher(instruments, nowMs),
   };
 }

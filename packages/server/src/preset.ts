@@ -103,9 +103,19 @@ export function assemble(options: PresetOptions): ServerParts {
     removeAgent: (room, identity) => void registry.find(room)?.act(removeParticipant(identity)),
   });
   const maxMessageBytes = config.limit.signal_message_size_limit;
-  const { onRefused, watchApi } = outside;
+  const { onRefused, onAccepted, watchApi } = outside;
   const routes = new Map([["/agent", agents.upgrade]]);
-  const signal = new SignalServer({ keys, door: registry, gate, routes, maxMessageBytes, onRefused, log, nowMs });
+  const signal = new SignalServer({
+    keys,
+    door: registry,
+    gate,
+    routes,
+    maxMessageBytes,
+    onRefused,
+    onAccepted,
+    log,
+    nowMs,
+  });
   const health = { updatedAtMs: nowMs() };
   const app = createApp({
     keys,

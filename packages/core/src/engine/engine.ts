@@ -104,6 +104,11 @@ export class MediaEngine {
     return earlier(mediaMs, earlier(this.#sequencesDueMs, this.#stats.nextTimeoutMs()));
   }
 
+  /** Data streams that began since the last call (`DataStreamCounts`). */
+  takeDataStreams(): number[] | undefined {
+    return this.#relay.streams.take();
+  }
+
   /** The next thing to tell the main thread. */
   pollEvent(): MediaEvent | undefined {
     return this.#events.shift();

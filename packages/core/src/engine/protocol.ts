@@ -235,6 +235,10 @@ export interface StreamStats {
   readonly bytes: number;
   readonly nacks: number;
   readonly keyFrameRequests: number;
+  /** Those of them that came as FIR. */
+  readonly firs: number;
+  /** Upstream: packets that came after a later one. */
+  readonly outOfOrder: number;
   /** Milliseconds. */
   readonly jitterMs: number;
   /** Milliseconds since the receiver's last report came (downstream), or since the last packet (upstream). */
@@ -292,8 +296,9 @@ export interface WorkerLoad {
    * `FORWARD_LATENCY_BOUNDS_US`, and one for those beyond.
    */
   readonly forwardLatency: readonly number[];
-  /** Sum of those times. */
+  /** Sum of those times, and of their squares. */
   readonly forwardLatencyUs: number;
+  readonly forwardLatencyUs2: number;
 }
 
 /** Microseconds; LiveKit's buckets. */
@@ -352,7 +357,12 @@ export type MediaEvent =
   /** A subscriber's stream was paused for want of bandwidth, or goes on. */
   | { readonly type: "streamState"; readonly peer: PeerId; readonly track: string; readonly paused: boolean }
   /** Every second, about the worker itself. */
-  | { readonly type: "load"; readonly load: WorkerLoad }
+  | {
+      readonly type: "load";
+      readonly load: WorkerLoad;
+      /** Data streams that began since the last one, as `DataStreamCounts` lays them out; absent when there were none. */
+      readonly dataStreams?: readonly number[];
+    }
   | {
       readonly type: "log";
       readonly level: "debug" | "info" | "warn" | "error";

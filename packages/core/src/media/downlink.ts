@@ -101,6 +101,8 @@ export class Downlink {
   /** Packets and key frames that the receiver asked for. */
   nacks = 0;
   keyFrameRequests = 0;
+  /** Those of them that came as FIR. */
+  firs = 0;
   /** SDES CNAME. */
   readonly cname: Uint8Array;
   readonly reportTimes = new ReportTimes();

@@ -229,6 +229,8 @@ test("UDP that loses a quarter for twenty seconds gives way to TCP, if the confi
     bytes: 1,
     nacks: 0,
     keyFrameRequests: 0,
+    firs: 0,
+    outOfOrder: 0,
     jitterMs: 0,
     silentMs: 0,
     layerDistance: 0,

@@ -14,6 +14,8 @@ function stream(track: string, more: Partial<StreamStats> = {}): StreamStats {
     bytes: 25_000,
     nacks: 0,
     keyFrameRequests: 0,
+    firs: 0,
+    outOfOrder: 0,
     jitterMs: 3,
     silentMs: 20,
     layerDistance: 0,

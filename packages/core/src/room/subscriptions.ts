@@ -145,6 +145,7 @@ function activate(room: RoomState, participant: Participant, track: PublishedTra
   tellPermission(room, participant, track);
   if (participant.activeTracks.has(sid) || !mayReceive(room, participant, track)) return;
   participant.activeTracks.add(sid);
+  room.emit({ type: "subscription", subscriber: participant.sid, track: sid, error: undefined });
   track.subscribers.add(participant.sid);
   tellSpeakers(room, participant);
   scheduleNegotiation(room, participant);

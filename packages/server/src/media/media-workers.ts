@@ -28,7 +28,7 @@ export interface MediaWorkersOptions {
   readonly fingerprint: string;
   readonly log: Log;
   /** How busy a worker is; undefined when it is gone. */
-  readonly onLoad?: (worker: number, load: WorkerLoad | undefined) => void;
+  readonly onLoad?: (worker: number, load: WorkerLoad | undefined, dataStreams?: readonly number[]) => void;
 }
 
 interface Slot {
@@ -157,7 +157,7 @@ export class MediaWorkers implements MediaPort {
       return;
     }
     if (event.type === "load") {
-      this.#options.onLoad?.(slot.init.index, event.load);
+      this.#options.onLoad?.(slot.init.index, event.load, event.dataStreams);
       return;
     }
     const room = slot.routes.roomOf(event);

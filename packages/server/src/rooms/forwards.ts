@@ -52,10 +52,11 @@ export class Forwards {
     });
   }
 
-  /** What a worker says; it may be about a relay. */
-  handleMedia(event: MediaEvent): void {
-    if (event.type !== "relayedStreams" && event.type !== "peerState") return;
-    for (const relay of this.#relays.values()) relay.handleMedia(event);
+  /** What a worker says; true when it is about an end of a relay, which is nobody's connection. */
+  handleMedia(event: MediaEvent): boolean {
+    if (!("peer" in event)) return false;
+    for (const relay of this.#relays.values()) if (relay.handleMedia(event)) return true;
+    return false;
   }
 
   #relay(from: RoomRunner, to: RoomRunner, { source, info, media }: Forwarded): void {

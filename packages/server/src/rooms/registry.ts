@@ -171,8 +171,8 @@ export class RoomRegistry implements SignalDoor, MediaListener {
   }
 
   onMedia(room: string, event: Parameters<MediaListener["onMedia"]>[1]): void {
+    if (this.#forwards.handleMedia(event)) return;
     this.#performer.tell((observer) => observer.onMedia?.(room, event));
-    this.#forwards.handleMedia(event);
     this.#rooms.get(room)?.handleMedia(event);
   }
 
@@ -222,6 +222,7 @@ export class RoomRegistry implements SignalDoor, MediaListener {
     }
     if ("participant" in result) {
       const sid = (connection.participant = result.participant);
+      this.#performer.tell((observer) => observer.onConnected?.(runner.name, { participant: sid, client }));
       socket.listen({
         onRequest: (message) => {
           this.#performer.tell((observer) => observer.onRequest?.(runner.name, sid, message));

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { MediaCommand, MediaEvent, TrackSpec } from "@stoa/core/engine/protocol";
+import type { MediaCommand, TrackSpec } from "@stoa/core/engine/protocol";
 import { createRandom } from "@stoa/io/random";
 import type { MediaPort } from "../media/media-port.ts";
 import { canRelay, Relay, type Relayed } from "./relay.ts";
@@ -113,7 +113,7 @@ test("a connection that fails is opened again, so often and not for ever; the en
   for (let i = 0; i < 100; i++) {
     const [opened] = take("openPeer");
     if (!opened) break;
-    const failed: MediaEvent = { type: "peerState", peer: opened.command.peer, state: "failed", detail: "" };
+    const failed = { type: "peerState", peer: opened.command.peer, state: "failed", detail: "" } as const;
     relay.handleMedia(failed);
     relay.handleMedia(failed);
     assert.ok(i <= 20);

@@ -65,20 +65,19 @@ export class Relay {
     this.#tell(relayed.media);
   }
 
-  /** What a worker says of one of the ends. */
-  handleMedia(event: MediaEvent): void {
-    if (!this.#ends || !("peer" in event)) return;
-    const { near, far } = this.#ends;
-    if (event.type === "relayedStreams" && event.peer === near) {
+  /** What a worker says; false when it is not about one of the ends. */
+  handleMedia(event: MediaEvent & { readonly peer: PeerId }): boolean {
+    if (!this.#ends || (event.peer !== this.#ends.near && event.peer !== this.#ends.far)) return false;
+    if (event.type === "relayedStreams") {
       this.#streams = event.streams;
       if (this.#relayed.media) this.#tell(this.#relayed.media);
-      return;
     }
-    if (event.type !== "peerState" || (event.peer !== near && event.peer !== far)) return;
-    if ((event.state !== "failed" && event.state !== "closed") || this.#reopenings === MAX_REOPENINGS) return;
+    const gone = event.type === "peerState" && (event.state === "failed" || event.state === "closed");
+    if (!gone || this.#reopenings === MAX_REOPENINGS) return true;
     this.#reopenings++;
     this.#closeEnds();
     this.update(this.#relayed);
+    return true;
   }
 
   /** Ends it. */

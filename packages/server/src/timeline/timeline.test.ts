@@ -67,6 +67,8 @@ const stats = (distance: number, more: Partial<StreamStats> = {}): PeerStats => 
       bytes: 0,
       nacks: 0,
       keyFrameRequests: 0,
+      firs: 0,
+      outOfOrder: 0,
       jitterMs: 0,
       silentMs: 0,
       layerDistance: distance,
