@@ -12,6 +12,7 @@ import { createInstruments, type Instruments } from "./metrics/instruments.ts";
 import { RoomFigures } from "./metrics/room-figures.ts";
 import { WorkerFigures } from "./metrics/worker-figures.ts";
 import type { RoomObserver } from "./rooms/effects.ts";
+import type { SignalDeps } from "./signal/upgrade.ts";
 import { TimelineObserver } from "./timeline/observer.ts";
 import { Timelines } from "./timeline/timelines.ts";
 import { readWebhookSettings } from "./webhook/settings.ts";
@@ -26,9 +27,8 @@ export interface Outside {
   readonly observers: readonly RoomObserver[];
   readonly onLoad: (worker: number, load: WorkerLoad | undefined, dataStreams?: readonly number[]) => void;
   readonly onAgents: (workers: number, jobs: number) => void;
-  readonly onRefused: (status: number) => void;
-  /** A signal connection was accepted: the client's protocol version, and how long it took. */
-  readonly onAccepted: (protocol: number, tookMs: number) => void;
+  /** What becomes of requests for signal connections. */
+  readonly signal: Pick<SignalDeps, "onRefused" | "onAccepted">;
   readonly watchApi: MiddlewareHandler;
 }
 
@@ -64,8 +64,12 @@ export function assembleOutside({ config, keys, nodeId, random, log }: Basics): 
       instruments.agentWorkers.set(agentWorkers);
       instruments.agentJobs.set(agentJobs);
     },
-    onRefused: (status) => noteRefusal(instruments, status),
-    onAccepted: (protocol, tookMs) => instruments.joinLatencyMs.observe({ protocol_version: String(protocol) }, tookMs),
+    signal: {
+      onRefused: (status) => noteRefusal(instruments, status),
+      onAccepted: (protocol, tookMs) => {
+        instruments.joinLatencyMs.observe({ protocol_version: String(protocol) }, tookMs);
+      },
+    },
     watchApi: twirpWatcher(instruments, nowMs),
   };
 }

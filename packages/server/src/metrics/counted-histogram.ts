@@ -36,16 +36,16 @@ class Series {
 export class CountedHistogram {
   readonly name: string;
   readonly help: string;
+  readonly labelNames: readonly string[];
   readonly #bounds: readonly number[];
   readonly #series: readonly Series[];
-  readonly #labelled: boolean;
 
   /** `bounds`: upper ends, inclusive, rising. `labels`: of each series; one without any if they are left out. */
   constructor(name: string, help: string, bounds: readonly number[], labels?: readonly Labels[]) {
     this.name = name;
     this.help = help;
     this.#bounds = bounds;
-    this.#labelled = labels !== undefined;
+    this.labelNames = Object.keys(labels?.[0] ?? {});
     this.#series = (labels ?? [{}]).map((one) => new Series(one, bounds.length + 1));
   }
 
@@ -58,14 +58,15 @@ export class CountedHistogram {
 
   /** Shows it in what this registry gives out; prom-client only asks for `get`. */
   register(registry: Registry): void {
-    const metric: { name: string; get: () => Promise<MetricObject> } = { name: this.name, get: async () => this.get() };
+    const { name, labelNames } = this;
+    const metric = { name, labelNames, get: async (): Promise<MetricObject> => this.get() };
     registry.registerMetric(metric as unknown as Parameters<Registry["registerMetric"]>[0]);
   }
 
   /** With labels, a series is there from its first observation on. */
   get(): MetricObject {
     const { name, help } = this;
-    const shown = this.#labelled ? this.#series.filter(({ total }) => total > 0) : this.#series;
+    const shown = this.labelNames.length > 0 ? this.#series.filter(({ total }) => total > 0) : this.#series;
     return {
       name,
       help,

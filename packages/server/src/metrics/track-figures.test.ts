@@ -128,7 +128,7 @@ describe("publications and subscriptions", () => {
   test("a track that two rooms show is counted in each, and one room's end of it is not the other's", async () => {
     const { rooms, value, happen } = setUp();
     happen("trackPublished", "PA_1", CAMERA);
-    const elsewhere = new TrackInfo({ ...CAMERA, source: TrackSource.UNKNOWN });
+    const elsewhere = new TrackInfo({ sid: "TR_1", type: TrackType.VIDEO });
     happen("trackPublished", "PA_9", elsewhere, { room: "attic" });
     assert.equal(await value("livekit_track_published_total", 'kind="VIDEO"'), 2);
     happen("trackUnpublished", "PA_9", elsewhere, { room: "attic" });
