@@ -237,6 +237,9 @@ export interface StreamStats {
   readonly keyFrameRequests: number;
   /** Those of them that came as FIR. */
   readonly firs: number;
+  /** Downstream: packets sent again, and their bytes on the wire. */
+  readonly resent: number;
+  readonly resentBytes: number;
   /** Upstream: packets that came after a later one. */
   readonly outOfOrder: number;
   /** Milliseconds. */

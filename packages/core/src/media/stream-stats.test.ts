@@ -223,6 +223,21 @@ test("the schedule: every five seconds for each peer, also for silent ones, and 
   assert.equal(of(1), 2);
 });
 
+test("downstream: packets that were sent again, and their bytes", () => {
+  const { world, send, downstream } = call();
+  send(50);
+  downstream();
+  const { sequence } = world.takeRtp(VIEWER).at(-1)!;
+  world.sent = [];
+  world.feed(VIEWER, nack(VIDEO_SSRC, sequence));
+  world.feed(VIEWER, nack(VIDEO_SSRC, sequence + 1000));
+  const again = world.sent.filter(({ peer }) => peer === VIEWER);
+  assert.equal(again.length, 1);
+  send(25);
+  const { resent, resentBytes } = downstream();
+  assert.deepEqual([resent, resentBytes], [1, again[0]!.bytes.length]);
+});
+
 test("upstream: a packet that was overtaken is out of order and not lost; downstream: FIR is told from PLI", () => {
   const { world, send, upstream, downstream, meters } = call();
   send(50);

@@ -104,6 +104,8 @@ function emptyStats(track: string): Mutable<StreamStats> {
     nacks: 0,
     keyFrameRequests: 0,
     firs: 0,
+    resent: 0,
+    resentBytes: 0,
     outOfOrder: 0,
     jitterMs: 0,
     silentMs: Number.MAX_SAFE_INTEGER,
@@ -156,6 +158,8 @@ class DownlinkMark {
   #nacks = 0;
   #keyFrames = 0;
   #firs = 0;
+  #resent = 0;
+  #resentOctets = 0;
   readonly #distance = new Distance();
   /** Packets at the last sample, and since when they have been flowing. */
   #sampled: number;
@@ -181,6 +185,8 @@ class DownlinkMark {
     stats.nacks = downlink.nacks - this.#nacks;
     stats.keyFrameRequests = downlink.keyFrameRequests - this.#keyFrames;
     stats.firs = downlink.firs - this.#firs;
+    stats.resent = downlink.resent - this.#resent;
+    stats.resentBytes = (downlink.resentOctets - this.#resentOctets) >>> 0;
     const answeredMs = Math.max(downlink.reported.atMs, this.#flowsSinceMs);
     stats.silentMs = this.#flowsSinceMs === 0 ? 0 : nowMs - answeredMs;
     stats.layerDistance = this.#distance.take();
@@ -189,6 +195,8 @@ class DownlinkMark {
     this.#nacks = downlink.nacks;
     this.#keyFrames = downlink.keyFrameRequests;
     this.#firs = downlink.firs;
+    this.#resent = downlink.resent;
+    this.#resentOctets = downlink.resentOctets;
     return stats;
   }
 

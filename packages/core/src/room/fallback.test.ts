@@ -230,6 +230,8 @@ test("UDP that loses a quarter for twenty seconds gives way to TCP, if the confi
     nacks: 0,
     keyFrameRequests: 0,
     firs: 0,
+    resent: 0,
+    resentBytes: 0,
     outOfOrder: 0,
     jitterMs: 0,
     silentMs: 0,

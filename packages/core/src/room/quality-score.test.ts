@@ -15,6 +15,8 @@ const FLOWING: StreamStats = {
   nacks: 0,
   keyFrameRequests: 0,
   firs: 0,
+  resent: 0,
+  resentBytes: 0,
   outOfOrder: 0,
   jitterMs: 3,
   silentMs: 20,

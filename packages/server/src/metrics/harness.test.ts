@@ -63,6 +63,8 @@ export const stream = (more: Partial<StreamStats>): StreamStats => ({
   nacks: 0,
   keyFrameRequests: 0,
   firs: 0,
+  resent: 0,
+  resentBytes: 0,
   outOfOrder: 0,
   jitterMs: 0,
   silentMs: 0,

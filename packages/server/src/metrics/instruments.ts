@@ -43,9 +43,12 @@ export function createInstruments(nodeId: string, options: { readonly process: b
   const dataStreams = dataStreamHistograms(registry);
   // counted in place: a thousand at a time are the rule, and a counter of prom-client takes a microsecond
   const messageCounts = { request: 0, response: 0 };
+  // counted by stream, to be taken off what the workers count by port
+  const retransmitted = { packets: 0, bytes: 0 };
   const instruments = {
     registry,
     messageCounts,
+    retransmitted,
     forwardLatencyNs,
     ...dataStreams,
     ...roomInstruments(counter, gauge, histogram),

@@ -51,9 +51,19 @@ export class StreamFigures {
     this.#to.qualityScore.observe(score);
   }
 
+  #noteRetransmissions({ resent, resentBytes }: StreamStats): void {
+    if (resent === 0) return;
+    const labels = { direction: "outgoing", transmission: "retransmit", country: "" };
+    this.#to.packets.inc(labels, resent);
+    this.#to.packetBytes.inc(labels, resentBytes);
+    this.#to.retransmitted.packets += resent;
+    this.#to.retransmitted.bytes += resentBytes;
+  }
+
   #note(room: string, direction: "incoming" | "outgoing", stream: StreamStats, rttMs: number): void {
     const { kind, source } = this.#known.track(room, stream.track);
     const labels = { direction, source, type: kind, country: "" };
+    this.#noteRetransmissions(stream);
     const { nacks, keyFrameRequests, firs, lost, outOfOrder, packets, jitterMs } = stream;
     const { lossTotal, lossPercent, outOfOrderTotal, outOfOrderPercent, jitterUs, rttMs: rtt } = this.#to;
     if (nacks > 0) this.#to.nacks.inc({ direction, country: "" }, nacks);

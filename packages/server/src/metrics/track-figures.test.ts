@@ -157,6 +157,25 @@ describe("streams", () => {
     assert.equal(await value("livekit_pli_total", 'direction="incoming"'), 2);
   });
 
+  test("sent again are counted apart, not twice", async () => {
+    const { instruments, rooms, value } = setUp();
+    const stats = statsOf(1, { senders: [stream({ resent: 30, resentBytes: 3000 })] });
+    rooms.onMedia("lobby", { type: "stats", peer: 1, stats });
+    const workers = new WorkerFigures(instruments);
+    workers.note(0, { ...IDLE, packetsOut: 20, bytesOut: 2000 });
+    workers.note(0, { ...IDLE, packetsOut: 120, bytesOut: 12_000 });
+    const of = (name: string, transmission: string) =>
+      value(name, 'direction="outgoing"', `transmission="${transmission}"`);
+    assert.deepEqual(
+      [await of("livekit_packet_total", "initial"), await of("livekit_packet_total", "retransmit")],
+      [90, 30],
+    );
+    assert.deepEqual(
+      [await of("livekit_packet_bytes", "initial"), await of("livekit_packet_bytes", "retransmit")],
+      [9000, 3000],
+    );
+  });
+
   test("of a peer that is sent nothing have the round trip of the participant's other one", async () => {
     const { rooms, value, happen } = setUp();
     happen("joined", "PA_1");

@@ -41,12 +41,22 @@ export class WorkerFigures {
     workerLagMs.set({ worker }, load.lagMs);
     const labels = { transmission: "initial", country: "" };
     packets.inc({ direction: "incoming", ...labels }, load.packetsIn - (last?.packetsIn ?? 0));
-    packets.inc({ direction: "outgoing", ...labels }, load.packetsOut - (last?.packetsOut ?? 0));
     packetBytes.inc({ direction: "incoming", ...labels }, load.bytesIn - (last?.bytesIn ?? 0));
-    packetBytes.inc({ direction: "outgoing", ...labels }, load.bytesOut - (last?.bytesOut ?? 0));
+    const sent = this.#withoutRepeats("packets", load.packetsOut - (last?.packetsOut ?? 0));
+    packets.inc({ direction: "outgoing", ...labels }, sent);
+    const sentBytes = this.#withoutRepeats("bytes", load.bytesOut - (last?.bytesOut ?? 0));
+    packetBytes.inc({ direction: "outgoing", ...labels }, sentBytes);
     this.#noteLatency(load, last);
     this.#noteWorker(worker, load, last);
     if (dataStreams) this.#noteDataStreams(dataStreams);
+  }
+
+  /** What was sent for the first time: repeats are counted by stream, and taken off here, whichever worker it was. */
+  #withoutRepeats(what: "packets" | "bytes", sent: number): number {
+    const { retransmitted } = this.#instruments;
+    const repeats = Math.min(sent, retransmitted[what]);
+    retransmitted[what] -= repeats;
+    return sent - repeats;
   }
 
   #noteLatency(load: WorkerLoad, last: WorkerLoad | undefined): void {

@@ -69,6 +69,8 @@ const stats = (distance: number, more: Partial<StreamStats> = {}): PeerStats => 
       nacks: 0,
       keyFrameRequests: 0,
       firs: 0,
+      resent: 0,
+      resentBytes: 0,
       outOfOrder: 0,
       jitterMs: 0,
       silentMs: 0,
