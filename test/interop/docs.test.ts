@@ -72,7 +72,8 @@ async function asFreePorts(yaml: string): Promise<{ file: string; port: number }
   const moved = yaml
     .replace(/^port: \d+/m, `port: ${port}`)
     .replace(/^( +udp_port:) \d+/m, `$1 ${await freeUdpPort()}`)
-    .replace(/^( +tcp_port:) \d+/m, `$1 ${await freeTcpPort()}`);
+    .replace(/^( +tcp_port:) \d+/m, `$1 ${await freeTcpPort()}`)
+    .replace(/^(prometheus:\n +port:) \d+/m, `$1 ${await freeTcpPort()}`);
   writeFileSync(file, moved);
   return { file, port };
 }

@@ -104,25 +104,21 @@ export function assemble(options: PresetOptions): ServerParts {
     removeAgent: (room, identity) => void registry.find(room)?.act(removeParticipant(identity)),
   });
   const maxMessageBytes = config.limit.signal_message_size_limit;
-  const { onRefused, watchApi } = outside;
   const routes = new Map([["/agent", agents.upgrade]]);
-  const signal = new SignalServer({ keys, door: registry, gate, routes, maxMessageBytes, onRefused, log, nowMs });
+  const common = { keys, door: registry, gate, log, nowMs };
+  const signal = new SignalServer({ ...common, ...outside.signal, routes, maxMessageBytes });
   const app = createApp({
-    keys,
-    door: registry,
-    gate,
+    ...common,
     health: {
       get updatedAtMs() {
         return media.reportedAtMs;
       },
     },
     maxBodyBytes: () => config.limit.max_api_request_body_size,
-    watchApi,
+    watchApi: outside.watchApi,
     twirp: { api: createApi({ registry, config }), log, nowMs },
     debugRooms: config.development ? () => debugRooms(registry) : undefined,
     demo: { root: DEMO_ROOT, signer: config.development ? signer : undefined },
-    log,
-    nowMs,
   });
   mountTimelines(app, outside.timelines, nowMs);
   return { keys, app, signal, registry, media, agents, outside };

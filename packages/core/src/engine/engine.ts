@@ -115,6 +115,11 @@ export class MediaEngine {
     return earlier(peersMs, earlier(this.#sequencesDueMs, this.#stats.nextTimeoutMs()));
   }
 
+  /** Data streams that began since the last call (`DataStreamCounts`). */
+  takeDataStreams(): number[] | undefined {
+    return this.#relay.streams.take();
+  }
+
   /** The next thing to tell the main thread. */
   pollEvent(): MediaEvent | undefined {
     return this.#events.shift();
@@ -154,7 +159,16 @@ export class MediaEngine {
   #handlePeerCommand(
     command: Extract<
       MediaCommand,
-      { type: "setRemote" | "restartIce" | "setReceivers" | "setSenders" | "setDownlink" | "limitBandwidth" }
+      {
+        type:
+          | "setRemote"
+          | "restartIce"
+          | "setReceivers"
+          | "setSenders"
+          | "setRelay"
+          | "setDownlink"
+          | "limitBandwidth";
+      }
     >,
     nowMs: number,
   ): void {
@@ -172,6 +186,9 @@ export class MediaEngine {
         break;
       case "setSenders":
         this.#forwarder.setSenders(command.peer, command.senders);
+        break;
+      case "setRelay":
+        this.#forwarder.setRelay(command.peer, command.publisher);
         break;
       case "setDownlink":
         this.#forwarder.setDownlink(command.peer, command.track, command.settings);
@@ -212,8 +229,8 @@ export class MediaEngine {
 
   #openPeer(command: Extract<MediaCommand, { type: "openPeer" }>): void {
     if (this.#links.has(command.peer)) return;
-    const { peer: id, ufrag, pwd, room, participant, tcpOnly = false } = command;
-    const peer = new Peer(this.#deps, { id, ufrag, pwd, mode: "lite", tcpOnly });
+    const { peer: id, ufrag, pwd, room, participant, dial, tcpOnly = false } = command;
+    const peer = new Peer(this.#deps, { id, ufrag, pwd, mode: dial ? "controlling" : "lite", tcpOnly });
     const lanes = new PeerLanes(peer, this.#deps.dataLanes ?? DEFAULT_LANES);
     const link: Link = { peer, room, participant, lanes };
     this.#links.set(id, link);
@@ -221,6 +238,7 @@ export class MediaEngine {
     const { congestion, playoutDelay } = command;
     this.#forwarder.addPeer(id, peer, { congestion, playoutDelay, owner: { room, participant } });
     for (const channel of command.channels) peer.openChannel(channel);
+    if (dial) peer.addRemoteCandidate(dial, this.#nowMs);
     this.#settle(link);
   }
 

@@ -5,6 +5,8 @@
  * Everything names an instance, not an identity: `PeerId` is never used twice in a process.
  */
 
+import type { PathInfo } from "../paths.ts";
+
 /** One RTCPeerConnection of one participant instance; unique per process. */
 export type PeerId = number;
 
@@ -186,6 +188,8 @@ export type MediaCommand =
       readonly playoutDelay: PlayoutDelaySpec | undefined;
       /** Our SDP lists no UDP candidate, because UDP failed before: checks over UDP are not answered. Absent: any will do. */
       readonly tcpOnly?: boolean;
+      /** We call: the other end is at this address. Absent: the client calls. */
+      readonly dial?: PathInfo;
     }
   /** First remote description, or a new one; changed remote credentials mean an ICE restart. */
   | { readonly type: "setRemote"; readonly peer: PeerId; readonly remote: RemoteTransport }
@@ -202,6 +206,8 @@ export type MediaCommand =
   | { readonly type: "setSenders"; readonly peer: PeerId; readonly senders: readonly SenderSpec[] }
   /** Facts about a published track; before the first `setReceivers` that names it, and again when they change. */
   | { readonly type: "setTrack"; readonly track: string; readonly spec: TrackSpec }
+  /** All that `publisher` publishes goes to this peer, which leads to another worker, as it comes (decision 0005); 0 = nothing. */
+  | { readonly type: "setRelay"; readonly peer: PeerId; readonly publisher: PeerId }
   /** The track ended. */
   | { readonly type: "removeTrack"; readonly track: string }
   /** Holds a subscriber's bandwidth to this (bits per second); 0 lets go (SimulateScenario). */
@@ -234,6 +240,13 @@ export interface StreamStats {
   readonly bytes: number;
   readonly nacks: number;
   readonly keyFrameRequests: number;
+  /** Those of them that came as FIR. */
+  readonly firs: number;
+  /** Downstream: packets sent again, and their bytes on the wire. */
+  readonly resent: number;
+  readonly resentBytes: number;
+  /** Upstream: packets that came after a later one. */
+  readonly outOfOrder: number;
   /** Milliseconds. */
   readonly jitterMs: number;
   /** Milliseconds since the receiver's last report came (downstream), or since the last packet (upstream). */
@@ -257,6 +270,12 @@ export interface PeerStats {
   /** What it publishes, what it is sent. */
   readonly receivers: readonly StreamStats[];
   readonly senders: readonly StreamStats[];
+}
+
+/** The SSRCs of one m-line of a publisher, lowest layer first; 0 = not known yet. */
+export interface RelayedStream {
+  readonly mid: string;
+  readonly ssrcs: readonly { readonly ssrc: number; readonly rtxSsrc: number }[];
 }
 
 /** How loud a microphone is. */
@@ -285,8 +304,9 @@ export interface WorkerLoad {
    * `FORWARD_LATENCY_BOUNDS_US`, and one for those beyond.
    */
   readonly forwardLatency: readonly number[];
-  /** Sum of those times. */
+  /** Sum of those times, and of their squares. */
   readonly forwardLatencyUs: number;
+  readonly forwardLatencyUs2: number;
 }
 
 /** Microseconds; LiveKit's buckets. */
@@ -340,10 +360,17 @@ export type MediaEvent =
   | { readonly type: "stats"; readonly peer: PeerId; readonly stats: PeerStats }
   /** Who speaks in a room, loudest first, whenever the list changes. */
   | { readonly type: "speakers"; readonly room: string; readonly speakers: readonly SpeakerLevel[] }
+  /** The SSRCs that carry what is relayed to this peer, for who takes it in at the other end (`ReceiverSpec.ssrcs`). */
+  | { readonly type: "relayedStreams"; readonly peer: PeerId; readonly streams: readonly RelayedStream[] }
   /** A subscriber's stream was paused for want of bandwidth, or goes on. */
   | { readonly type: "streamState"; readonly peer: PeerId; readonly track: string; readonly paused: boolean }
   /** Every second, about the worker itself. */
-  | { readonly type: "load"; readonly load: WorkerLoad }
+  | {
+      readonly type: "load";
+      readonly load: WorkerLoad;
+      /** Data streams that began since the last one, as `DataStreamCounts` lays them out; absent when there were none. */
+      readonly dataStreams?: readonly number[];
+    }
   | {
       readonly type: "log";
       readonly level: "debug" | "info" | "warn" | "error";

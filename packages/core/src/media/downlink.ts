@@ -28,6 +28,7 @@ import { selectSpatial, selectWithin } from "./select.ts";
 import { NO_TABLES } from "./shared-tables.ts";
 import { SourceSwitch } from "./source-switch.ts";
 import { MAX_SPATIAL } from "./stream-tracker.ts";
+import { BYTES_OUT } from "./subscriber.ts";
 import type { Subscriber } from "./subscriber.ts";
 import { isReady } from "./transport.ts";
 import type { BatchTime } from "./transport.ts";
@@ -101,6 +102,11 @@ export class Downlink {
   /** Packets and key frames that the receiver asked for. */
   nacks = 0;
   keyFrameRequests = 0;
+  /** Those of them that came as FIR. */
+  firs = 0;
+  /** Packets sent again, and their octets on the wire modulo 2^32. */
+  resent = 0;
+  resentOctets = 0;
   /** SDES CNAME. */
   readonly cname: Uint8Array;
   readonly reportTimes = new ReportTimes();
@@ -481,9 +487,13 @@ export class Downlink {
     if (this.target === NO_LAYER) return false;
     // For want of bandwidth it shows a lower layer by now: the former one is not worth any.
     const highest = this.restrained ? this.current : MAX_SPATIAL;
+    const sentBefore = this.subscriber.counters[BYTES_OUT]!;
     const octets = this.#repeater.resend(this, lost, highest, time, writer);
     this.#count(octets);
-    return octets !== NOT_SENT;
+    if (octets === NOT_SENT) return false;
+    this.resent++;
+    this.resentOctets = (this.resentOctets + this.subscriber.counters[BYTES_OUT]! - sentBefore) | 0;
+    return true;
   }
 
   /** Sends about `bytes` of padding on the stream of retransmissions, to try the link. False if it has none, or has not begun. */

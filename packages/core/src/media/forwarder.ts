@@ -34,6 +34,7 @@ import { MediaTimer } from "./media-timer.ts";
 import { PacketWriter } from "./packet-writer.ts";
 import { FREE, KEPT, PeerMedia } from "./peer-media.ts";
 import { PlayoutDelay } from "./playout-delay.ts";
+import { Relay } from "./relay.ts";
 import { RtcpReader } from "./rtcp-reader.ts";
 import { RtcpWriter } from "./rtcp-writer.ts";
 import { SpeakerWatch } from "./speakers.ts";
@@ -72,7 +73,7 @@ const MAX_SETTINGS = 4096;
 
 export type ForwarderEvent = Extract<
   MediaEvent,
-  { type: "trackStarted" | "downlinkStarted" | "layerSwitched" | "speakers" | "streamState" }
+  { type: "trackStarted" | "downlinkStarted" | "layerSwitched" | "speakers" | "streamState" | "relayedStreams" }
 >;
 
 export class Forwarder {
@@ -127,6 +128,8 @@ export class Forwarder {
     this.setReceivers(id, []);
     this.setSenders(id, []);
     this.#blanks.drop(peer.subscriber);
+    for (const { target } of peer.relays) target.relayOf = undefined;
+    this.#endRelay(peer);
     peer.held.clear();
     this.#peers.delete(id);
     this.#fanOut.forget();
@@ -184,6 +187,17 @@ export class Forwarder {
     for (const spec of wanted.values()) this.#subscribe(peer, spec);
     this.#timer.wantKeyFrames();
     if (this.#blanks.active) this.#timer.wake();
+  }
+
+  /** All that `publisher` publishes goes to the peer, a way to another worker, as it comes; 0 = nothing any more. */
+  setRelay(id: PeerId, publisher: PeerId): void {
+    const target = this.#peers.get(id);
+    const source = this.#peers.get(publisher);
+    if (!target || target === source || target.relayOf === source) return;
+    this.#endRelay(target);
+    if (!source) return;
+    target.relayOf = source;
+    source.relays = [...source.relays, new Relay(source, target, this.#deps.slab, this.#deps.sink)];
   }
 
   /** Facts about a track that the SDP does not say. */
@@ -257,6 +271,7 @@ export class Forwarder {
     if (!peer) return;
     this.#time.set(nowMs);
     this.#rtcpReader.handle(peer, at, length);
+    for (const relay of peer.relays) relay.forwardReport(at, length);
   }
 
   /** Forwards everything that came since the last call. */
@@ -302,6 +317,7 @@ export class Forwarder {
     const result = peer.receive(at, length, fresh, nowMs);
     this.#active = true;
     const uplink = peer.lastUplink;
+    if (peer.relays.length > 0 && uplink) this.#relay(peer, at, length);
     if (!uplink || uplink.pendingCount === 0) return result;
     const track = uplink.owner;
     if (!track) {
@@ -318,6 +334,22 @@ export class Forwarder {
       this.#flush(nowMs);
     }
     return result;
+  }
+
+  #endRelay(target: PeerMedia): void {
+    const source = target.relayOf;
+    target.relayOf = undefined;
+    if (source) source.relays = source.relays.filter((relay) => relay.target !== target);
+  }
+
+  #relay(peer: PeerMedia, at: number, length: number): void {
+    for (let i = 0; i < peer.relays.length; i++) {
+      const relay = peer.relays[i]!;
+      if (relay.changed) {
+        this.#events.push({ type: "relayedStreams", peer: relay.target.id, streams: relay.takeStreams() });
+      }
+      relay.forward(at, length);
+    }
   }
 
   /** Fans out what is pending; several tracks subscriber by subscriber, so that each gets all of its packets in one go. */

@@ -59,6 +59,8 @@ export class Layer {
   keyMs = NO_KEY;
   /** A first packet came and was told. */
   announced = false;
+  /** Packets of the stream itself that came after a later one. */
+  outOfOrder = 0;
   /** Packets that came, retransmissions included, and the octets of them modulo 2^30. */
   packets = 0;
   octets = 0;
@@ -105,6 +107,7 @@ export class Layer {
     if (verdict === LATE) {
       if (this.ring.tooOld(extended) || this.ring.find(extended) >= 0) return DROPPED;
       this.losses.arrived(extended, false, nowMs);
+      this.outOfOrder++;
     }
     this.reception.receive(extended, verdict !== LATE, header.timestamp, this.clockRate, nowMs);
     if (verdict === NEWER && nack) this.#noteGap(before, extended, nowMs);

@@ -179,9 +179,9 @@ export class RtcpReader {
 
   #payloadFeedback(peer: PeerMedia, at: number, size: number): void {
     const format = rtcpCount(this.#u8, at);
-    if (format === FORMAT_PLI) this.#wish(peer, feedbackMedia(this.#u8, at));
+    if (format === FORMAT_PLI) this.#wish(peer, feedbackMedia(this.#u8, at), 0);
     if (format === FORMAT_FIR) {
-      for (let i = 0; i < firItemCount(size); i++) this.#wish(peer, firItemSsrc(this.#u8, at, i));
+      for (let i = 0; i < firItemCount(size); i++) this.#wish(peer, firItemSsrc(this.#u8, at, i), 1);
     }
     if (format === FORMAT_APPLICATION) {
       const bps = parseRembBps(this.#u8, at, size);
@@ -189,10 +189,16 @@ export class RtcpReader {
     }
   }
 
-  #wish(peer: PeerMedia, ssrc: number): void {
+  #wish(peer: PeerMedia, ssrc: number, firs: number): void {
     const downlink = peer.downlinks.get(ssrc);
-    if (!downlink) return;
+    if (!downlink) {
+      // Those who are at another worker wish through this one; asked for at the next tick.
+      const source = peer.relayOf?.sourceOf(ssrc);
+      if (source?.uplink.isVideo && !source.retransmission) source.layer.keyFrames.request();
+      return;
+    }
     downlink.keyFrameRequests++;
+    downlink.firs += firs;
     this.#requestKeyFrame(downlink);
   }
 }

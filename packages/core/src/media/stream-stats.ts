@@ -103,6 +103,10 @@ function emptyStats(track: string): Mutable<StreamStats> {
     bytes: 0,
     nacks: 0,
     keyFrameRequests: 0,
+    firs: 0,
+    resent: 0,
+    resentBytes: 0,
+    outOfOrder: 0,
     jitterMs: 0,
     silentMs: Number.MAX_SAFE_INTEGER,
     layerDistance: 0,
@@ -118,6 +122,7 @@ class LayerMark {
   #octets = 0;
   #asked = 0;
   #keyFrames = 0;
+  #outOfOrder = 0;
 
   take(layer: Layer, into: Mutable<StreamStats>, nowMs: number): void {
     const { reception, losses, keyFrames } = layer;
@@ -130,6 +135,7 @@ class LayerMark {
     into.bytes += (layer.octets - this.#octets) & OCTETS_MASK;
     into.nacks += losses.asked - this.#asked;
     into.keyFrameRequests += keyFrames.taken - this.#keyFrames;
+    into.outOfOrder += layer.outOfOrder - this.#outOfOrder;
     into.jitterMs = Math.max(into.jitterMs, jitterMs(layer));
     into.silentMs = Math.min(into.silentMs, nowMs - Math.max(layer.lastPacketMs, reception.reportMs));
     this.#expected = expected;
@@ -137,6 +143,7 @@ class LayerMark {
     this.#octets = layer.octets;
     this.#asked = losses.asked;
     this.#keyFrames = keyFrames.taken;
+    this.#outOfOrder = layer.outOfOrder;
   }
 }
 
@@ -150,6 +157,9 @@ class DownlinkMark {
   #octets: number;
   #nacks = 0;
   #keyFrames = 0;
+  #firs = 0;
+  #resent = 0;
+  #resentOctets = 0;
   readonly #distance = new Distance();
   /** Packets at the last sample, and since when they have been flowing. */
   #sampled: number;
@@ -174,6 +184,9 @@ class DownlinkMark {
     stats.bytes = (downlink.octets - this.#octets) >>> 0;
     stats.nacks = downlink.nacks - this.#nacks;
     stats.keyFrameRequests = downlink.keyFrameRequests - this.#keyFrames;
+    stats.firs = downlink.firs - this.#firs;
+    stats.resent = downlink.resent - this.#resent;
+    stats.resentBytes = (downlink.resentOctets - this.#resentOctets) >>> 0;
     const answeredMs = Math.max(downlink.reported.atMs, this.#flowsSinceMs);
     stats.silentMs = this.#flowsSinceMs === 0 ? 0 : nowMs - answeredMs;
     stats.layerDistance = this.#distance.take();
@@ -181,6 +194,9 @@ class DownlinkMark {
     this.#octets = downlink.octets;
     this.#nacks = downlink.nacks;
     this.#keyFrames = downlink.keyFrameRequests;
+    this.#firs = downlink.firs;
+    this.#resent = downlink.resent;
+    this.#resentOctets = downlink.resentOctets;
     return stats;
   }
 

@@ -140,6 +140,16 @@ test("a codec that the client does not have: SE_CODEC_UNSUPPORTED once, other tr
     bob.all("subscriptionResponse").map(({ trackSid, err }) => [trackSid, err]),
     [[cam, SubscriptionError.SE_CODEC_UNSUPPORTED]],
   );
+  const told = world.effects.filter((effect) => effect.type === "subscription");
+  assert.deepEqual(
+    told.map(({ track, error }) => [track, error]),
+    [
+      [cam, undefined],
+      [cam, SubscriptionError.SE_CODEC_UNSUPPORTED],
+      [mic, undefined],
+    ],
+    "whoever watches the room hears of each attempt and of its failure",
+  );
 });
 
 test("without settings: everything, or the smallest layer with adaptive stream", () => {

@@ -148,6 +148,7 @@ function activate(room: RoomState, participant: Participant, track: PublishedTra
   if (participant.activeTracks.has(sid) || !mayReceive(room, participant, track)) return;
   if (!hasPlace(room, participant, track.info.type)) return; // without a word, as in LiveKit: the wish waits
   participant.activeTracks.add(sid);
+  room.emit({ type: "subscription", subscriber: participant.sid, track: sid, error: undefined });
   track.subscribers.add(participant.sid);
   tellSpeakers(room, participant);
   scheduleNegotiation(room, participant);

@@ -29,7 +29,7 @@ export interface MediaWorkersOptions {
   readonly log: Log;
   readonly nowMs: () => number;
   /** How busy a worker is; undefined when it is gone. */
-  readonly onLoad?: (worker: number, load: WorkerLoad | undefined) => void;
+  readonly onLoad?: (worker: number, load: WorkerLoad | undefined, dataStreams?: readonly number[]) => void;
 }
 
 interface Slot {
@@ -168,7 +168,7 @@ export class MediaWorkers implements MediaPort {
     }
     if (event.type === "load") {
       slot.reportedAtMs = this.#options.nowMs();
-      this.#options.onLoad?.(slot.init.index, event.load);
+      this.#options.onLoad?.(slot.init.index, event.load, event.dataStreams);
       return;
     }
     const room = slot.routes.roomOf(event);

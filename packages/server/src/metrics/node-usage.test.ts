@@ -14,6 +14,7 @@ const load = (bytesIn: number, bytesOut: number): WorkerLoad => ({
   droppedOut: 0,
   forwardLatency: [],
   forwardLatencyUs: 0,
+  forwardLatencyUs2: 0,
 });
 
 test("bytes a second are those of all workers, in and out, over the last ten seconds", () => {

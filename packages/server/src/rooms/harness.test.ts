@@ -20,6 +20,8 @@ class PaperMedia implements MediaPort {
   readonly released: string[] = [];
   listener: MediaListener | undefined;
   up: number | undefined = 0;
+  /** Whether workers listen for TCP too. */
+  tcp = false;
 
   choose() {
     return this.up;
@@ -27,7 +29,9 @@ class PaperMedia implements MediaPort {
   address(worker: number) {
     return {
       fingerprint: "AA:BB",
-      candidates: [{ protocol: "udp" as const, address: "192.0.2.1", port: 7000 + worker }],
+      candidates: (this.tcp ? (["udp", "tcp"] as const) : (["udp"] as const)).map((protocol) => {
+        return { protocol, address: "192.0.2.1", port: 7000 + worker };
+      }),
     };
   }
   post(worker: number, room: string, command: MediaCommand) {

@@ -27,6 +27,7 @@ import { EffectPerformer, type RoomObserver } from "./effects.ts";
 import { Forwards } from "./forwards.ts";
 import type { RoomFactory } from "./machine.ts";
 import { signRefreshed } from "./refreshed-token.ts";
+import { canRelay } from "./relay.ts";
 import { newRoomConfig, type RoomPresets } from "./room-config.ts";
 import { RpcWaiters } from "./rpc-waiters.ts";
 import { RoomRunner } from "./runner.ts";
@@ -55,7 +56,9 @@ export class RoomRegistry implements SignalDoor, MediaListener {
   readonly #deps: RegistryDeps;
   readonly #rooms = new Map<string, RoomRunner>();
   readonly #connections = new Connections();
+  readonly #forwards: Forwards;
   readonly #performer: EffectPerformer;
+  readonly #nextPeer = (): PeerId => ++this.#lastPeer;
   /** Waits for the outcome of calls to participants. */
   readonly rpcs = new RpcWaiters();
   #lastPeer: PeerId = 0;
@@ -63,13 +66,15 @@ export class RoomRegistry implements SignalDoor, MediaListener {
 
   constructor(deps: RegistryDeps) {
     this.#deps = deps;
+    const { media, random } = deps;
+    this.#forwards = new Forwards((name) => this.#rooms.get(name), { media, random, nextPeer: this.#nextPeer });
     this.#performer = new EffectPerformer({
       connections: this.#connections,
       media: deps.media,
       signer: deps.signer,
       observers: deps.observers,
       rpcs: this.rpcs,
-      forwards: new Forwards((name) => this.#rooms.get(name)),
+      forwards: this.#forwards,
       log: deps.log,
       nowMs: deps.nowMs,
       forget: (runner) => this.#forget(runner),
@@ -112,6 +117,11 @@ export class RoomRegistry implements SignalDoor, MediaListener {
    */
   open(name: string, config: () => RoomConfiguration, worker?: number): RoomRunner | undefined {
     return this.#rooms.get(name) ?? (this.#closing ? undefined : this.#create(name, config(), worker));
+  }
+
+  /** Whether a participant of the one room can be shown in the other. */
+  canForward(from: RoomRunner, to: RoomRunner): boolean {
+    return from.worker === to.worker || canRelay(this.#deps.media, to.worker);
   }
 
   /** A token for this connection of somebody that is good for another room. */
@@ -170,6 +180,7 @@ export class RoomRegistry implements SignalDoor, MediaListener {
   }
 
   onMedia(room: string, event: Parameters<MediaListener["onMedia"]>[1]): void {
+    if (this.#forwards.handleMedia(event)) return;
     this.#performer.tell((observer) => observer.onMedia?.(room, event));
     this.#rooms.get(room)?.handleMedia(event);
   }
@@ -201,7 +212,7 @@ export class RoomRegistry implements SignalDoor, MediaListener {
       server: facts,
       media: media.address(worker),
       random,
-      nextPeerId: () => ++this.#lastPeer,
+      nextPeerId: this.#nextPeer,
     });
     const runner = new RoomRunner({ name, sid, worker, machine, performer: this.#performer, log, nowMs });
     this.#rooms.set(name, runner);
@@ -220,6 +231,7 @@ export class RoomRegistry implements SignalDoor, MediaListener {
     }
     if ("participant" in result) {
       const sid = (connection.participant = result.participant);
+      this.#performer.tell((observer) => observer.onConnected?.(runner.name, { participant: sid, client }));
       socket.listen({
         onRequest: (message) => {
           this.#performer.tell((observer) => observer.onRequest?.(runner.name, sid, message));

@@ -50,6 +50,8 @@ export interface SignalDeps {
   readonly maxMessageBytes: number;
   /** Somebody was refused, with this status: for the figures. */
   readonly onRefused?: (status: number) => void;
+  /** Somebody was let in: the protocol version, and the time from the request to the 101. */
+  readonly onAccepted?: (protocol: number, tookMs: number) => void;
   readonly log: Log;
   readonly nowMs: () => number;
 }
@@ -118,6 +120,7 @@ export class SignalServer {
   }
 
   async #upgrade(server: Server, request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const beganMs = this.#deps.nowMs();
     const { path, query } = splitTarget(request.url ?? "/");
     const signal = Object.hasOwn(SIGNAL_PATHS, path) ? SIGNAL_PATHS[path] : undefined;
     const route = this.#deps.routes?.get(path);
@@ -136,7 +139,7 @@ export class SignalServer {
     }
     const failure = route
       ? (handshakeMistake(request) ?? route(request, socket, head, token))
-      : await this.#join(signal!, { request, socket, head, parameters, token });
+      : await this.#join(signal!, { request, socket, head, parameters, token, beganMs });
     if (!failure) return;
     log.info("join refused", { path, status: failure.status, reason: failure.body });
     this.#deps.onRefused?.(failure.status);
@@ -151,6 +154,7 @@ export class SignalServer {
       readonly head: Buffer;
       readonly parameters: URLSearchParams;
       readonly token: VerifiedToken | undefined;
+      readonly beganMs: number;
     },
   ): Promise<HttpFailure | undefined> {
     const { request, socket, head, parameters: query, token } = upgrade;
@@ -164,7 +168,9 @@ export class SignalServer {
     if ("status" in connect) return connect;
     // while the gate was asked, the room may have gone
     const absent = gate && door.findRoom(connect.room, connect.video.roomCreate === true);
-    return absent ?? handshakeMistake(request) ?? this.#enter(connect, request, socket, head);
+    const refused = absent ?? handshakeMistake(request) ?? this.#enter(connect, request, socket, head);
+    if (!refused) this.#deps.onAccepted?.(connect.client.protocol, this.#deps.nowMs() - upgrade.beganMs);
+    return refused;
   }
 
   #enter(connect: ConnectRequest, request: IncomingMessage, socket: Duplex, head: Buffer): HttpFailure | undefined {
