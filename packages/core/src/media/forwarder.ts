@@ -392,7 +392,7 @@ export class Forwarder {
     const state = downlink.take(this.#time);
     if (state) peer.remember(ssrc, state);
     // Unless another stream took its SSRC over.
-    if (peer.closing.delete(ssrc) && downlink.begun) this.#rtcpWriter.bye(peer.transport, ssrc);
+    if (peer.closing.delete(ssrc) && downlink.stream.begun) this.#rtcpWriter.bye(peer.transport, ssrc);
   }
 
   #subscribe(peer: PeerMedia, spec: SenderSpec): void {
@@ -405,7 +405,7 @@ export class Forwarder {
     if (settings) downlink.setSettings(settings);
     const { playoutDelay } = peer.options;
     if (playoutDelay && downlink.isVideo && spec.extensions.playoutDelay !== undefined) {
-      downlink.playoutDelay = new PlayoutDelay(playoutDelay);
+      downlink.stream.playoutDelay = new PlayoutDelay(playoutDelay);
     }
     peer.downlinks.set(downlink.ssrc, downlink);
     const track = this.#track(spec.track);

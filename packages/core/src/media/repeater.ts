@@ -3,7 +3,7 @@
  * or for want of one the same bytes under the same number.
  */
 import { NOT_CARRIED } from "./codec-table.ts";
-import type { Downlink } from "./downlink.ts";
+import type { OutgoingStream } from "./outgoing-stream.ts";
 import { NOT_RTX } from "./packet-writer.ts";
 import type { PacketWriter, PayloadChange } from "./packet-writer.ts";
 import { NARROW_PICTURE_ID } from "./ring.ts";
@@ -66,7 +66,7 @@ export class Repeater {
   }
 
   /** Sends a packet (16 bits) of `stream` again if that may help, and is not of a layer above `highest`. */
-  resend(stream: Downlink, lost: number, highest: number, time: BatchTime, writer: PacketWriter): number {
+  resend(stream: OutgoingStream, lost: number, highest: number, time: BatchTime, writer: PacketWriter): number {
     const sent = this.#sent;
     const uplink = this.#from;
     if (!sent || !uplink) return NOT_SENT;
