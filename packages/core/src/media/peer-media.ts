@@ -92,6 +92,12 @@ export class PeerMedia {
     this.#binder.setUplinks(uplinks, nowMs);
   }
 
+  /** The stream of a track to this peer. */
+  downlinkOf(track: string): Downlink | undefined {
+    for (const downlink of this.downlinks.values()) if (downlink.track === track) return downlink;
+    return undefined;
+  }
+
   /** Notes how a stream ended. */
   remember(ssrc: number, state: ContinuityState): void {
     this.ended.delete(ssrc);
