@@ -58,6 +58,8 @@ export interface ForwarderDeps {
 export interface PeerOptions {
   readonly congestion: CongestionSpec;
   readonly playoutDelay: PlayoutDelaySpec | undefined;
+  /** It cannot read packet trailers. */
+  readonly stripsTrailers?: boolean;
   /** Room and participant that it belongs to. */
   readonly owner?: { readonly room: string; readonly participant: string };
 }

@@ -2,6 +2,7 @@
  * Writing one packet for one subscriber: header and extensions into a send slot, the payload encrypted from where it lies
  * in the ring. The payload is copied only if bytes of it change (VP8 picture numbers, RTX).
  */
+import { shortenLastUnit } from "@stoa/wire/codec/packet-trailer";
 import { RTP_HEADER_BYTES, writeRtpHeader } from "@stoa/wire/rtp/header";
 import { UNSTAMPED } from "../congestion/sent-history.ts";
 import type { PacketSink } from "../paths.ts";
@@ -10,7 +11,7 @@ import type { Slab } from "../slab.ts";
 import type { ExtensionPlan } from "./extension-plan.ts";
 import { NO_DELAY } from "./playout-delay.ts";
 import { copyVp8 } from "./rewrite-vp8.ts";
-import { HAS_PICTURE_ID, MARKER, NARROW_PICTURE_ID } from "./ring.ts";
+import { AGGREGATE_SHIFT, HAS_PICTURE_ID, MARKER, NARROW_PICTURE_ID } from "./ring.ts";
 import type { PacketRing } from "./ring.ts";
 import { NO_MASK } from "./select-svc.ts";
 import type { Subscriber } from "./subscriber.ts";
@@ -110,6 +111,7 @@ export class PacketWriter {
     this.#length = ring.payloadLength[index]!;
     if (end - at + this.#length + GROWTH_BYTES > SLOT_BYTES) return -1;
     if (this.#length === 0) this.#from = end;
+    if (to.stripsTrailers && ring.trailer[index] !== 0) this.#strip(ring.trailer[index]!, end);
     if (change !== undefined) this.#change(change, ring, index, end);
     const total = to.transport.protectRtp(at, end - at, this.#from, this.#length);
     if (total <= 0) return -1;
@@ -153,14 +155,24 @@ export class PacketWriter {
     to.countSent(bytes);
   }
 
+  /** Leaves out the packet trailer; `end`: behind the header, where an aggregate is copied to, which says how long it is. */
+  #strip(trailer: number, end: number): void {
+    const bytes = trailer & ((1 << AGGREGATE_SHIFT) - 1);
+    const headerBytes = trailer >> AGGREGATE_SHIFT;
+    if (headerBytes !== 0) {
+      this.#u8.copyWithin(end, this.#from, this.#from + this.#length);
+      this.#from = end;
+      if (!shortenLastUnit(this.#u8, end, this.#length, headerBytes, bytes)) return;
+    }
+    this.#length -= bytes;
+    if (this.#length === 0) this.#from = end;
+  }
+
   /** Puts the changed payload behind the header at `end`; nothing to change, it stays where it is. */
   #change(change: PayloadChange, ring: PacketRing, index: number, end: number): void {
     if (change.blank) this.#length = 0;
-    let to = end;
-    if (change.original !== NOT_RTX) {
-      this.#u8[to++] = change.original >> 8;
-      this.#u8[to++] = change.original;
-    }
+    const { original } = change;
+    const to = original === NOT_RTX ? end : end + 2;
     if (this.#length > 0 && changesPicture(change, ring.flags[index]!)) {
       const pictureId = (ring.pictureId[index]! + change.pictureIdOffset) & 0x7fff;
       const { widePictureId, tl0Offset, keyIdxOffset } = change;
@@ -172,6 +184,10 @@ export class PacketWriter {
     }
     this.#length += to - end;
     this.#from = end;
+    if (original === NOT_RTX) return;
+    // Only now: the payload may have stood here.
+    this.#u8[end] = original >> 8;
+    this.#u8[end + 1] = original;
   }
 }
 

@@ -73,7 +73,7 @@ export class PeerMedia {
     this.id = id;
     this.transport = transport;
     this.options = options;
-    this.subscriber = new Subscriber(id, transport);
+    this.subscriber = new Subscriber(id, transport, options.stripsTrailers);
     this.held = new HeldPackets(pool);
     this.localSsrc = localSsrc;
     this.arrivals = new Arrivals(localSsrc);

@@ -60,6 +60,7 @@ function describe(room: RoomState, participant: Participant, info: TrackInfo): T
       mime: codec.mimeType.toLowerCase(),
       layerMode: LAYER_MODES[codec.videoLayerMode] ?? "simulcast",
     })),
+    packetTrailers: info.packetTrailerFeatures.length > 0,
     encrypted,
     trailer: encrypted ? room.sifTrailer : NO_BYTES,
     regressedTo: participant.tracks.get(info.sid)?.regressedTo ?? -1,
