@@ -10,7 +10,7 @@ const PUBLISHER = 1;
 const READER = 2;
 const PLAIN = 3;
 /** Seven bytes: a user's number, the length, "LKTS". */
-const TRAILER = [6, 7, 7 ^ 255, ...[..."LKTS"].map((letter) => letter.charCodeAt(0))];
+const TRAILER = [6, 7, 7 ^ 255, ...Array.from("LKTS", (letter) => letter.charCodeAt(0))];
 
 const FACTS: TrackSpec = {
   room: "RM_1",

@@ -3,7 +3,6 @@
  * `receive` sees every packet of the track once; subscribers only see what it noted in the rings and in the list of
  * pending packets, which is bounded (`full`: fan out before the next packet).
  */
-import { aggregateHeaderBytes, packetTrailerLength } from "@stoa/wire/codec/packet-trailer";
 import { elementLength, elementOffset, findExtension } from "@stoa/wire/rtp/extension";
 import type { RtpHeader } from "@stoa/wire/rtp/header";
 import type { CodecSpec, LayerMode, PeerId, ReceiverSpec } from "../engine/protocol.ts";
@@ -12,16 +11,8 @@ import type { AudioLevel } from "./audio-level.ts";
 import { FrameTable, NO_FRAME } from "./frame-table.ts";
 import { DROPPED, Layer } from "./layer.ts";
 import { LayerRates, MAX_TEMPORAL } from "./layer-rates.ts";
-import {
-  AGGREGATE_SHIFT,
-  EMPTY,
-  FRAME_END,
-  HAS_AUDIO_LEVEL,
-  HAS_FRAME,
-  INDEPENDENT,
-  KEY_START,
-  MARKER,
-} from "./ring.ts";
+import { noteTrailer } from "./payload-info.ts";
+import { EMPTY, FRAME_END, HAS_AUDIO_LEVEL, HAS_FRAME, INDEPENDENT, KEY_START, MARKER } from "./ring.ts";
 import type { PacketRing } from "./ring.ts";
 import { SharedTables } from "./shared-tables.ts";
 import { MAX_SPATIAL, StreamTrackers } from "./stream-tracker.ts";
@@ -188,19 +179,12 @@ export class Uplink {
     if (!empty) layer.payload.inspect(spec.mime, this.#u8, ring, index);
     if (ring.dependencyDescriptor[index] !== 0) this.#noteFrame(layer, spec.mime, index);
     if (ring.flags[index]! & KEY_START) layer.noteKeyFrame(nowMs);
-    ring.trailer[index] = this.#trailerOf(spec.mime, ring, index);
+    ring.trailer[index] = 0;
+    if (this.owner?.spec?.packetTrailers === true) noteTrailer(spec.mime, this.#u8, ring, index);
     this.#measure(layer, index, header.headerLength + header.payloadLength, nowMs);
     this.pendingLayer[this.pendingCount] = layer.index;
     this.pendingSequence[this.pendingCount++] = layer.sequence;
     return !empty;
-  }
-
-  /** The packet trailer of the last packet of a frame, as the ring notes it. */
-  #trailerOf(mime: string, ring: PacketRing, index: number): number {
-    if ((ring.flags[index]! & (MARKER | FRAME_END)) === 0 || this.owner?.spec?.packetTrailers !== true) return 0;
-    const at = ring.payloadAt[index]!;
-    const length = packetTrailerLength(this.#u8, at, ring.payloadLength[index]!);
-    return length === 0 ? 0 : length | (aggregateHeaderBytes(mime, this.#u8, at) << AGGREGATE_SHIFT);
   }
 
   /** Reads the dependency descriptor of a packet. */

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { aggregateHeaderBytes, packetTrailerLength, shortenLastUnit } from "./packet-trailer.ts";
 
-const LETTERS = [..."LKTS"].map((letter) => letter.charCodeAt(0));
+const LETTERS = Array.from("LKTS", (letter) => letter.charCodeAt(0));
 const trailer = (...facts: number[]) => [...facts, (facts.length + 5) ^ 255, ...LETTERS];
 const lengthOf = (bytes: readonly number[]) =>
   packetTrailerLength(new Uint8Array([9, 9, ...bytes, 9]), 2, bytes.length);
