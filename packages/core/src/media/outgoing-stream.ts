@@ -161,6 +161,7 @@ export class OutgoingStream {
       ({ decodeTarget } = selection);
     }
     this.#repeater.note(outgoing, sequence, timestamp, layer, flags, decodeTarget, change);
+    if (this.#plan.repeatsPlainly) this.#repeater.stamp(outgoing, this.subscriber.transportSequence, time.absSendTime);
     this.#count(
       writer.write(this.subscriber, this.#plan, ring, index, payloadType, outgoing, timestamp, this.ssrc, change),
     );

@@ -21,6 +21,8 @@ import type { BatchTime } from "./transport.ts";
 const GROWTH_BYTES = 2 + 1 + 16;
 /** `original` when the packet is not a retransmission. */
 export const NOT_RTX = -1;
+/** `transportSequence` when the packet is sent for the first time under its number. */
+export const FIRST_TIME = -1;
 /** Its length stands in one byte. */
 export const MAX_PADDING = 255;
 /** The padding bit of an RTP header. */
@@ -43,6 +45,9 @@ export interface PayloadChange {
   mask: number;
   /** Of the playout-delay extension (`PlayoutDelay.take`), or `NO_DELAY`. */
   playoutDelay: number;
+  /** With which number and at what time it was sent before under the same sequence number, or `FIRST_TIME`. */
+  transportSequence: number;
+  sendTime: number;
 }
 
 function noChange(): PayloadChange {
@@ -57,6 +62,8 @@ function noChange(): PayloadChange {
     frameOffset: 0,
     mask: NO_MASK,
     playoutDelay: NO_DELAY,
+    transportSequence: FIRST_TIME,
+    sendTime: 0,
   };
 }
 
@@ -95,16 +102,21 @@ export class PacketWriter {
     let frameOffset = 0;
     let mask = NO_MASK;
     let playoutDelay = NO_DELAY;
+    let { absSendTime } = this.#time;
+    let { transportSequence } = to;
+    const again = change !== undefined && change.transportSequence !== FIRST_TIME;
     if (change !== undefined) {
       ({ frameOffset, mask, playoutDelay } = change);
+      if (again) {
+        ({ transportSequence } = change);
+        absSendTime = change.sendTime;
+      }
       marker = !change.blank && (marker || change.endsPicture);
     }
     const extended = plan.applies(ring, index, playoutDelay);
     writeRtpHeader(this.#view, at, extended, marker, payloadType, sequence, timestamp, ssrc);
     let end = at + RTP_HEADER_BYTES;
     if (extended) {
-      const { absSendTime } = this.#time;
-      const { transportSequence } = to;
       end = plan.write(this.#u8, end, ring, index, absSendTime, transportSequence, frameOffset, mask, playoutDelay);
     }
     this.#from = ring.payloadAt[index]!;
@@ -116,7 +128,8 @@ export class PacketWriter {
     const total = to.transport.protectRtp(at, end - at, this.#from, this.#length);
     if (total <= 0) return -1;
     this.#sink.commit(to.transport.path, total);
-    this.#count(to, plan, total);
+    if (again) this.#countAgain(to, plan, total, transportSequence);
+    else this.#count(to, plan, total);
     return this.#length;
   }
 
@@ -152,6 +165,16 @@ export class PacketWriter {
       sent.note(stamped ? to.transportSequence : UNSTAMPED, bytes, this.#time.ticksMs);
     }
     if (stamped) to.transportSequence = (to.transportSequence + 1) & 0xffff;
+    to.countSent(bytes);
+  }
+
+  /** The same, under a transport-wide number that was used before: feedback on that no longer says when what arrived. */
+  #countAgain(to: Subscriber, plan: ExtensionPlan, bytes: number, transportSequence: number): void {
+    const { sent } = to;
+    if (sent !== undefined && plan.measures) {
+      sent.note(UNSTAMPED, bytes, this.#time.ticksMs);
+      if (plan.transportCc !== 0) sent.disregard(transportSequence);
+    }
     to.countSent(bytes);
   }
 
