@@ -178,7 +178,7 @@ export class Uplink {
     this.#noteExtensions(layer, index, header, at, empty);
     if (!empty) layer.payload.inspect(spec.mime, this.#u8, ring, index);
     if (ring.dependencyDescriptor[index] !== 0) this.#noteFrame(layer, spec.mime, index);
-    if (ring.flags[index]! & KEY_START) layer.noteKeyFrame(nowMs);
+    if (ring.flags[index]! & KEY_START) layer.noteKeyFrame(header.timestamp, nowMs);
     ring.trailer[index] = 0;
     if (this.owner?.spec?.packetTrailers === true) noteTrailer(spec.mime, this.#u8, ring, index);
     this.#measure(layer, index, header.headerLength + header.payloadLength, nowMs);
