@@ -37,6 +37,16 @@ describe("sent history", () => {
     assert.equal(history.missed(index), false);
   });
 
+  test("of a packet that is sent again under its number, feedback says nothing any more", () => {
+    const sent = new SentHistory();
+    for (let i = 0; i < 3; i++) sent.note(i, 100, i);
+    sent.markMissed(sent.find(1));
+    for (const number of [1, 2, 77]) sent.disregard(number);
+    assert.equal(sent.markArrived(sent.find(1)), false, "which of the two arrived, and when was it sent?");
+    assert.equal(sent.markMissed(sent.find(2)), false);
+    assert.equal(sent.markArrived(sent.find(0)), true);
+  });
+
   test("a jump of the numbers begins it anew", () => {
     const history = new SentHistory();
     history.note(7, 100, 5);

@@ -235,8 +235,8 @@ export class MediaEngine {
     const link: Link = { peer, room, participant, lanes };
     this.#links.set(id, link);
     this.#peers.add(peer);
-    const { congestion, playoutDelay } = command;
-    this.#forwarder.addPeer(id, peer, { congestion, playoutDelay, owner: { room, participant } });
+    const { congestion, playoutDelay, stripsTrailers = false } = command;
+    this.#forwarder.addPeer(id, peer, { congestion, playoutDelay, stripsTrailers, owner: { room, participant } });
     for (const channel of command.channels) peer.openChannel(channel);
     if (dial) peer.addRemoteCandidate(dial, this.#nowMs);
     this.#settle(link);

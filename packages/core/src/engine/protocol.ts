@@ -78,6 +78,8 @@ export interface TrackSpec {
   readonly source: TrackSourceName;
   /** Codecs in the order of TrackInfo.codecs; `mime` in lower case, "" while unknown. */
   readonly codecs: readonly { readonly mime: string; readonly layerMode: LayerMode }[];
+  /** The publisher ends its frames with packet trailers (livekit.md 3.15). Absent: it does not. */
+  readonly packetTrailers?: boolean;
   /** End-to-end encrypted: payloads are opaque and never converted. */
   readonly encrypted: boolean;
   /** What ends frames that the server makes up, so that clients do not decrypt them; empty unless encrypted. */
@@ -186,6 +188,8 @@ export type MediaCommand =
       readonly congestion: CongestionSpec;
       /** Undefined: the room has none. */
       readonly playoutDelay: PlayoutDelaySpec | undefined;
+      /** The client cannot read packet trailers: they are taken off what it is sent. */
+      readonly stripsTrailers?: boolean;
       /** Our SDP lists no UDP candidate, because UDP failed before: checks over UDP are not answered. Absent: any will do. */
       readonly tcpOnly?: boolean;
       /** We call: the other end is at this address. Absent: the client calls. */

@@ -63,8 +63,8 @@ export class CongestionShare {
   handleReport(downlink: Downlink, block: ReportBlock, rttMs: number, nowMs: number): void {
     const managed = this.#managed.get(downlink.ssrc);
     if (!managed) return;
-    const packets = (downlink.packets - managed.packets) | 0;
-    managed.packets = downlink.packets;
+    const packets = (downlink.stream.packets - managed.packets) | 0;
+    managed.packets = downlink.stream.packets;
     const heldMs = (block.delaySinceLastReport * 1000) / 65_536;
     this.controller.handleReport(block.fractionLost / 256, packets, rttMs, heldMs, nowMs);
   }
@@ -90,7 +90,7 @@ export class CongestionShare {
   pad(nowMs: number, writer: PacketWriter): void {
     const bytes = this.controller.paddingBytes(nowMs);
     if (bytes <= 0) return;
-    for (const { downlink } of this.#managed.values()) if (downlink.pad(bytes, writer)) return;
+    for (const { downlink } of this.#managed.values()) if (downlink.stream.pad(bytes, writer)) return;
   }
 
   #allocate(nowMs: number): void {
@@ -134,7 +134,7 @@ export class CongestionShare {
       if (!downlink.isVideo) continue;
       let managed = this.#managed.get(downlink.ssrc);
       if (managed?.downlink !== downlink) {
-        managed = { downlink, share: newTrackShare(), paused: false, packets: downlink.packets };
+        managed = { downlink, share: newTrackShare(), paused: false, packets: downlink.stream.packets };
         this.#managed.set(downlink.ssrc, managed);
       }
       if (downlink.wantedSpatial < 0) continue;
@@ -154,7 +154,7 @@ export class CongestionShare {
     if (elapsedMs < AUDIO_WINDOW_MS) return;
     let octets = 0;
     for (const downlink of this.#downlinks.values())
-      if (!downlink.isVideo && downlink.stamped) octets += downlink.octets;
+      if (!downlink.isVideo && downlink.stream.stamped) octets += downlink.stream.octets;
     const sent = (octets - this.#audioOctets) | 0;
     this.#audioOctets = octets;
     const measured = elapsedMs < 2 * AUDIO_WINDOW_MS && sent > 0;

@@ -38,6 +38,7 @@ export class Layer {
   readonly #sequences = new SequenceExtender();
   /** Bound to a new SSRC, and no packet of it came yet. */
   #fresh = false;
+  #keyTimestamp = 0;
   /** 0 = none yet. */
   ssrc = 0;
   rtxSsrc = 0;
@@ -127,11 +128,16 @@ export class Layer {
     return ACCEPTED;
   }
 
-  /** The packet accepted last begins a key frame. */
-  noteKeyFrame(nowMs: number): void {
+  /** The packet accepted last begins a key frame, or that of another spatial layer of the same picture. */
+  noteKeyFrame(timestamp: number, nowMs: number): void {
     this.keyFrames.fulfilled();
-    if (this.keyMs > 0 && ((this.sequence - this.keySequence) | 0) < 0) return;
+    const behind = (this.sequence - this.keySequence) | 0;
+    if (this.keyMs > 0) {
+      const again = timestamp === this.#keyTimestamp;
+      if (again ? behind > 0 : behind < 0) return;
+    }
     this.keySequence = this.sequence;
+    this.#keyTimestamp = timestamp;
     this.keyMs = nowMs;
   }
 

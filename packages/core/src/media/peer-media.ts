@@ -78,7 +78,7 @@ export class PeerMedia {
     this.id = id;
     this.transport = transport;
     this.options = options;
-    this.subscriber = new Subscriber(id, transport);
+    this.subscriber = new Subscriber(id, transport, options.stripsTrailers);
     this.held = new HeldPackets(pool);
     this.localSsrc = localSsrc;
     this.arrivals = new Arrivals(localSsrc);
@@ -95,6 +95,12 @@ export class PeerMedia {
     this.#uplinks = uplinks;
     this.#transportCcId = specs.find((spec) => spec.extensions.transportCc)?.extensions.transportCc ?? 0;
     this.#binder.setUplinks(uplinks, nowMs);
+  }
+
+  /** The stream of a track to this peer. */
+  downlinkOf(track: string): Downlink | undefined {
+    for (const downlink of this.downlinks.values()) if (downlink.track === track) return downlink;
+    return undefined;
   }
 
   /** Notes how a stream ended. */

@@ -3,10 +3,11 @@
  * or for want of one the same bytes under the same number.
  */
 import { NOT_CARRIED } from "./codec-table.ts";
-import type { Downlink } from "./downlink.ts";
+import type { OutgoingStream } from "./outgoing-stream.ts";
 import { NOT_RTX } from "./packet-writer.ts";
 import type { PacketWriter, PayloadChange } from "./packet-writer.ts";
 import { NARROW_PICTURE_ID } from "./ring.ts";
+import { NO_MASK } from "./select-svc.ts";
 import { layerOf, noteSent, recallSent } from "./sent-change.ts";
 import { NO_RECORD, SentPackets } from "./sent-packets.ts";
 import type { BatchTime } from "./transport.ts";
@@ -59,8 +60,13 @@ export class Repeater {
     }
   }
 
+  /** Notes with what it goes out that a repetition under its own number must carry again. */
+  stamp(outgoing: number, transportSequence: number, sendTime: number): void {
+    this.#sent?.stamp(outgoing, transportSequence, sendTime);
+  }
+
   /** Sends a packet (16 bits) of `stream` again if that may help, and is not of a layer above `highest`. */
-  resend(stream: Downlink, lost: number, highest: number, time: BatchTime, writer: PacketWriter): number {
+  resend(stream: OutgoingStream, lost: number, highest: number, time: BatchTime, writer: PacketWriter): number {
     const sent = this.#sent;
     const uplink = this.#from;
     if (!sent || !uplink) return NOT_SENT;
@@ -82,8 +88,11 @@ export class Repeater {
     recallSent(sent, record, ring.flags[index]!, layer?.frames, change);
     const timestamp = sent.timestamp(record);
     if (rtx === 0) {
-      // The same number must never protect two different packets.
+      // The same number must never protect two different packets: what may be another by now is not sent again.
       if (change.widePictureId && (ring.flags[index]! & NARROW_PICTURE_ID) !== 0) return NOT_SENT;
+      if (change.mask !== NO_MASK) return NOT_SENT;
+      change.transportSequence = sent.transportSequence(record);
+      change.sendTime = sent.sendTime(record);
       return writer.write(subscriber, plan, ring, index, payloadType, lost, timestamp, stream.ssrc, change);
     }
     const ssrc = spec.rtxSsrc | 0;

@@ -88,7 +88,7 @@ export class StreamMeter {
       const mark = this.#downlinks.get(downlink);
       if (!mark) continue;
       downlinks.set(downlink, mark);
-      if (downlink.begun) list.push(mark.take(downlink, nowMs));
+      if (downlink.stream.begun) list.push(mark.take(downlink, nowMs));
     }
     this.#downlinks = downlinks;
     return list;
@@ -166,37 +166,37 @@ class DownlinkMark {
   #flowsSinceMs = 0;
 
   constructor(downlink: Downlink) {
-    this.#packets = this.#sampled = downlink.packets;
-    this.#sequence = downlink.continuity.sequence;
-    this.#octets = downlink.octets;
+    this.#packets = this.#sampled = downlink.stream.packets;
+    this.#sequence = downlink.stream.continuity.sequence;
+    this.#octets = downlink.stream.octets;
   }
 
   sample(downlink: Downlink, nowMs: number): void {
-    if (downlink.packets === this.#sampled) this.#flowsSinceMs = 0;
+    if (downlink.stream.packets === this.#sampled) this.#flowsSinceMs = 0;
     else if (this.#flowsSinceMs === 0) this.#flowsSinceMs = nowMs;
-    this.#sampled = downlink.packets;
+    this.#sampled = downlink.stream.packets;
     this.#distance.add(downstreamDistance(downlink));
   }
 
   take(downlink: Downlink, nowMs: number): StreamStats {
     const stats = emptyStats(downlink.track);
     this.#takeReport(downlink, stats);
-    stats.bytes = (downlink.octets - this.#octets) >>> 0;
-    stats.nacks = downlink.nacks - this.#nacks;
-    stats.keyFrameRequests = downlink.keyFrameRequests - this.#keyFrames;
-    stats.firs = downlink.firs - this.#firs;
-    stats.resent = downlink.resent - this.#resent;
-    stats.resentBytes = (downlink.resentOctets - this.#resentOctets) >>> 0;
+    stats.bytes = (downlink.stream.octets - this.#octets) >>> 0;
+    stats.nacks = downlink.reported.nacks - this.#nacks;
+    stats.keyFrameRequests = downlink.reported.keyFrameRequests - this.#keyFrames;
+    stats.firs = downlink.reported.firs - this.#firs;
+    stats.resent = downlink.stream.resent - this.#resent;
+    stats.resentBytes = (downlink.stream.resentOctets - this.#resentOctets) >>> 0;
     const answeredMs = Math.max(downlink.reported.atMs, this.#flowsSinceMs);
     stats.silentMs = this.#flowsSinceMs === 0 ? 0 : nowMs - answeredMs;
     stats.layerDistance = this.#distance.take();
     stats.paused = downlink.paused;
-    this.#octets = downlink.octets;
-    this.#nacks = downlink.nacks;
-    this.#keyFrames = downlink.keyFrameRequests;
-    this.#firs = downlink.firs;
-    this.#resent = downlink.resent;
-    this.#resentOctets = downlink.resentOctets;
+    this.#octets = downlink.stream.octets;
+    this.#nacks = downlink.reported.nacks;
+    this.#keyFrames = downlink.reported.keyFrameRequests;
+    this.#firs = downlink.reported.firs;
+    this.#resent = downlink.stream.resent;
+    this.#resentOctets = downlink.stream.resentOctets;
     return stats;
   }
 
@@ -204,8 +204,8 @@ class DownlinkMark {
   #takeReport(downlink: Downlink, into: Mutable<StreamStats>): void {
     const { reported, source } = downlink;
     if (reported.reports === this.#reports) return;
-    const sent = (downlink.packets - this.#packets) | 0;
-    const numbers = (downlink.continuity.sequence - this.#sequence) & 0xffff;
+    const sent = (downlink.stream.packets - this.#packets) | 0;
+    const numbers = (downlink.stream.continuity.sequence - this.#sequence) & 0xffff;
     if (this.#reports !== 0) {
       const due = Math.max((reported.highest - this.#highest) | 0, 0);
       // Numbers that were never sent: the publisher's packet had not come.
@@ -220,8 +220,8 @@ class DownlinkMark {
     this.#reports = reported.reports;
     this.#highest = reported.highest;
     this.#lost = reported.lost;
-    this.#packets = downlink.packets;
-    this.#sequence = downlink.continuity.sequence;
+    this.#packets = downlink.stream.packets;
+    this.#sequence = downlink.stream.continuity.sequence;
   }
 }
 

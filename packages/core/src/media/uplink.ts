@@ -11,6 +11,7 @@ import type { AudioLevel } from "./audio-level.ts";
 import { FrameTable, NO_FRAME } from "./frame-table.ts";
 import { DROPPED, Layer } from "./layer.ts";
 import { LayerRates, MAX_TEMPORAL } from "./layer-rates.ts";
+import { noteTrailer } from "./payload-info.ts";
 import { EMPTY, FRAME_END, HAS_AUDIO_LEVEL, HAS_FRAME, INDEPENDENT, KEY_START, MARKER } from "./ring.ts";
 import type { PacketRing } from "./ring.ts";
 import { SharedTables } from "./shared-tables.ts";
@@ -179,7 +180,9 @@ export class Uplink {
     this.#noteExtensions(layer, index, header, at, empty);
     if (!empty) layer.payload.inspect(spec.mime, this.#u8, ring, index);
     if (ring.dependencyDescriptor[index] !== 0) this.#noteFrame(layer, spec.mime, index);
-    if (ring.flags[index]! & KEY_START) layer.noteKeyFrame(nowMs);
+    if (ring.flags[index]! & KEY_START) layer.noteKeyFrame(header.timestamp, nowMs);
+    ring.trailer[index] = 0;
+    if (this.owner?.spec?.packetTrailers === true) noteTrailer(spec.mime, this.#u8, ring, index);
     this.#measure(layer, index, header.headerLength + header.payloadLength, nowMs);
     this.pendingLayer[this.pendingCount] = layer.index;
     this.pendingSequence[this.pendingCount++] = layer.sequence;

@@ -5,6 +5,7 @@
 import {
   AddTrackRequest,
   ClientInfo,
+  type ClientInfo_Capability,
   ClientInfo_SDK,
   LeaveRequest_Action,
   ParticipantInfo,
@@ -74,6 +75,7 @@ export interface ClientOptions extends Partial<ConnectionOptions> {
   readonly sdk?: ClientInfo_SDK;
   readonly version?: string;
   readonly browser?: string;
+  readonly capabilities?: ClientInfo_Capability[];
   readonly kind?: ParticipantInfo_Kind;
   readonly grants?: Partial<Grants>;
   /** Add these tracks and offer them in the join request. */
@@ -482,6 +484,7 @@ export class Client {
         browser: options.browser ?? "chrome",
         browserVersion: "140.0",
         os: "linux",
+        capabilities: options.capabilities ?? [],
       }),
       options: {
         peerConnections: this.single ? "single" : "dual",

@@ -38,6 +38,7 @@ export function openLink(room: RoomState, participant: Participant, link: PeerLi
       allowPause: participant.options.subscriberAllowPause ?? congestion.allowPause,
     },
     playoutDelay: playoutDelayFor(room, participant),
+    stripsTrailers: !participant.features.readsTrailers,
     tcpOnly: participant.way.transports === "tcp",
   });
   if (link === participant.primary) setMember(room, participant);

@@ -18,6 +18,7 @@ export function trackSpec(room: RoomState, participant: Participant, info: Track
       mime: codec.mimeType.toLowerCase(),
       layerMode: LAYER_MODES[codec.videoLayerMode] ?? "simulcast",
     })),
+    packetTrailers: info.packetTrailerFeatures.length > 0,
     encrypted,
     trailer: encrypted ? room.sifTrailer : NO_BYTES,
     regressedTo: participant.tracks.get(info.sid)?.regressedTo ?? -1,
