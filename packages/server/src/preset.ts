@@ -2,7 +2,7 @@
 import { fileURLToPath } from "node:url";
 import { noteJob } from "@stoa/core/room/admin/dispatch";
 import { removeParticipant } from "@stoa/core/room/admin/remove-participant";
-import type { ServerFacts } from "@stoa/core/room/options";
+import type { DataBlobPolicy, ServerFacts } from "@stoa/core/room/options";
 import { newSid } from "@stoa/core/room/sid";
 import { serverInfo } from "@stoa/core/room/state";
 import { fingerprintOf, generateCertificate } from "@stoa/io/accel/certificate";
@@ -149,7 +149,19 @@ function serverFacts(config: Config, nodeId: string): ServerFacts {
         audioSubscriptions: limit.subscription_limit_audio,
       };
     },
+    get dataBlobs() {
+      return dataBlobPolicy(config);
+    },
     media: mediaPolicy(config),
+  };
+}
+
+function dataBlobPolicy({ enable_participant_data_blob, limit }: Config): DataBlobPolicy | undefined {
+  if (!enable_participant_data_blob) return undefined;
+  return {
+    keyBytes: limit.max_data_blob_key_length,
+    encodingBytes: limit.max_data_track_custom_encoding_length,
+    totalBytes: limit.max_data_blobs_size,
   };
 }
 

@@ -93,6 +93,8 @@ export interface ServerFacts {
   /** STUN and TURN servers for one participant; the credentials are its own. */
   readonly iceServers: (participant: ParticipantSid) => ICEServer[];
   readonly limits: RoomLimits;
+  /** Undefined = switched off. */
+  readonly dataBlobs?: DataBlobPolicy | undefined;
   readonly media: MediaPolicy;
 }
 
@@ -128,6 +130,15 @@ export interface RoomLimits {
   /** Tracks of a kind that one participant may receive at once. */
   readonly videoSubscriptions: number;
   readonly audioSubscriptions: number;
+}
+
+/** How much a participant may leave with the server for others to fetch; sizes in bytes, 0 = no limit. */
+export interface DataBlobPolicy {
+  readonly keyBytes: number;
+  /** Name of an encoding of the client's own. */
+  readonly encodingBytes: number;
+  /** Sum of all keys and contents. */
+  readonly totalBytes: number;
 }
 
 /** Everything a room needs for its life. */

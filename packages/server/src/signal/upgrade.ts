@@ -14,7 +14,7 @@ import { corsHeaders } from "../http/cors.ts";
 import { splitTarget } from "../http/path.ts";
 import { readConnectRequest, type ConnectRequest, type Doorkeeper } from "./connect-request.ts";
 import { httpFailure, type HttpFailure } from "./http-failure.ts";
-import { SignalSocket } from "./socket.ts";
+import { LimitedWebSocket, SignalSocket } from "./socket.ts";
 
 /** Paths that are WebSockets, and whether `join_request` is a must. */
 const SIGNAL_PATHS: Readonly<Record<string, { readonly needsJoinRequest: boolean }>> = {
@@ -69,6 +69,7 @@ export class SignalServer {
     this.#ws = new WebSocketServer({
       noServer: true,
       clientTracking: false,
+      WebSocket: LimitedWebSocket,
       maxPayload: deps.maxMessageBytes,
       // no context is kept between messages: it would cost each connection some 300 KB
       perMessageDeflate: { serverNoContextTakeover: true, clientNoContextTakeover: true, threshold: 1024 },
