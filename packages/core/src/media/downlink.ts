@@ -44,6 +44,8 @@ const MAX_HELD = 128;
 export interface DownlinkMarks {
   /** Those that began, for the first time or with another source. */
   readonly begun: Downlink[];
+  /** Those that another spatial layer flows to than was told of last. */
+  readonly switched: Downlink[];
   /** One of them found that it needs a key frame. */
   keyFrameWanted: boolean;
 }
@@ -86,6 +88,7 @@ export class Downlink {
   /** Set by the first packet ever sent, and by whoever told of it. */
   begun = false;
   announced = false;
+  /** Spatial layer that was told of. */
   announcedLayer = NO_LAYER;
   /** Packets flowed since it came to rest last (see `BlankSender`). */
   restless = false;
@@ -290,6 +293,8 @@ export class Downlink {
     if (!this.isVideo) return;
     if (this.#selection.stuck && !this.#stuck) this.#marks.keyFrameWanted = true;
     this.#stuck = this.#selection.stuck;
+    const spatial = this.currentSpatial;
+    if (spatial !== this.announcedLayer && spatial !== NO_LAYER && this.announced) this.#marks.switched.push(this);
   }
 
   /** Forwards what came on one uplink, save of the layer `done`. */

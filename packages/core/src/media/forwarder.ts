@@ -30,6 +30,7 @@ import type { ContinuityState, SeedResult } from "./continuity.ts";
 import { DerivedUplinks } from "./derived-uplinks.ts";
 import { Downlink } from "./downlink.ts";
 import type { DownlinkMarks } from "./downlink.ts";
+import { NO_LAYER } from "./layer-wish.ts";
 import { MediaTimer } from "./media-timer.ts";
 import { PacketWriter } from "./packet-writer.ts";
 import { FREE, KEPT, PeerMedia } from "./peer-media.ts";
@@ -91,7 +92,7 @@ export class Forwarder {
   #dirtyCount = 0;
   /** A packet came since the last batch ended. */
   #active = false;
-  readonly #marks: DownlinkMarks = { begun: [], keyFrameWanted: false };
+  readonly #marks: DownlinkMarks = { begun: [], switched: [], keyFrameWanted: false };
   readonly #events: ForwarderEvent[] = [];
 
   constructor(deps: ForwarderDeps) {
@@ -337,6 +338,7 @@ export class Forwarder {
       this.#timer.requestLosses(track, nowMs);
     }
     if (this.#marks.begun.length > 0) this.#announceDownlinks(nowMs);
+    if (this.#marks.switched.length > 0) this.#announceSwitches();
     if (!this.#marks.keyFrameWanted) return;
     this.#marks.keyFrameWanted = false;
     this.#timer.wantKeyFrames();
@@ -359,20 +361,27 @@ export class Forwarder {
   #announceDownlinks(nowMs: number): void {
     for (const downlink of this.#marks.begun) {
       const { id } = downlink.subscriber;
-      if (!downlink.announced) this.#events.push({ type: "downlinkStarted", track: downlink.track, peer: id });
-      else if (downlink.isVideo && downlink.current !== downlink.announcedLayer) this.#tellSwitch(downlink);
-      downlink.announced = true;
-      downlink.announcedLayer = downlink.current;
+      if (!downlink.announced) {
+        this.#events.push({ type: "downlinkStarted", track: downlink.track, peer: id });
+        downlink.announced = true;
+        downlink.announcedLayer = downlink.currentSpatial;
+      }
       const peer = this.#peers.get(id);
       if (peer) this.#timer.downlinkBegun(peer, nowMs);
     }
     this.#marks.begun.length = 0;
   }
 
-  #tellSwitch({ subscriber, track, current, announcedLayer, wantedSpatial, restrained }: Downlink): void {
-    const short = current < wantedSpatial && restrained;
-    const reason = current === wantedSpatial ? "wanted" : short ? "bandwidth" : "publisher";
-    this.#events.push({ type: "layerSwitched", peer: subscriber.id, track, from: announcedLayer, to: current, reason });
+  #announceSwitches(): void {
+    for (const downlink of this.#marks.switched) {
+      const { subscriber, track, currentSpatial: to, announcedLayer: from, wantedSpatial, restrained } = downlink;
+      downlink.announcedLayer = to;
+      // The first packet of a stream need not say which layer it is of.
+      if (from === NO_LAYER) continue;
+      const reason = to === wantedSpatial ? "wanted" : to < wantedSpatial && restrained ? "bandwidth" : "publisher";
+      this.#events.push({ type: "layerSwitched", peer: subscriber.id, track, from, to, reason });
+    }
+    this.#marks.switched.length = 0;
   }
 
   #decoderStuck(downlink: Downlink): void {
