@@ -178,8 +178,8 @@ export class TimelineObserver implements RoomObserver {
       peer.distances.set(track, layerDistance);
       const text =
         layerDistance === 0
-          ? `${track} flows as wanted`
-          : `${track} flows ${layers(layerDistance)} below what is wanted`;
+          ? `${this.#words(track)} flows as wanted`
+          : `${this.#words(track)} flows ${layers(layerDistance)} below what is wanted`;
       this.#noteOfPeer(id, "layer", text + this.#estimate(id), track);
     }
   }
@@ -217,7 +217,7 @@ export class TimelineObserver implements RoomObserver {
 
 const LAYER_REASONS = {
   wanted: "the client wants it",
-  bandwidth: "the link carries no more",
+  bandwidth: "for want of bandwidth",
   publisher: "nothing nearer to what the client wants is sent",
 } as const;
 
@@ -237,9 +237,19 @@ const KINDS: Readonly<Record<ParticipantEventKind, readonly [EntryKind, string]>
   left: ["left", "left"],
 };
 
+/** Details of an end that say no more than its reason in words. */
+const SAID: ReadonlySet<string> = new Set([
+  "",
+  "the client left",
+  "removed through the API",
+  "the room was closed",
+  "the same identity joined again",
+]);
+
 function describe(kind: ParticipantEventKind, info: ParticipantInfo, detail: string): readonly [EntryKind, string] {
   const [entry, text] = KINDS[kind];
-  const why = kind === "left" ? `${reasonInWords(info.disconnectReason)}${detail && `: ${detail}`}` : detail;
+  const more = SAID.has(detail) ? "" : `: ${detail}`;
+  const why = kind === "left" ? reasonInWords(info.disconnectReason) + more : detail;
   return [entry, why ? `${text} (${why})` : text];
 }
 
