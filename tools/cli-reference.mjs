@@ -19,6 +19,7 @@ const COMMANDS = [
   ["stoa room remove", "out of the room"],
   ["stoa room update-participant", "name, metadata, attributes, permissions"],
   ["stoa room send-data", "messages"],
+  ["stoa room timeline", "why did it drop, why is it blurry"],
   ["stoa generate-keys", "key pairs"],
   ["stoa ports", "what a firewall must let through"],
 ];

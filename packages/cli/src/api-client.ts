@@ -1,9 +1,10 @@
-/** Calls of LiveKit's server API, in JSON, each with a token that grants just what it needs. A failure is one sentence. */
+/** Calls of LiveKit's server API and of Stoa's own, in JSON, each with a token that grants just what it needs. A failure is one sentence. */
 import { createToken, type VideoGrant } from "@stoa/server";
 import type { Connection } from "./connection.ts";
 
 const TIMEOUT_MS = 15_000;
 const TOKEN_VALID_FOR_MS = 60_000;
+const NO_API = "has no server API; is it a LiveKit server?";
 
 /** A value of a JSON answer. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
@@ -21,22 +22,39 @@ export class ApiFailure {
 }
 
 /** Calls a method of RoomService. */
-export async function callRoomService(
-  { url, pair }: Connection,
+export function callRoomService(
+  connection: Connection,
   method: string,
   grant: VideoGrant,
   request: JsonMessage,
 ): Promise<JsonMessage | ApiFailure> {
+  const headers = { "content-type": "application/json" };
+  const init = { method: "POST", headers, body: JSON.stringify(request) };
+  return answerOf(connection, `/twirp/livekit.RoomService/${method}`, grant, init, NO_API);
+}
+
+/** Reads what only Stoa has, such as timelines. */
+export function readFromStoa(
+  connection: Connection,
+  path: string,
+  grant: VideoGrant,
+): Promise<JsonMessage | ApiFailure> {
+  return answerOf(connection, path, grant, { headers: {} }, "keeps no timelines; is it Stoa?");
+}
+
+async function answerOf(
+  { url, pair }: Connection,
+  path: string,
+  grant: VideoGrant,
+  init: { readonly method?: string; readonly headers: Record<string, string>; readonly body?: string },
+  absent: string,
+): Promise<JsonMessage | ApiFailure> {
   const token = await createToken(pair, { video: grant, validForMs: TOKEN_VALID_FOR_MS }, Date.now());
+  const headers = { ...init.headers, authorization: `Bearer ${token}` };
   try {
-    const response = await fetch(`${url}/twirp/livekit.RoomService/${method}`, {
-      method: "POST",
-      headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
-      body: JSON.stringify(request),
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-    });
+    const response = await fetch(`${url}${path}`, { ...init, headers, signal: AbortSignal.timeout(TIMEOUT_MS) });
     const text = await response.text();
-    return response.ok ? parseAnswer(url, text) : new ApiFailure(refusal(url, response.status, text));
+    return response.ok ? parseAnswer(url, text) : new ApiFailure(refusal(url, response.status, text, absent));
   } catch (error) {
     return new ApiFailure(unreachable(url, error));
   }
@@ -47,12 +65,13 @@ function parseAnswer(url: string, text: string): JsonMessage | ApiFailure {
   return json ?? new ApiFailure(`${url} answered with something that is not JSON; is it a LiveKit server?`);
 }
 
-function refusal(url: string, status: number, text: string): string {
+function refusal(url: string, status: number, text: string, absent: string): string {
   const error = parse(text);
   const code = error?.["code"];
   const msg = error?.["msg"];
   if (typeof code !== "string" || typeof msg !== "string") {
-    if (status === 404) return `${url} has no server API; is it a LiveKit server?`;
+    if (status === 404) return `${url} ${absent}`;
+    if (status === 401) return `${url} refuses the API key or its secret: ${text.slice(0, 200).trim()}`;
     return `${url} answered with status ${status}: ${text.slice(0, 200).trim()}`;
   }
   const hint = code === "unauthenticated" ? "; check the API key and its secret" : "";

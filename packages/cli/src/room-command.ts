@@ -1,11 +1,14 @@
 /** What the commands of `stoa room` share: the server that they talk to, and how their answers are printed. */
 import type { VideoGrant } from "@stoa/server";
 import { Command, InvalidArgumentError } from "commander";
-import { ApiFailure, callRoomService, type Json, type JsonMessage } from "./api-client.ts";
+import { ApiFailure, callRoomService, readFromStoa, type Json, type JsonMessage } from "./api-client.ts";
 import { addConnectionOptions, connectionOf, type ConnectionFlags } from "./connection.ts";
 
 /** Calls a method; a failure ends the command with its sentence. */
 export type CallApi = (method: string, grant: VideoGrant, request: JsonMessage) => Promise<JsonMessage>;
+
+/** Reads a path that only Stoa has; a failure ends the command with its sentence. */
+export type ReadPath = (path: string, grant: VideoGrant) => Promise<JsonMessage>;
 
 /** What a command found out: JSON for programs, text for people. */
 export interface Outcome {
@@ -26,14 +29,16 @@ export function forParticipant(command: Command): Command {
 }
 
 /** Runs the body of a command and prints what it found out. */
-export async function run(command: Command, body: (call: CallApi) => Promise<Outcome>): Promise<void> {
+export async function run(command: Command, body: (call: CallApi, read: ReadPath) => Promise<Outcome>): Promise<void> {
   const flags = command.opts<ConnectionFlags & { json?: true }>();
   const connection = connectionOf(flags, process.env);
   if (typeof connection === "string") return command.error(`error: ${connection}`);
-  const { json, text } = await body(async (method, grant, request) => {
-    const answer = await callRoomService(connection, method, grant, request);
-    return answer instanceof ApiFailure ? command.error(`error: ${answer.message}`) : answer;
-  });
+  const orEnd = (answer: JsonMessage | ApiFailure): JsonMessage =>
+    answer instanceof ApiFailure ? command.error(`error: ${answer.message}`) : answer;
+  const { json, text } = await body(
+    async (method, grant, request) => orEnd(await callRoomService(connection, method, grant, request)),
+    async (path, grant) => orEnd(await readFromStoa(connection, path, grant)),
+  );
   process.stdout.write(`${flags.json ? JSON.stringify(json, undefined, 2) : text}\n`);
 }
 

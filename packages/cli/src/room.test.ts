@@ -120,6 +120,28 @@ test("participants: listed, shown, changed, muted, sent to, removed", async () =
   signal.close();
 });
 
+test("timelines: who was there, and what happened to one of them", async () => {
+  assert.equal(await ok("timeline", "hall"), "nobody is or was there of late\n");
+  const signal = await RawSignal.connect(server, "eve", "hall");
+  await ok("update-participant", "--room", "hall", "--identity", "eve", "--name", "Eve");
+  assert.match(
+    await ok("timeline", "hall"),
+    /^Identity +Participant ID +Joined +Left +Reason +Round trip +Link\neve +PA_\w{12} +20\S+Z +is there\n$/,
+  );
+  await ok("remove", "--room", "hall", "--identity", "eve");
+  await signal.wait("leave");
+  const told = await ok("timeline", "hall", "eve");
+  assert.match(told, /^eve \(PA_\w{12}\)\nAt +Kind +What\n20\S+Z +joined +joined \(.*\n20\S+Z +updated +name,/);
+  assert.match(told, /\n20\S+Z +left +left \(it was removed through the API\)\n$/);
+  const { sessions } = (await json("timeline", "hall", "eve")) as { sessions: { leftReason: string }[] };
+  assert.deepEqual(
+    sessions.map(({ leftReason }) => leftReason),
+    ["PARTICIPANT_REMOVED"],
+  );
+  assert.match(await mistake("timeline", "hall", "nobody"), /^error: participant does not exist, or left too long ago/);
+  signal.close();
+});
+
 describe("mistakes are one sentence", () => {
   const cases: readonly (readonly [string[], RegExp])[] = [
     [["update-participant", "-r", "a", "-i", "b"], /nothing to change: add --name/],
@@ -133,7 +155,10 @@ describe("mistakes are one sentence", () => {
     [["create", "a", "--max-participants", "many"], /It is not a whole number/],
     [["remove", "--room", "a"], /required option '-i, --identity <id>' not specified/],
     [["list", "--url", "nowhere"], /"nowhere" is no URL such as/],
-    [["list", "--api-secret", "wrong"], /status 401: invalid authorization token/],
+    [
+      ["list", "--api-secret", "wrong"],
+      /refuses the API key or its secret: invalid authorization token: token signature is invalid/,
+    ],
   ];
   for (const [args, expected] of cases) {
     test(args.join(" "), async () => {
@@ -156,6 +181,15 @@ describe("mistakes are one sentence", () => {
     const { port } = other.address() as AddressInfo;
     const strange = await stoa(["room", "list", "--url", `http://127.0.0.1:${port}/`, ...key], {});
     assert.match(strange.stderr, /answered with something that is not JSON; is it a LiveKit server\?/);
+    other.close();
+  });
+
+  test("a server that is not Stoa has no timelines", async () => {
+    const other = createServer((_, response) => response.writeHead(404).end("404 page not found"));
+    await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
+    const url = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
+    const { stderr } = await stoa(["room", "timeline", "a", "--url", url, "--api-key", "k", "--api-secret", "s"], {});
+    assert.equal(stderr, `error: ${url} keeps no timelines; is it Stoa?\n`);
     other.close();
   });
 });

@@ -2,8 +2,11 @@
 import { derivedFlags, loadConfig, NAMED_FLAGS, type FlagSpec, type FlagValues, type LoadedConfig } from "@stoa/server";
 import { Option, type Command } from "commander";
 
-/** Derived flags that most people need: messages and examples name them. */
-const SHOWN: ReadonlySet<string> = new Set(["port", "rtc.tcp_port"]);
+/** Derived flags that most people need, explained: messages and examples name them. */
+const SHOWN: ReadonlyMap<string, string> = new Map([
+  ["port", "TCP port for HTTP and WebSocket"],
+  ["rtc.tcp_port", "TCP port for media of clients whose network carries no UDP"],
+]);
 
 /** Adds all flags; most of those derived from the keys of the configuration file are left out of `--help`. */
 export function addServerOptions(command: Command, showDerived = false): Command {
@@ -31,7 +34,7 @@ export function configOf(command: Command, extra: FlagValues = {}): LoadedConfig
 }
 
 function toOption({ name, kind, help, env }: FlagSpec): Option {
-  const text = [help || `sets ${name} of the configuration`, env && `(env: ${env})`].filter(Boolean).join(" ");
+  const text = [help || SHOWN.get(name), env && `(env: ${env})`].filter(Boolean).join(" ");
   if (kind === "boolean") return new Option(`--${name} [boolean]`, text);
   const option = new Option(`--${name} <${placeholder(name, kind)}>`, text);
   if (kind !== "list") return option;

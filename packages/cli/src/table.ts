@@ -3,9 +3,13 @@
 const GAP = "  ";
 const MAX_CELL_CHARACTERS = 60;
 
-/** One row per record, under a line of headings. */
-export function table(headings: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
-  const cells = [headings, ...rows.map((row) => row.map(printable))];
+/** One row per record, under a line of headings; what is longer than `maxCharacters` is cut. */
+export function table(
+  headings: readonly string[],
+  rows: readonly (readonly (string | number)[])[],
+  maxCharacters = MAX_CELL_CHARACTERS,
+): string {
+  const cells = [headings, ...rows.map((row) => row.map((value) => printable(value, maxCharacters)))];
   const widths = headings.map((_, column) => Math.max(...cells.map((row) => row[column]!.length)));
   const right = headings.map((_, column) => rows.length > 0 && rows.every((row) => typeof row[column] === "number"));
   const lines = cells.map((row) =>
@@ -18,8 +22,8 @@ export function table(headings: readonly string[], rows: readonly (readonly (str
 }
 
 /** A name or metadata as one cell: what others wrote must not move the cursor. */
-function printable(value: string | number): string {
+export function printable(value: string | number, maxCharacters = MAX_CELL_CHARACTERS): string {
   // oxlint-disable-next-line no-control-regex -- they are what is replaced
   const text = String(value).replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, "·");
-  return text.length > MAX_CELL_CHARACTERS ? `${text.slice(0, MAX_CELL_CHARACTERS - 1)}…` : text;
+  return text.length > maxCharacters ? `${text.slice(0, maxCharacters - 1)}…` : text;
 }

@@ -272,7 +272,7 @@ function networkTests(open: Open): void {
     const tcpPort = (tcp.address() as { port: number }).port;
     await assert.rejects(open({ udpPort }), {
       code: "port_in_use",
-      message: new RegExp(`^udp port ${udpPort} is in use`),
+      message: new RegExp(`^UDP port ${udpPort} is in use`),
     });
     const free = createSocket("udp4").bind(0, "127.0.0.1");
     await once(free, "listening");
@@ -280,7 +280,7 @@ function networkTests(open: Open): void {
     await new Promise<void>((resolve) => free.close(() => resolve()));
     await assert.rejects(open({ udpPort: freePort, tcpPort }), {
       code: "port_in_use",
-      message: `tcp port ${tcpPort} is in use; choose another with --tcp-port or rtc.tcp_port`,
+      message: `TCP port ${tcpPort} is in use; choose another with --rtc.tcp_port or rtc.tcp_port in the configuration`,
     });
     await setUp(t, open, { udpPort: freePort });
   });

@@ -221,10 +221,10 @@ function startServer(server: Server, address: string, port: number): Promise<Nod
 
 function listenError(failed: NodeJS.ErrnoException, address: string, port: number): StoaError {
   if (failed.code === "EADDRINUSE") {
-    const message = `tcp port ${port} is in use; choose another with --tcp-port or rtc.tcp_port`;
+    const message = `TCP port ${port} is in use; choose another with --rtc.tcp_port or rtc.tcp_port in the configuration`;
     return new StoaError("port_in_use", message, { cause: failed });
   }
-  return new StoaError("tcp_failed", `tcp port ${port} on ${address}: ${failed.code ?? failed.message}`, {
+  return new StoaError("tcp_failed", `TCP port ${port} on ${address}: ${failed.code ?? failed.message}`, {
     cause: failed,
   });
 }

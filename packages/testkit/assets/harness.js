@@ -212,6 +212,11 @@
     inbound,
     outbound,
     codecOf: async (identity, source) => (await inbound(identity, source))?.mimeType,
+    /** The room's metadata by its first character and length: it may be long. */
+    metadata: () => ({ first: room.metadata?.[0] ?? "", length: room.metadata?.length ?? 0 }),
+    attributes: (identity) => ({ ...room.getParticipantByIdentity(identity)?.attributes }),
+    /** How often an event of the room came. */
+    count: (name) => events.filter((event) => event.name === name).length,
     participants: () => [...(room?.remoteParticipants.keys() ?? [])].sort((a, b) => a.localeCompare(b)),
     send: (text, options) => room.localParticipant.publishData(new TextEncoder().encode(text), options),
     mute: (source, muted) => {

@@ -7,6 +7,7 @@ import { roomMuteCommand } from "./room-mute.ts";
 import { roomParticipantsCommand } from "./room-participants.ts";
 import { roomRemoveCommand } from "./room-remove.ts";
 import { roomSendDataCommand } from "./room-send-data.ts";
+import { roomTimelineCommand } from "./room-timeline.ts";
 import { roomUpdateParticipantCommand } from "./room-update-participant.ts";
 import { roomUpdateCommand } from "./room-update.ts";
 
@@ -19,7 +20,8 @@ Examples:
   stoa room participants lobby
   stoa room mute --room lobby --identity ada
   stoa room update-participant --room lobby --identity ada --permissions '{"can_publish": false}'
-  stoa room send-data --room lobby --topic chat "See you tomorrow"`;
+  stoa room send-data --room lobby --topic chat "See you tomorrow"
+  stoa room timeline lobby ada`;
 
 /** Builds the group. */
 export function roomCommand(): Command {
@@ -34,5 +36,6 @@ export function roomCommand(): Command {
     .addCommand(roomRemoveCommand())
     .addCommand(roomUpdateParticipantCommand())
     .addCommand(roomSendDataCommand())
+    .addCommand(roomTimelineCommand())
     .addHelpText("after", EXAMPLES);
 }

@@ -344,7 +344,7 @@ export type MediaEvent =
     }
   /** First packet forwarded to this subscriber. */
   | { readonly type: "downlinkStarted"; readonly track: string; readonly peer: PeerId }
-  /** A video stream to this subscriber goes on in another spatial layer (simulcast), and why. */
+  /** A video stream to this subscriber goes on in another spatial layer (simulcast or SVC), and why. */
   | {
       readonly type: "layerSwitched";
       readonly peer: PeerId;

@@ -2,6 +2,7 @@
 import type { PeerId } from "../engine/protocol.ts";
 import type { Downlink } from "./downlink.ts";
 import type { ForwarderEvent } from "./forwarder.ts";
+import { NO_LAYER } from "./layer-wish.ts";
 import type { MediaTimer } from "./media-timer.ts";
 import type { PeerMedia } from "./peer-media.ts";
 import type { Track } from "./track.ts";
@@ -35,18 +36,25 @@ export class Announcer {
   tellDownlinks(begun: readonly Downlink[], nowMs: number): void {
     for (const downlink of begun) {
       const { id } = downlink.subscriber;
-      if (!downlink.announced) this.#events.push({ type: "downlinkStarted", track: downlink.track, peer: id });
-      else if (downlink.isVideo && downlink.current !== downlink.announcedLayer) this.#tellSwitch(downlink);
-      downlink.announced = true;
-      downlink.announcedLayer = downlink.current;
+      if (!downlink.announced) {
+        this.#events.push({ type: "downlinkStarted", track: downlink.track, peer: id });
+        downlink.announced = true;
+        downlink.announcedLayer = downlink.currentSpatial;
+      }
       const peer = this.#peers.get(id);
       if (peer) this.#timer.downlinkBegun(peer, nowMs);
     }
   }
 
-  #tellSwitch({ subscriber, track, current, announcedLayer, wantedSpatial, restrained }: Downlink): void {
-    const short = current < wantedSpatial && restrained;
-    const reason = current === wantedSpatial ? "wanted" : short ? "bandwidth" : "publisher";
-    this.#events.push({ type: "layerSwitched", peer: subscriber.id, track, from: announcedLayer, to: current, reason });
+  /** Tells of streams of which another spatial layer flows, and why. */
+  tellSwitches(switched: readonly Downlink[]): void {
+    for (const downlink of switched) {
+      const { subscriber, track, currentSpatial: to, announcedLayer: from, wantedSpatial, restrained } = downlink;
+      downlink.announcedLayer = to;
+      // The first packet of a stream need not say which layer it is of.
+      if (from === NO_LAYER || from === to) continue;
+      const reason = to === wantedSpatial ? "wanted" : to < wantedSpatial && restrained ? "bandwidth" : "publisher";
+      this.#events.push({ type: "layerSwitched", peer: subscriber.id, track, from, to, reason });
+    }
   }
 }

@@ -21,6 +21,8 @@ import type { Uplink } from "./uplink.ts";
 export interface DownlinkMarks {
   /** Those that began, for the first time or with another source. */
   readonly begun: Downlink[];
+  /** Those that another spatial layer flows to than was told of last. */
+  readonly switched: Downlink[];
   /** One of them found that it needs a key frame. */
   keyFrameWanted: boolean;
 }
@@ -41,6 +43,7 @@ export class Downlink {
   targetTemporal = NO_LAYER;
   /** Its first packet was told of, and the layer that flowed then or since. */
   announced = false;
+  /** Spatial layer that was told of. */
   announcedLayer = NO_LAYER;
   /** Packets flowed since it came to rest last (see `BlankSender`). */
   restless = false;
@@ -226,6 +229,8 @@ export class Downlink {
     const { stuck } = feed;
     if (stuck && !this.#stuck) this.#marks.keyFrameWanted = true;
     this.#stuck = stuck;
+    const spatial = this.currentSpatial;
+    if (spatial !== this.announcedLayer && spatial !== NO_LAYER && this.announced) this.#marks.switched.push(this);
   }
 
   /** The subscriber lost this packet (16 bits): sends it again if that may help. True if it was. */

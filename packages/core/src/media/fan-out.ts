@@ -13,7 +13,7 @@ import type { BatchTime } from "./transport.ts";
 
 export class FanOut {
   /** For the downlinks that it forwards to. */
-  readonly marks: DownlinkMarks = { begun: [], keyFrameWanted: false };
+  readonly marks: DownlinkMarks = { begun: [], switched: [], keyFrameWanted: false };
   readonly #time: BatchTime;
   readonly #writer: PacketWriter;
   readonly #timer: MediaTimer;
@@ -71,6 +71,10 @@ export class FanOut {
     if (marks.begun.length > 0) {
       this.#announcer.tellDownlinks(marks.begun, nowMs);
       marks.begun.length = 0;
+    }
+    if (marks.switched.length > 0) {
+      this.#announcer.tellSwitches(marks.switched);
+      marks.switched.length = 0;
     }
     if (!marks.keyFrameWanted) return;
     marks.keyFrameWanted = false;

@@ -44,6 +44,7 @@ export class Rig {
     this.uplink = new Uplink(1, videoReceiver(receiver), this.pool);
     this.downlink = new Downlink(new Subscriber(2, transport), videoSender(sender), 7, {
       begun: [],
+      switched: [],
       keyFrameWanted: false,
     });
     this.track.spec = spec;

@@ -218,7 +218,7 @@ test("what a subscriber cannot take is made for it out of what is published, onc
     },
   ]);
   track.publish({ connected: true } as never, source);
-  const marks = { begun: [], keyFrameWanted: false };
+  const marks = { begun: [], switched: [], keyFrameWanted: false };
   const subscribe = (codec: typeof OPUS) => {
     const subscriber = new Subscriber(2, transport);
     track.subscribe(new Downlink(subscriber, audioSender({ codecs: [codec] }), 1, marks));

@@ -413,7 +413,7 @@ function openTests(kind: UdpKind): void {
     await assert.rejects(setUp(t, kind, { listen: { addresses: [V4], port: far.port } }), {
       name: "StoaError",
       code: "port_in_use",
-      message: `udp port ${far.port} is in use; choose another with --udp-port or rtc.udp_port`,
+      message: `UDP port ${far.port} is in use; choose another with --udp-port or rtc.udp_port in the configuration`,
     });
   });
 

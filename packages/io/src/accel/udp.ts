@@ -87,6 +87,6 @@ export interface UdpBackend {
 
 /** The one sentence for the most common mistake at start. */
 export function portInUse(port: number, cause?: unknown): StoaError {
-  const message = `udp port ${port} is in use; choose another with --udp-port or rtc.udp_port`;
+  const message = `UDP port ${port} is in use; choose another with --udp-port or rtc.udp_port in the configuration`;
   return new StoaError("port_in_use", message, { cause });
 }

@@ -155,7 +155,7 @@ export class TimelineObserver implements RoomObserver {
         return this.#noteOfPeer(event.peer, "paused", text + this.#estimate(event.peer), event.track);
       }
       case "stats":
-        return this.#noteStats(event.peer, event.stats);
+        return this.#noteStats(room, event.peer, event.stats);
       default:
     }
   }
@@ -171,7 +171,7 @@ export class TimelineObserver implements RoomObserver {
     this.#note(to, "quality", `connection quality is ${word} (${own.score.toFixed(1)} of 5)${why}`);
   }
 
-  #noteStats(id: PeerId, stats: PeerStats): void {
+  #noteStats(room: string, id: PeerId, stats: PeerStats): void {
     const peer = this.#peers.get(id);
     const member = peer && this.#members.get(peer.participant);
     if (!member) return;
@@ -184,8 +184,8 @@ export class TimelineObserver implements RoomObserver {
       peer.distances.set(track, layerDistance);
       const text =
         layerDistance === 0
-          ? `${track} flows as wanted`
-          : `${track} flows ${layers(layerDistance)} below what is wanted`;
+          ? `${this.#words(room, track)} flows as wanted`
+          : `${this.#words(room, track)} flows ${layers(layerDistance)} below what is wanted`;
       this.#noteOfPeer(id, "layer", text + this.#estimate(id), track);
     }
   }
@@ -227,7 +227,7 @@ function keyOf(room: string, track: string): string {
 
 const LAYER_REASONS = {
   wanted: "the client wants it",
-  bandwidth: "the link carries no more",
+  bandwidth: "for want of bandwidth",
   publisher: "nothing nearer to what the client wants is sent",
 } as const;
 
@@ -247,9 +247,19 @@ const KINDS: Readonly<Record<ParticipantEventKind, readonly [EntryKind, string]>
   left: ["left", "left"],
 };
 
+/** Details of an end that say no more than its reason in words. */
+const SAID: ReadonlySet<string> = new Set([
+  "",
+  "the client left",
+  "removed through the API",
+  "the room was closed",
+  "the same identity joined again",
+]);
+
 function describe(kind: ParticipantEventKind, info: ParticipantInfo, detail: string): readonly [EntryKind, string] {
   const [entry, text] = KINDS[kind];
-  const why = kind === "left" ? `${reasonInWords(info.disconnectReason)}${detail && `: ${detail}`}` : detail;
+  const more = SAID.has(detail) ? "" : `: ${detail}`;
+  const why = kind === "left" ? reasonInWords(info.disconnectReason) + more : detail;
   return [entry, why ? `${text} (${why})` : text];
 }
 

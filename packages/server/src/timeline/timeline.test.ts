@@ -111,7 +111,7 @@ describe("a timeline", () => {
       "the signal connection was lost",
       "looking for a network path anew (ICE restart)",
       "came back with a new signal connection",
-      "left (the client left by itself: the client left)",
+      "left (the client left by itself)",
     ]);
     const [session] = timelines.sessions("lobby", "ada", START_MS + 6000);
     assert.equal(session!.leftReason, "CLIENT_INITIATED");
@@ -133,7 +133,7 @@ describe("a timeline", () => {
       "the client wants TR_1 up to layer 2",
       "TR_1 flows 2 layers below what is wanted (the link carries about 300 kbit/s)",
       "TR_1 flows as wanted (the link carries about 300 kbit/s)",
-      "TR_1 goes on in layer 0 instead of 2: the link carries no more (the link carries about 300 kbit/s)",
+      "TR_1 goes on in layer 0 instead of 2: for want of bandwidth (the link carries about 300 kbit/s)",
       "TR_1 is paused for want of bandwidth (the link carries about 300 kbit/s)",
       "the client wants TR_1 not to be sent",
     ]);

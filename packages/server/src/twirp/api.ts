@@ -1,5 +1,5 @@
 /** The API of this server: each method of each service, by name. A missing one does not compile. */
-import { ABSENT_EGRESS, ABSENT_INGRESS, ABSENT_SIP } from "./absent.ts";
+import { ABSENT_INGRESS, ABSENT_SIP, absentEgress } from "./absent.ts";
 import { createDispatch } from "./agent-dispatch/create-dispatch.ts";
 import { deleteDispatch } from "./agent-dispatch/delete-dispatch.ts";
 import { listDispatch } from "./agent-dispatch/list-dispatch.ts";
@@ -44,7 +44,7 @@ export function createApi(context: ApiContext): Api {
       DeleteDispatch: (request) => deleteDispatch(context, request),
       ListDispatch: (request) => listDispatch(context, request),
     },
-    "livekit.Egress": ABSENT_EGRESS,
+    "livekit.Egress": absentEgress(context),
     "livekit.Ingress": ABSENT_INGRESS,
     "livekit.SIP": ABSENT_SIP,
   };

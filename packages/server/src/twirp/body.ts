@@ -13,6 +13,7 @@ type Type = MessageType<AnyMessage>;
 type Json = { readonly [name: string]: JsonValue };
 
 const MAX_DETAIL_CHARACTERS = 200;
+const STRICT_UTF8 = new TextDecoder("utf-8", { fatal: true });
 
 /** The format that a content type names; parameters such as a charset do not matter. */
 export function bodyFormat(contentType: string): BodyFormat | undefined {
@@ -24,7 +25,7 @@ export function bodyFormat(contentType: string): BodyFormat | undefined {
 /** The request in a body. */
 export function decodeBody(type: Type, format: BodyFormat, bytes: Uint8Array): AnyMessage | TwirpError {
   try {
-    return format === "json" ? decodeJson(type, bytes) : type.fromBinary(bytes);
+    return format === "json" ? decodeJson(type, bytes) : type.fromBinary(bytes, { readerFactory: strictReader });
   } catch (error) {
     const detail = format === "json" ? jsonDetail(error) : protobufDetail(type, bytes);
     return new TwirpError("malformed", `the ${format} request could not be decoded: ${detail}`);
@@ -43,8 +44,13 @@ export function encodeBody(message: Message, format: BodyFormat): Response {
   });
 }
 
+/** Text that is not UTF-8 is a mistake, and not some other text. */
+function strictReader(bytes: Uint8Array): BinaryReader {
+  return new BinaryReader(bytes, STRICT_UTF8);
+}
+
 function decodeJson(type: Type, bytes: Uint8Array): AnyMessage {
-  const json = JSON.parse(new TextDecoder().decode(bytes)) as JsonValue;
+  const json = JSON.parse(STRICT_UTF8.decode(bytes)) as JsonValue;
   checkEnums(type, json, "");
   return type.fromJson(json, { ignoreUnknownFields: true });
 }
@@ -92,7 +98,7 @@ function protobufDetail(type: Type, bytes: Uint8Array): string {
   } catch {
     return `${last} is cut off or has a wrong wire type`;
   }
-  return "the value of a field has a wrong wire type";
+  return "the value of a field has a wrong wire type, or is text that is not UTF-8";
 }
 
 /** protojson writes null for a message that is not set; clients in Go and others show it so. */

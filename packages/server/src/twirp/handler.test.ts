@@ -120,6 +120,11 @@ describe("bodies", () => {
       new Uint8Array([0x08, 5]),
       "the protobuf request could not be decoded: the value of a field has a wrong wire type",
     ],
+    [
+      "CreateRoom",
+      new Uint8Array([0x0a, 2, 0xff, 0xfe]),
+      "the protobuf request could not be decoded: the value of a field has a wrong wire type, or is text that is not UTF-8",
+    ],
   ];
   for (const [method, body, msg] of malformed) {
     test(`${method} with ${typeof body === "string" ? body || "an empty body" : body.join(" ")} is malformed`, async () => {

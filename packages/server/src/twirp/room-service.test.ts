@@ -268,6 +268,18 @@ describe("agent dispatches", () => {
   });
 });
 
+test("egress: of a room that is open there is nobody to record it, of another one there is nothing", async () => {
+  const api = startApi();
+  const start = async (method: string, request: object) => failure(await api.call(`livekit.Egress/${method}`, request));
+  const nobody = [503, "unavailable", "no response from servers"];
+  ok(await api.call("CreateRoom", { name: "lobby" }));
+  for (const method of ["StartRoomCompositeEgress", "StartParticipantEgress", "StartTrackEgress"]) {
+    assert.deepEqual(await start(method, { room_name: "lobby" }), nobody);
+    assert.deepEqual(await start(method, { room_name: "nope" }), [404, "not_found", "requested room does not exist"]);
+  }
+  assert.deepEqual(await start("StartWebEgress", { url: "https://example.com" }), nobody);
+});
+
 test("a call to a participant ends with its answer, or with its error in words", async () => {
   const api = startApi();
   const { socket } = await join(api.registry);
@@ -278,6 +290,6 @@ test("a call to a participant ends with its answer, or with its error in words",
   await until(() => api.media.commands.some(({ command }) => command.type === "awaitRpc"), 2000, "the request");
   ok(await api.call("RemoveParticipant", { room: "lobby", identity: "ada" }));
   const answer = await pending;
-  assert.deepEqual(failure(answer), [503, "unavailable", "RPC error 1503: Recipient disconnected"]);
+  assert.deepEqual(failure(answer), [503, "unavailable", "RpcError 1503: Recipient disconnected"]);
   assert.deepEqual(answer.json["meta"], { rpc_code: "1503" });
 });

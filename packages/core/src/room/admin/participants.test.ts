@@ -150,11 +150,11 @@ describe("name, metadata and attributes", () => {
     const bob = world.connect("bob");
     const update = (change: Partial<typeof NOTHING & { attributes: Record<string, string> }>) =>
       world.act(updateParticipant({ identity: "bob", ...NOTHING, ...change }));
-    assert.equal(update({ name: "ü".repeat(9) }), "invalid_argument: name length exceeds limits");
-    assert.equal(update({ metadata: "x".repeat(33) }), "invalid_argument: metadata size exceeds limits");
+    assert.equal(update({ name: "ü".repeat(9) }), "invalid_argument: name length exceeds limits: max length 16");
+    assert.equal(update({ metadata: "x".repeat(33) }), "invalid_argument: metadata size exceeds limits: max length 32");
     assert.ok(typeof update({ attributes: { a: "x".repeat(40) } }) !== "string");
     const tooMuch = { name: "Bob", attributes: { b: "x".repeat(40) } };
-    assert.equal(update(tooMuch), "invalid_argument: attribute size exceeds limits");
+    assert.equal(update(tooMuch), "invalid_argument: attribute size exceeds limits: max length 64");
     assert.equal(bob.self?.name, "");
     assert.equal(world.act(updateParticipant({ identity: "eve", ...NOTHING })), MISSING);
   });
@@ -173,6 +173,9 @@ describe("the room's metadata", () => {
     assert.equal(ada.messages.length, 0);
     world.act(updateRoomMetadata(""));
     assert.equal(ada.last("roomUpdate")?.room?.metadata, "");
-    assert.equal(world.act(updateRoomMetadata("x".repeat(33))), "invalid_argument: metadata size exceeds limits");
+    assert.equal(
+      world.act(updateRoomMetadata("x".repeat(33))),
+      "invalid_argument: metadata size exceeds limits: max length 32",
+    );
   });
 });

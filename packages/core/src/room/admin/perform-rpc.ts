@@ -25,7 +25,11 @@ export function performRpc(request: {
     }
     if (tooLong(payload, MAX_RPC_PAYLOAD_BYTES)) {
       const { code, message } = RPC_CODES.requestTooLarge;
-      return new Refusal("invalid_argument", `${message} (${code}): at most ${MAX_RPC_PAYLOAD_BYTES} bytes`, "payload");
+      return new Refusal(
+        "invalid_argument",
+        `RpcError ${code}: ${message} (at most ${MAX_RPC_PAYLOAD_BYTES} bytes)`,
+        "payload",
+      );
     }
     if (room.rpcs.size >= MAX_PENDING) {
       return new Refusal("resource_exhausted", `${MAX_PENDING} calls of this room wait for their answers already`);

@@ -149,7 +149,7 @@ describe("calling a participant", () => {
     assert.equal(call(world, { destinationIdentity: "" }), "invalid_argument: destination identity is required");
     assert.equal(call(world, { destinationIdentity: "bob" }), "not_found: participant does not exist");
     const large = call(world, { payload: "x".repeat(15_361) });
-    assert.equal(large, "invalid_argument: Request payload too large (1402): at most 15360 bytes");
+    assert.equal(large, "invalid_argument: RpcError 1402: Request payload too large (at most 15360 bytes)");
   });
 });
 

@@ -24,7 +24,10 @@ export function updateParticipant(
     const participant = participantOf(room, request.identity);
     if (participant instanceof Refusal) return participant;
     const field = exceededField(participant, request, room.options.server.limits);
-    if (field) return new Refusal("invalid_argument", LIMIT_MESSAGE[field], field);
+    if (field) {
+      const most = room.options.server.limits[`${field}Bytes`];
+      return new Refusal("invalid_argument", `${LIMIT_MESSAGE[field]}: max length ${most}`, field);
+    }
     if (participant.forwardedFrom) {
       return new Refusal("failed_precondition", "the participant is forwarded from another room; change it there");
     }

@@ -8,8 +8,9 @@ import { Refusal, type Action } from "./action.ts";
 /** Empty metadata is metadata too: it removes what was there. */
 export function updateRoomMetadata(metadata: string): Action<RoomInfo> {
   return (room) => {
-    if (tooLong(metadata, room.options.server.limits.metadataBytes)) {
-      return new Refusal("invalid_argument", "metadata size exceeds limits", "metadata");
+    const { metadataBytes } = room.options.server.limits;
+    if (tooLong(metadata, metadataBytes)) {
+      return new Refusal("invalid_argument", `metadata size exceeds limits: max length ${metadataBytes}`, "metadata");
     }
     if (metadata !== room.metadata) {
       room.metadata = metadata;

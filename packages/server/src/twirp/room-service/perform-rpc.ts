@@ -32,5 +32,5 @@ export async function performRpc(
 
 function failed({ code, message, data }: RpcError): TwirpError {
   const meta = { rpc_code: String(code), ...(data !== "" && { rpc_data: data }) };
-  return new TwirpError(CODES[code] ?? "internal", `RPC error ${code}: ${message}`, meta);
+  return new TwirpError(CODES[code] ?? "internal", `RpcError ${code}: ${message}`, meta);
 }
