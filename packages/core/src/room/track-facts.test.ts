@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { BackupCodecPolicy, Encryption_Type, SimulcastCodec, TrackSource, VideoLayer_Mode } from "@livekit/protocol";
 import type { MediaCommand } from "../engine/protocol.ts";
 import { World } from "./harness.test.ts";
+import { DEFAULT_MEDIA_POLICY } from "./options.ts";
 
 /** What the worker heard about tracks and receivers, in order. */
 function story(world: World): string[] {
@@ -94,4 +95,8 @@ test("bandwidth: as the server is configured, unless the client says otherwise a
   };
   assert.deepEqual(congestion("alice"), { enabled: true, allowPause: false });
   assert.deepEqual(congestion("bob", true), { enabled: true, allowPause: true });
+  const set = { enabled: false, allowPause: true, stepRoom: 2, leastRoomBps: 1000, leastBudgetBps: 5000 };
+  const other = new World({}, {}, { media: { ...DEFAULT_MEDIA_POLICY, congestion: set } });
+  other.connect("alice");
+  assert.deepEqual(other.commands("openPeer").at(-1)!.congestion, set);
 });
