@@ -126,7 +126,9 @@ function rewritten(codec: typeof VP8): void {
           if (!a.input || !b.input) continue;
           const step16 = b.extended - a.extended;
           const [av, bv] = [a, b].map(({ packet }) => (isVp8 ? readVp8(packet.payload) : undefined));
-          const samePicture = a.input.layer === b.input.layer && a.input.picture === b.input.picture;
+          // A picture whose start came late may be begun with once more, as another one.
+          const samePicture =
+            a.input.layer === b.input.layer && a.input.picture === b.input.picture && !b.input.keyStart;
           const pictureStep = av && bv ? (bv.pictureId - av.pictureId) & 0x7fff : undefined;
           if (a.input.layer === b.input.layer && !(b.input.keyStart && step16 === 1)) {
             const apart = (b.input.sequence - a.input.sequence) & 0xffff;
