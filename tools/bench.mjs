@@ -1,4 +1,4 @@
-// npm run bench, bench:connect, bench:fanout: builds what changed, then runs one benchmark of bench/ with the arguments given.
+// npm run bench, bench:connect, bench:data, bench:fanout: builds what changed, then runs one benchmark of bench/ with the arguments given.
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -13,7 +13,7 @@ if (name === "connect") {
 }
 build();
 if (!existsSync(script)) {
-  console.error(`There is no benchmark "${name}". Known: packet (npm run bench), connect, fanout.`);
+  console.error(`There is no benchmark "${name}". Known: packet (npm run bench), connect, data, fanout.`);
   process.exit(1);
 }
 const child = spawn(process.execPath, ["--expose-gc", script, ...args], { cwd: root, stdio: "inherit" });

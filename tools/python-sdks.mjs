@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { build, installDependencies, needPrograms, root, run } from "./prepare.mjs";
+import { printTable } from "./results.mjs";
 
 /** Folders of a checkout that hold tests of the room client; older and newer checkouts have one or both. */
 const TEST_FOLDERS = ["tests/rtc", "livekit-rtc/tests"];
@@ -114,13 +115,4 @@ function readReport(xml) {
 function unescape(text) {
   const entities = { "&lt;": "<", "&gt;": ">", "&quot;": '"', "&apos;": "'", "&#10;": "\n", "&amp;": "&" };
   return text.replace(/&(?:lt|gt|quot|apos|#10|amp);/g, (entity) => entities[entity]);
-}
-
-function printTable(results) {
-  const width = Math.max(0, ...results.map(({ name }) => name.length));
-  console.log("");
-  for (const { name, result, seconds, detail } of results)
-    console.log(`${name.padEnd(width)}  ${result.padEnd(7)}  ${seconds.toFixed(1).padStart(5)} s  ${detail}`.trimEnd());
-  const count = (result) => results.filter((r) => r.result === result).length;
-  console.log(`\n${count("passed")} passed, ${count("failed")} failed, ${count("skipped")} skipped`);
 }

@@ -1,13 +1,14 @@
 /**
- * MoveParticipant and ForwardParticipant with browsers. The original refuses both ("not implemented"): these tests ask for
- * more than it gives.
+ * MoveParticipant and ForwardParticipant with browsers, within one media worker and between two. The original refuses both
+ * ("not implemented"): these tests ask for more than it gives.
  */
 import assert from "node:assert/strict";
-import { after, afterEach, before, test } from "node:test";
+import { after, afterEach, before, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { RoomServiceClient } from "livekit-server-sdk";
 import { launchChromium } from "@stoa/testkit/browser";
 import { NodeClient, shutdownNodeClients } from "@stoa/testkit/node-client";
-import { startServer } from "@stoa/testkit/server-process";
+import { freePortPair, startServer } from "@stoa/testkit/server-process";
 import { Stage } from "@stoa/testkit/stage";
 import { until } from "@stoa/testkit/until";
 
@@ -81,4 +82,76 @@ test("somebody is shown in another room as well, until that is ended", async () 
   await api.removeParticipant("overflow", "ada");
   await cleo.waitEvent("participantDisconnected", "ada");
   assert.deepEqual(await identities("stage"), ["ada"]);
+});
+
+describe("between two media workers", () => {
+  const TWO_WORKERS = fileURLToPath(new URL("../../interop/two-workers.mjs", import.meta.url));
+  let two: Stage;
+  let twoApi: RoomServiceClient;
+
+  before(async () => {
+    const first = await freePortPair();
+    const rtc = { udp_port: `${first}-${first + 1}`, tcp_port: first };
+    two = new Stage(await startServer({ program: [process.execPath, TWO_WORKERS], config: { rtc } }), stage.browser);
+    const { http, key, secret } = two.server;
+    twoApi = new RoomServiceClient(http, key, secret);
+  });
+  afterEach(async () => {
+    await two.clear();
+    for (const { name } of await twoApi.listRooms()) await twoApi.deleteRoom(name);
+  });
+  after(() => two?.server.stop());
+
+  /** Rooms go to the worker with the least to do: of two, the second one is on the other worker. */
+  async function callers(...names: readonly [string, string]) {
+    const ada = await two.enter(names[0], "ada");
+    const cleo = await two.enter(names[1], "cleo");
+    const workers = names.map(
+      (room) => new RegExp(`room created.*\\b${room}\\b.*worker\\W+(\\d)`).exec(two.server.log())?.[1],
+    );
+    assert.deepEqual(new Set(workers), new Set(["0", "1"]), two.server.log());
+    return { ada, cleo };
+  }
+
+  test("somebody is shown in a room of the other one, with all layers, and nobody has to connect anew", async () => {
+    const { ada, cleo } = await callers("stage", "overflow");
+    const bob = await two.enter("stage", "bob");
+    const dora = await two.enter("overflow", "dora");
+    await ada.publishCamera({ width: 640, height: 360 });
+    await bob.sees("ada");
+    await twoApi.forwardParticipant("stage", "ada", "overflow");
+    await Promise.all([cleo.sees("ada"), dora.sees("ada")]);
+    await cleo.shows("ada", 640);
+    await dora.quality("ada", "LOW");
+    await dora.shows("ada", (width) => width < 640);
+    await ada.publishTone(440);
+    await Promise.all([cleo.hears("ada", 440), bob.hears("ada", 440)]);
+    await cleo.shows("ada", 640);
+    // Its own room may empty: the publisher still sends for the other one.
+    await bob.call("leave");
+    await cleo.sees("ada", { steps: 60, timeoutMs: 30_000 });
+    // A late viewer waits for a key frame: the wish travels back.
+    const emil = await two.enter("overflow", "emil");
+    await emil.sees("ada");
+    const events = await Promise.all([cleo, dora].map((page) => page.events()));
+    assert.deepEqual(
+      events.flat().filter(({ name }) => /reconnect|disconnected$/i.test(name)),
+      [],
+    );
+    await twoApi.removeParticipant("overflow", "ada");
+    await cleo.waitEvent("participantDisconnected", "ada");
+    assert.deepEqual(
+      (await twoApi.listParticipants("stage")).map(({ identity }) => identity),
+      ["ada"],
+    );
+  });
+
+  test("somebody is moved to a room of the other one", async () => {
+    const { ada, cleo } = await callers("hall", "attic");
+    await Promise.all([ada.publishCamera(SMALL), cleo.publishCamera(SMALL)]);
+    await twoApi.moveParticipant("hall", "ada", "attic");
+    await ada.waitEvent("reconnected");
+    await Promise.all([cleo.sees("ada"), ada.sees("cleo")]);
+    assert.deepEqual(await ada.participants(), ["cleo"]);
+  });
 });

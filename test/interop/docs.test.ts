@@ -1,12 +1,14 @@
 /** What README and docs show works as shown: commands run, configurations load, links lead somewhere, the reference is in step. */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { AccessToken, RoomServiceClient } from "livekit-server-sdk";
 import { freeTcpPort, freeUdpPort } from "@stoa/testkit/server-process";
 import { until } from "@stoa/testkit/until";
 
@@ -70,7 +72,8 @@ async function asFreePorts(yaml: string): Promise<{ file: string; port: number }
   const moved = yaml
     .replace(/^port: \d+/m, `port: ${port}`)
     .replace(/^( +udp_port:) \d+/m, `$1 ${await freeUdpPort()}`)
-    .replace(/^( +tcp_port:) \d+/m, `$1 ${await freeTcpPort()}`);
+    .replace(/^( +tcp_port:) \d+/m, `$1 ${await freeTcpPort()}`)
+    .replace(/^(prometheus:\n +port:) \d+/m, `$1 ${await freeTcpPort()}`);
   writeFileSync(file, moved);
   return { file, port };
 }
@@ -117,6 +120,55 @@ test("docs/3-reference/cli.md says what --help says", () => {
   const file = join(ROOT, "docs", "3-reference", "cli.md");
   assert.equal(readFileSync(file, "utf8"), stdout, `type: node tools/cli-reference.mjs > ${relative(ROOT, file)}`);
 });
+
+test("docs/2-guides/webhooks.md: the receiver prints what happens, and takes nothing that is not signed", async () => {
+  const page = "docs/2-guides/webhooks.md";
+  const port = await freeTcpPort();
+  const program = join(folder, "receiver.mjs");
+  writeFileSync(program, blocks(page, "js")[0]!);
+  const receiver = spawn(process.execPath, [program], { env: { ...process.env, PORT: String(port) } });
+  let printed = "";
+  receiver.stdout.on("data", (chunk) => (printed += String(chunk)));
+  const server = await asFreePorts(blocks(page, "yaml")[0]!.replace("127.0.0.1:8080", `127.0.0.1:${port}`));
+  const { child, log } = start(process.execPath, [STOA, "serve", "--config", server.file]);
+  const ended = [once(receiver, "exit"), once(child, "exit")];
+  try {
+    const api = new RoomServiceClient(`http://127.0.0.1:${server.port}`, ...exampleKey(page));
+    const answers = () => api.listRooms().then(Boolean, () => false);
+    await until(async () => printed.includes("waiting for events") && (await answers()), 30_000, log);
+    const hook = `http://127.0.0.1:${port}/hook`;
+    const forged = '{"event":"room_started","id":"EV_forged","room":{"name":"forged"}}';
+    for (const authorization of ["", "a.b.c", await tokenOfAnother(forged)]) {
+      const { status } = await fetch(hook, { method: "POST", body: forged, headers: { authorization } });
+      assert.equal(status, 401);
+    }
+    await api.createRoom({ name: "lobby" });
+    await api.deleteRoom("lobby");
+    await until(
+      () => printed.includes("room_finished"),
+      10_000,
+      () => printed + log(),
+    );
+    assert.equal(printed.replaceAll(/ +$/gm, ""), "waiting for events\nroom_started lobby\nroom_finished lobby\n");
+  } finally {
+    receiver.kill();
+    child.kill("SIGTERM");
+    await Promise.all(ended);
+  }
+});
+
+/** The key pair of the configuration that a page shows. */
+function exampleKey(page: string): [string, string] {
+  const [, key, secret] = /^keys:\n {2}(\w+): (\S+)/m.exec(blocks(page, "yaml")[0]!)!;
+  return [key!, secret!];
+}
+
+/** Signed as an event is, by somebody who knows the name of the key only. */
+async function tokenOfAnother(body: string): Promise<string> {
+  const token = new AccessToken("APIexample", "some other secret of more than 32 characters");
+  token.sha256 = createHash("sha256").update(body).digest("base64");
+  return token.toJwt();
+}
 
 test("npm start: banner, demo page, a token that lets in, and an end", async () => {
   const port = await freeTcpPort();

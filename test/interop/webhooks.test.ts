@@ -8,6 +8,8 @@ import { NodeClient, shutdownNodeClients } from "@stoa/testkit/node-client";
 import { type ServerProcess, startServer } from "@stoa/testkit/server-process";
 import { until } from "@stoa/testkit/until";
 
+/** ParticipantInfo.State */
+const ACTIVE = 2;
 const KEY = "APIwebhook";
 const SECRET = "a secret that is known to the receiver too";
 
@@ -85,6 +87,37 @@ describe("webhooks", () => {
     assert.equal(new Set(events.map(({ room }) => room!.sid)).size, 1);
     assert.ok(events.slice(1, 5).every(({ participant }) => participant!.identity === "ada"));
     assert.equal(events[2]!.track!.sid, events[3]!.track!.sid);
+  });
+
+  test("tell of a forwarded participant in the room that shows it, as of one that joined it", async (t) => {
+    if (process.env.SUT_CMD) return t.skip("the original does not forward");
+    const { events, url } = await receiver();
+    const server = await startWithWebhooks(url);
+    const api = new RoomServiceClient(server.http, KEY, SECRET);
+    const ada = new NodeClient("ada");
+    await ada.join(server, "hall");
+    await ada.publishTone(440);
+    await api.forwardParticipant("hall", "ada", "attic");
+    await ada.close();
+    await until(async () => (await api.listParticipants("attic")).length === 0, 10_000, "the end in the other room");
+    await api.deleteRoom("attic");
+    const of = (name: string) => events.filter(({ room }) => room!.name === name);
+    await until(
+      () => namesOf(of("attic")).includes("room_finished"),
+      10_000,
+      () => namesOf(events).join(),
+    );
+    const told = of("attic");
+    const whole = LIFE.filter((name) => name !== "track_unpublished"); // it goes with its participant
+    assert.deepEqual(
+      namesOf(told).filter((name) => name !== "track_unpublished"),
+      whole,
+    );
+    const [, joined, published] = told;
+    const [hall] = of("hall").filter(({ event }) => event === "track_published");
+    assert.equal(published!.track!.sid, hall!.track!.sid);
+    assert.notEqual(joined!.participant!.sid, hall!.participant!.sid);
+    assert.deepEqual([joined!.participant!.identity, joined!.participant!.state], ["ada", ACTIVE]);
   });
 
   // LiveKit drops events that are older than 30 s; here they wait. The wait is short, so that it holds for both.

@@ -9,7 +9,7 @@ import { PAYLOAD_FEEDBACK, rtcpCount, rtcpPacketLength, rtcpType } from "@stoa/w
 import { writeRemb } from "@stoa/wire/rtcp/remb";
 import { elementOffset, findExtension } from "@stoa/wire/rtp/extension";
 import { newRtpHeader, readRtpHeader, writeRtpHeader } from "@stoa/wire/rtp/header";
-import { BrowserEstimate } from "./congestion-receiver.ts";
+import { BrowserEstimate } from "./congestion-browser.ts";
 import { type Client, VP8, World } from "./worker-world.ts";
 
 const TRACK = "TR_video";
@@ -82,7 +82,7 @@ class Viewer {
       if (this.#arrivals.nextTimeoutMs() <= world.clock.nowMs) {
         this.client.sendRtcp((u8, at) => this.#arrivals.write(u8, at, 1000));
       }
-      const bps = this.#browser.poll(world.clock.nowMs);
+      const bps = this.#browser.poll();
       if (bps > 0) this.client.sendRtcp((u8, at) => writeRemb(u8, at, 9, bps, [ssrc]));
       world.clock.after(20, answer);
     };

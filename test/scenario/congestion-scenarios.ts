@@ -82,6 +82,15 @@ export const SCENARIOS: readonly Scenario[] = [
     source: [2_500_000],
   },
   {
+    name: "stalls",
+    title: "10 Mbit/s, and a receiver that stalls for 50 to 200 ms, simulcast of 150, 500 and 1,700 kbit/s",
+    estimator: "transport-cc",
+    durationMs: 60_000,
+    link: { capacity: [[0, 10_000_000]], queueMs: 400, delayMs: 20 },
+    source: LAYERS,
+    stalls: { leastMs: 50, mostMs: 200, pauseMs: 400 },
+  },
+  {
     name: "long-cap",
     title: "300 kbit/s for three minutes, then 2.5 Mbit/s, simulcast",
     estimator: "transport-cc",

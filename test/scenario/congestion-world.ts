@@ -14,7 +14,8 @@ import { CongestionController } from "@stoa/core/congestion/controller";
 import { UNSTAMPED } from "@stoa/core/congestion/sent-history";
 import { newTwccArrivals, readTwccFeedback } from "@stoa/wire/rtcp/twcc";
 import { SeededRandom } from "@stoa/testkit/node-crypto";
-import { BrowserEstimate, FeedbackWriter } from "./congestion-receiver.ts";
+import { BrowserEstimate } from "./congestion-browser.ts";
+import { FeedbackWriter } from "./congestion-receiver.ts";
 
 interface LinkSpec {
   /** From when on (ms) it carries how much (bit/s). */
@@ -30,6 +31,14 @@ interface LinkSpec {
   readonly others?: { readonly fromMs: number; readonly toMs: number; readonly bps: number };
 }
 
+/** A receiver that is kept from running: what came meanwhile seems to have come at the end, and nothing is answered. */
+interface Stalls {
+  readonly leastMs: number;
+  readonly mostMs: number;
+  /** From the end of one to the beginning of the next, on average. */
+  readonly pauseMs: number;
+}
+
 export interface Scenario {
   readonly name: string;
   readonly title: string;
@@ -38,6 +47,7 @@ export interface Scenario {
   readonly link: LinkSpec;
   /** One number: a source that follows the estimate up to there. More: layers of a simulcast track, cumulative. */
   readonly source: readonly number[];
+  readonly stalls?: Stalls;
   readonly seed?: number;
 }
 
@@ -56,11 +66,18 @@ export interface Sample {
 }
 
 interface Packet {
+  /** `OTHERS`, `SENDER_REPORT`, or of the subscriber's own. */
   readonly sequence: number;
   readonly sentMs: number;
   readonly bytes: number;
 }
 
+const OTHERS = -1;
+const SENDER_REPORT = -2;
+const SENDER_REPORT_BYTES = 70;
+const SENDER_REPORT_MS = 3000;
+/** Of the receiver; a browser sends another with each REMB. */
+const REPORT_MS = 1000;
 const STEP_MS = 100;
 const FRAME_MS = 33;
 /** Publishers pace a frame over this. */
@@ -97,7 +114,15 @@ export class CongestionWorld {
   #grantedBps = 0;
   #received = 0;
   #reported = 0;
-  #sentAtReport = 0;
+  #highest = 0;
+  #highestAtReport = 0;
+  #nextReportMs = REPORT_MS / 2;
+  #senderReportMs = 1000;
+  /** Of the last sender report that arrived; 0 = none did. */
+  #heardMs = 0;
+  #heardSentMs = 0;
+  #nextStallMs = -1;
+  #stalledUntilMs = -1;
 
   constructor(scenario: Scenario) {
     this.#scenario = scenario;
@@ -119,9 +144,13 @@ export class CongestionWorld {
     if (nowMs % FRAME_MS === 0) this.#frame();
     while (this.#paced[0] && this.#paced[0].atMs <= nowMs) this.#send(this.#paced.shift()!.bytes);
     this.#pad();
+    this.#senderReport();
     this.#others();
     this.#serve();
-    while (this.#arrivals[0] && this.#arrivals[0].atMs <= nowMs) this.#arrive(this.#arrivals.shift()!);
+    this.#stall();
+    if (nowMs >= this.#stalledUntilMs) {
+      while (this.#arrivals[0] && this.#arrivals[0].atMs <= nowMs) this.#arrive(this.#arrivals.shift()!);
+    }
     this.#answer();
     while (this.#returns[0] && this.#returns[0].atMs <= nowMs) this.#returns.shift()!.run();
     if (nowMs % STEP_MS === 0) this.#sample();
@@ -161,6 +190,13 @@ export class CongestionWorld {
     for (let left = controller.paddingBytes(nowMs); left > 0; left -= PADDING_BYTES) this.#send(PADDING_BYTES);
   }
 
+  /** Every three seconds, and when the controller wishes. */
+  #senderReport(): void {
+    if (this.nowMs < this.#senderReportMs && !this.controller.takeReportWish()) return;
+    this.#senderReportMs = this.nowMs + SENDER_REPORT_MS;
+    this.#enqueue({ sequence: SENDER_REPORT, sentMs: this.nowMs, bytes: SENDER_REPORT_BYTES });
+  }
+
   #send(bytes: number): void {
     const stamped = this.#scenario.estimator === "transport-cc";
     const sequence = this.#sequence++;
@@ -183,7 +219,7 @@ export class CongestionWorld {
     const { others } = this.#scenario.link;
     if (!others || this.nowMs < others.fromMs || this.nowMs >= others.toMs) return;
     const everyMs = Math.round((PACKET_BYTES * 8000) / others.bps);
-    if (this.nowMs % everyMs === 0) this.#enqueue({ sequence: -1, sentMs: this.nowMs, bytes: PACKET_BYTES });
+    if (this.nowMs % everyMs === 0) this.#enqueue({ sequence: OTHERS, sentMs: this.nowMs, bytes: PACKET_BYTES });
   }
 
   #serve(): void {
@@ -192,7 +228,7 @@ export class CongestionWorld {
     while (this.#queue[0] && this.#credit >= this.#queue[0].bytes) {
       const packet = this.#queue.shift()!;
       this.#credit -= packet.bytes;
-      if (packet.sequence < 0 || this.#random.unit() < loss) continue;
+      if (packet.sequence === OTHERS || this.#random.unit() < loss) continue;
       const atMs = Math.max(this.nowMs + delayMs + jitterMs * this.#random.unit(), this.#lastArrivalMs);
       this.#lastArrivalMs = atMs;
       this.#arrivals.push({ atMs, packet });
@@ -200,8 +236,27 @@ export class CongestionWorld {
     if (this.#queue.length === 0) this.#credit = Math.min(this.#credit, this.capacityBps / 8000);
   }
 
-  #arrive({ atMs, packet }: { atMs: number; packet: Packet }): void {
+  #stall(): void {
+    const { stalls } = this.#scenario;
+    if (!stalls || this.nowMs < this.#nextStallMs) return;
+    if (this.#nextStallMs >= 0) {
+      const { leastMs, mostMs } = stalls;
+      this.#stalledUntilMs = this.nowMs + Math.round(leastMs + (mostMs - leastMs) * this.#random.unit());
+    }
+    const from = Math.max(this.#stalledUntilMs, this.nowMs);
+    this.#nextStallMs = from + 1 + Math.round(-Math.log(1 - this.#random.unit()) * stalls.pauseMs);
+  }
+
+  #arrive(arrival: { atMs: number; packet: Packet }): void {
+    const { packet } = arrival;
+    const atMs = Math.max(arrival.atMs, this.#stalledUntilMs);
+    if (packet.sequence === SENDER_REPORT) {
+      this.#heardMs = atMs;
+      this.#heardSentMs = packet.sentMs;
+      return;
+    }
     this.#received++;
+    this.#highest = packet.sequence + 1;
     if (this.#scenario.estimator === "transport-cc") this.#feedback.arrived(packet.sequence, atMs);
     else this.#browser.arrived(packet.sentMs, packet.bytes, atMs);
   }
@@ -209,6 +264,7 @@ export class CongestionWorld {
   #answer(): void {
     const { delayMs, loss = 0 } = this.#scenario.link;
     const { controller } = this;
+    if (this.nowMs < this.#stalledUntilMs) return;
     const back = (answer: () => void): void => {
       if (this.#random.unit() >= loss) this.#returns.push({ atMs: this.nowMs + delayMs, run: answer });
     };
@@ -220,16 +276,23 @@ export class CongestionWorld {
         });
       }
     } else {
-      const bps = this.#browser.poll(this.nowMs);
-      if (bps > 0) back(() => controller.handleRemb(bps, this.nowMs));
+      const bps = this.#browser.poll();
+      if (bps > 0) {
+        back(() => controller.handleRemb(bps, this.nowMs));
+        this.#nextReportMs = this.nowMs;
+      }
     }
-    if (this.nowMs % 1000 !== 500) return;
-    const sent = this.#sequence - this.#sentAtReport;
+    if (this.nowMs < this.#nextReportMs) return;
+    this.#nextReportMs = this.nowMs + REPORT_MS;
+    // By the numbers that came: what is on its way is not lost.
+    const sent = this.#highest - this.#highestAtReport;
     const share = sent === 0 ? 0 : Math.max(0, 1 - (this.#received - this.#reported) / sent);
-    this.#sentAtReport = this.#sequence;
+    this.#highestAtReport = this.#highest;
     this.#reported = this.#received;
-    const rttMs = 2 * delayMs + this.#queueMs();
-    back(() => controller.handleReport(share, sent, rttMs, this.nowMs));
+    // What the server works out of the report that it last heard of.
+    const rttMs = this.#heardMs === 0 ? 0 : this.#heardMs - this.#heardSentMs + delayMs;
+    const heldMs = this.nowMs - this.#heardMs;
+    back(() => controller.handleReport(share, sent, rttMs, heldMs, this.nowMs));
   }
 
   #sample(): void {

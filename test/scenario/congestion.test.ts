@@ -37,7 +37,8 @@ function assertNear(samples: readonly Sample[], share: number, freeBps = samples
 const seeds = (scenario: Scenario): Scenario[] => [1, 2, 3].map((seed) => ({ ...scenario, seed }));
 
 describe("within a tenth of the bottleneck after 15 s", () => {
-  for (const name of ["constant-1m", "constant-300k", "loss-5", "rtt-jitter", "policed"]) {
+  const constant = ["constant-1m", "constant-300k", "loss-5", "rtt-jitter", "policed"];
+  for (const name of [...constant, "constant-1m-remb", "constant-300k-remb"]) {
     test(named(name).title, () => {
       for (const scenario of seeds(named(name))) {
         const settled = between(run(scenario), SETTLE_MS, scenario.durationMs);
@@ -47,20 +48,22 @@ describe("within a tenth of the bottleneck after 15 s", () => {
     });
   }
 
-  test(named("fall").title, () => {
-    for (const scenario of seeds(named("fall"))) {
-      const samples = run(scenario);
-      for (const [fromMs, toMs] of [
-        [SETTLE_MS, 30_000],
-        [30_000 + SETTLE_MS, 60_000],
-        [60_000 + RECOVERY_MS, 100_000],
-      ] as const) {
-        const settled = between(samples, fromMs, toMs);
-        assertNear(settled, 0.1);
-        assert.ok(longestQueue(settled, 150) <= 500, "no queue over 150 ms stays");
+  for (const name of ["fall", "fall-remb"]) {
+    test(named(name).title, () => {
+      for (const scenario of seeds(named(name))) {
+        const samples = run(scenario);
+        for (const [fromMs, toMs] of [
+          [SETTLE_MS, 30_000],
+          [30_000 + SETTLE_MS, 60_000],
+          [60_000 + RECOVERY_MS, 100_000],
+        ] as const) {
+          const settled = between(samples, fromMs, toMs);
+          assertNear(settled, 0.1);
+          assert.ok(longestQueue(settled, 150) <= 500, "no queue over 150 ms stays");
+        }
       }
-    }
-  });
+    });
+  }
 
   test("the traffic of others is given way to, and its share is taken back", () => {
     for (const scenario of seeds(named("others"))) {
@@ -69,18 +72,6 @@ describe("within a tenth of the bottleneck after 15 s", () => {
       assertNear(between(samples, 60_000 + SETTLE_MS, 90_000), 0.1);
     }
   });
-});
-
-describe("by REMB within a fifth: browsers themselves stay that far below", () => {
-  for (const name of ["constant-1m-remb", "constant-300k-remb"]) {
-    test(named(name).title, () => {
-      for (const scenario of seeds(named(name))) {
-        const settled = between(run(scenario), SETTLE_MS, scenario.durationMs);
-        assertNear(settled, 0.2);
-        assert.ok(longestQueue(settled, 150) <= 500, "no queue over 150 ms stays");
-      }
-    });
-  }
 });
 
 describe("a link that falls and comes back", () => {
@@ -108,6 +99,32 @@ describe("a link that falls and comes back", () => {
     // Asking now and then costs next to nothing.
     const asking = between(samples, 60_000, 180_000);
     assert.ok(mean(asking, ({ sentBps }) => sentBps) < 165_000);
+  });
+});
+
+describe("a receiver that is kept from running, behind a wide link, is no thin link", () => {
+  for (const pauseMs of [2000, 400, 200]) {
+    test(`stalls of 50 to 200 ms, ${pauseMs} ms apart`, () => {
+      const { stalls, ...rest } = named("stalls");
+      for (const scenario of seeds({ ...rest, stalls: { ...stalls!, pauseMs } })) {
+        const samples = between(run(scenario), 1000, scenario.durationMs);
+        assert.ok(
+          samples.every(({ grantedBps }) => grantedBps === 1_700_000),
+          "the highest layer, always",
+        );
+        // 0: nothing is known yet, nothing is limited.
+        assert.ok(samples.every(({ estimateBps }) => estimateBps === 0 || estimateBps > 1_700_000));
+      }
+    });
+  }
+
+  test("a thin link behind it is found all the same", () => {
+    const { stalls } = named("stalls");
+    for (const scenario of seeds({ ...named("fall-layers"), stalls: stalls! })) {
+      const samples = run(scenario);
+      assert.ok(between(samples, 45_000, 60_000).every(({ grantedBps }) => grantedBps === 150_000));
+      assert.ok(samples.some(({ atMs, grantedBps }) => atMs > 60_000 && atMs < 90_000 && grantedBps === 1_700_000));
+    }
   });
 });
 

@@ -3,7 +3,7 @@
  * network with seeded loss, delay and reordering. ICE, SRTP, SCTP, forwarding and the data relay are the real ones; only the DTLS handshake is a
  * stand-in, because OpenSSL reads the system's clock.
  */
-import { MediaEngine } from "@stoa/core/engine/engine";
+import { type EngineDeps, MediaEngine } from "@stoa/core/engine/engine";
 import type {
   CodecSpec,
   CongestionSpec,
@@ -44,6 +44,7 @@ export const VP8: CodecSpec = {
 export interface Message {
   readonly label: string;
   readonly bytes: Uint8Array;
+  readonly atMs: number;
 }
 
 function depsOf(
@@ -68,24 +69,37 @@ function depsOf(
 
 /** The network, the clock and the worker. */
 export class World {
-  readonly clock = new VirtualClock();
+  readonly clock: VirtualClock;
   readonly random: SeededRandom;
   readonly network: LossyNetwork;
   readonly engine: MediaEngine;
   readonly pool: PacketPool;
   readonly events: MediaEvent[] = [];
   readonly fingerprint: string;
+  readonly address: string;
   readonly #clients: Client[] = [];
 
-  constructor(seed: number, conditions: Partial<LinkConditions>) {
+  /** `beside`: the worker of the same server that is there already, on the same network. */
+  constructor(
+    seed: number,
+    conditions: Partial<LinkConditions>,
+    { beside, ...dataLanes }: Pick<EngineDeps, "dataLanes"> & { readonly beside?: World } = {},
+  ) {
+    this.clock = beside?.clock ?? new VirtualClock();
     this.random = new SeededRandom(seed);
-    this.network = new LossyNetwork(this.clock, seed, conditions);
-    const { deps, endpoint, slab, fingerprint } = depsOf(this, SERVER_ADDRESS, 32 << 20);
+    this.network = beside?.network ?? new LossyNetwork(this.clock, seed, conditions);
+    this.address = beside ? "10.0.0.2" : SERVER_ADDRESS;
+    const { deps, endpoint, slab, fingerprint } = depsOf(this, this.address, 32 << 20);
     this.fingerprint = fingerprint;
     this.pool = new PacketPool(slab, 8192);
-    this.engine = new MediaEngine({ ...deps, slab, pool: this.pool });
+    this.engine = new MediaEngine({ ...deps, slab, pool: this.pool, ...dataLanes });
     this.clock.add(this.engine);
     endpoint.receiver = (path, at, length, nowMs) => this.#receive(slab, path, at, length, nowMs);
+  }
+
+  /** Clients of each worker are in a network of their own. */
+  clientAddress(id: number): string {
+    return `10.0.${this.address.at(-1)}.${id}`;
   }
 
   /** A participant with one peer connection, connected. */
@@ -207,7 +221,7 @@ export class Client {
   constructor(world: World, id: number) {
     this.#world = world;
     this.id = id;
-    const { deps, endpoint, slab, fingerprint } = depsOf(world, `10.0.1.${id}`, 1 << 20);
+    const { deps, endpoint, slab, fingerprint } = depsOf(world, world.clientAddress(id), 1 << 20);
     this.#slab = slab;
     this.#endpoint = endpoint;
     this.#fingerprint = fingerprint;
@@ -248,7 +262,7 @@ export class Client {
     this.remote = remote;
     this.peer.setRemote(remote, nowMs);
     this.peer.addRemoteCandidate(
-      { protocol: "udp", address: Uint8Array.from(SERVER_ADDRESS.split("."), Number), port: 5000 },
+      { protocol: "udp", address: Uint8Array.from(this.#world.address.split("."), Number), port: 5000 },
       nowMs,
     );
   }
@@ -300,7 +314,11 @@ export class Client {
     for (let event = this.peer.pollEvent(); event; event = this.peer.pollEvent()) {
       if (event.type === "channelOpen") this.#labels.set(event.channel, event.label);
       if (event.type === "message")
-        this.messages.push({ label: this.#labels.get(event.channel) ?? "", bytes: event.data });
+        this.messages.push({
+          label: this.#labels.get(event.channel) ?? "",
+          bytes: event.data,
+          atMs: this.#world.clock.nowMs,
+        });
     }
   }
 }

@@ -1,7 +1,7 @@
 /** Errors of `@stoa/core`: thrown only for a caller's mistake, never for what a peer sent. */
 
 /** Stable codes, one table for the package. */
-export type CoreErrorCode = "slab_exhausted" | "invalid_argument" | "bad_sdp" | "internal";
+export type CoreErrorCode = "slab_exhausted" | "invalid_argument" | "bad_sdp" | "sender_closed" | "internal";
 
 /** An error with a code that does not change between versions; `message` says what, where and what to do. */
 export class StoaError extends Error {

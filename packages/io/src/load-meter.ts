@@ -21,11 +21,12 @@ const LATENCY_SUM_US = 1;
 const LONGEST_TURN_MS = 2;
 const TURN_BEGAN_MS = 3;
 const SENT_BEFORE = 4;
+const LATENCY_SUM_US2 = 5;
 
 export class LoadMeter {
   readonly #network: MeteredNetwork;
   readonly #clock: () => number;
-  readonly #numbers = new Float64Array(5);
+  readonly #numbers = new Float64Array(6);
   readonly #latency = new Float64Array(BUCKETS);
   #utilization: EventLoopUtilization = performance.eventLoopUtilization();
 
@@ -54,6 +55,7 @@ export class LoadMeter {
     while (bucket < BUCKETS - 1 && tookUs > FORWARD_LATENCY_BOUNDS_US[bucket]!) bucket++;
     this.#latency[bucket]! += packets;
     numbers[LATENCY_SUM_US]! += packets * tookUs;
+    numbers[LATENCY_SUM_US2]! += packets * tookUs * tookUs;
   }
 
   /** The report; `lateMs`: how long after its time the one who asks was woken. */
@@ -76,6 +78,7 @@ export class LoadMeter {
       droppedOut: counters.droppedPathGone + counters.droppedRefused + counters.droppedFull,
       forwardLatency: [...this.#latency],
       forwardLatencyUs: numbers[LATENCY_SUM_US]!,
+      forwardLatencyUs2: numbers[LATENCY_SUM_US2]!,
     };
   }
 }

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { createServer as createTcpServer, type AddressInfo } from "node:net";
 import { describe, test } from "node:test";
 import { DisconnectReason, SignalResponse } from "@livekit/protocol";
+import { until } from "@stoa/testkit/until";
 import { WebSocket } from "ws";
 import { developmentBanner } from "./banner.ts";
 import { handmadeToken, joinClaims, KEYS, recordingLog, SECRET, testConfig } from "./fixtures.test.ts";
@@ -64,6 +65,57 @@ describe("a server", () => {
     await stoa.start();
     await stoa.close();
     assert.ok(log.lines.includes("warn Accepted but without effect in this version: redis."));
+  });
+
+  test("lets nobody more in when a limit of the node is reached", async () => {
+    const busy = new URL(
+      `data:text/javascript,${encodeURIComponent(`
+        import { parentPort } from "node:worker_threads";
+        let bytes = 0;
+        const load = () => ({ utilization: 0, lagMs: 0, packetsIn: 0, packetsOut: 0, bytesIn: (bytes += 1000), bytesOut: 0,
+          droppedIn: 0, droppedOut: 0, forwardLatency: [], forwardLatencyUs: 0 });
+        const reports = setInterval(() => parentPort.postMessage({ type: "load", load: load() }), 10);
+        parentPort.on("message", ({ type }) => type === "shutdown" && (clearInterval(reports), parentPort.close()));
+        parentPort.postMessage({ type: "ready", candidates: [] });
+      `)}`,
+    );
+    const loaded = testConfig("port: 0\nlimit: { bytes_per_sec: 1000 }", { bind: ["127.0.0.1"] });
+    const stoa = createServer({ loaded, log: recordingLog(), parts: { workerEntry: busy, cores: 1 } });
+    const { port } = await stoa.start();
+    const ask = () => fetch(`http://127.0.0.1:${port}/rtc/validate?access_token=${token()}`);
+    await until(async () => (await ask()).status === 503, 5000, "the node to be full");
+    assert.equal(await (await ask()).text(), "node has exceeded its configured limit");
+    const ws = new WebSocket(`ws://127.0.0.1:${port}/rtc?protocol=16&sdk=js&access_token=${token()}`);
+    const [, refusal] = (await once(ws, "unexpected-response")) as [unknown, { statusCode: number }];
+    assert.equal(refusal.statusCode, 503);
+    ws.on("error", () => {}).terminate();
+    await stoa.close();
+  });
+
+  test("shows its rooms on the debug port, and on the main one in development only", async () => {
+    const port = 30_000 + (process.pid % 2000); // below those that the system gives to others
+    const join = async ({ port: main }: { port: number }) => {
+      const ws = new WebSocket(`ws://127.0.0.1:${main}/rtc?protocol=16&sdk=js&access_token=${token()}`);
+      await once(ws, "message");
+      return (at: number, path = "/debug/rooms") => fetch(`http://127.0.0.1:${at}${path}`);
+    };
+    const { server: plain } = server(`port: 0\ndebug_handler: { port: ${port} }`);
+    const get = await join(await plain.start());
+    const [room] = (await (await get(port)).json()) as Record<string, any>[];
+    assert.equal(room!["Name"], "lobby");
+    assert.match(room!["Sid"], /^RM_/);
+    assert.deepEqual(Object.keys(room!["Participants"]), ["ada"]);
+    assert.match(room!["Participants"].ada.ID, /^PA_/);
+    assert.equal((await get(port, "/debug/pprof/")).status, 404);
+    assert.equal((await get(plain.address.port)).status, 404);
+    await plain.close();
+    await listenable(port);
+
+    const { server: dev } = server("port: 0", { dev: true, bind: ["127.0.0.1"] });
+    const getDev = await join(await dev.start());
+    const [devRoom] = (await (await getDev(dev.address.port)).json()) as Record<string, any>[];
+    assert.equal(devRoom!["Name"], "lobby");
+    await dev.close();
   });
 
   test("serves its figures on a port of their own", async () => {

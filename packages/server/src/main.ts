@@ -8,11 +8,11 @@ import { createAdaptorServer, getRequestListener } from "@hono/node-server";
 import { DisconnectReason } from "@livekit/protocol";
 import type { LocalCandidate } from "@stoa/core/engine/protocol";
 import { Room } from "@stoa/core/room/room";
-import { nowMs } from "@stoa/io/clock";
 import type { Log } from "@stoa/io/log";
 import { loadConfig, type LoadedConfig } from "./config/load.ts";
 import { attach } from "./embed/attach.ts";
 import type { ServerHooks } from "./embed/hooks.ts";
+import { createDebugServer } from "./http/debug.ts";
 import { closeAll, listenAll, type Listener } from "./listen.ts";
 import { createMetricsServer } from "./metrics/endpoint.ts";
 import { assemble, type ServerParts } from "./preset.ts";
@@ -23,7 +23,6 @@ import { createServerLog } from "./server-log.ts";
 
 /** LiveKit takes headers of this size, and a join request stands in the request line. */
 const MAX_HEADER_BYTES = 1 << 20;
-const HEARTBEAT_MS = 2000;
 /** How long clients may take to close their signal connections. */
 const LEAVE_WITHIN_MS = 2000;
 /** How long receivers of webhooks may take for the last events. */
@@ -77,9 +76,9 @@ export class StoaServer {
   readonly #log: Log;
   readonly #parts: ServerParts;
   #listeners: Listener[] = [];
-  #metrics: Listener[] = [];
+  /** Those of figures and of the debug page. */
+  readonly #others: Listener[] = [];
   #detach: (() => void) | undefined;
-  #heartbeat: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(options: ServerOptions) {
@@ -101,7 +100,7 @@ export class StoaServer {
 
   /** Starts everything or nothing; throws an operator error. */
   async start(): Promise<ServerAddress> {
-    const { media, health } = this.#parts;
+    const { media } = this.#parts;
     const log = this.#log;
     for (const warning of this.#loaded.warnings) log.warn(warning);
     await media.start();
@@ -111,9 +110,6 @@ export class StoaServer {
       await this.close();
       throw error;
     }
-    health.updatedAtMs = nowMs();
-    this.#heartbeat = setInterval(() => (health.updatedAtMs = nowMs()), HEARTBEAT_MS);
-    this.#heartbeat.unref();
     const address = this.address;
     const shown = address.candidates.map(({ protocol, address: ip, port }) => `${protocol} ${ip} ${port}`);
     log.info("listening", { port: address.port, bind: address.hosts, media: shown });
@@ -144,14 +140,13 @@ export class StoaServer {
 
   async #close(): Promise<void> {
     const { registry, signal, media, agents, outside } = this.#parts;
-    clearInterval(this.#heartbeat);
-    const closed = closeAll([...this.#listeners, ...this.#metrics]);
+    const closed = closeAll([...this.#listeners, ...this.#others]);
     agents.close();
     registry.closeAll(DisconnectReason.SERVER_SHUTDOWN);
     await signal.drained(LEAVE_WITHIN_MS);
     signal.close();
     this.#detach?.();
-    for (const { server } of [...this.#listeners, ...this.#metrics]) server.closeAllConnections();
+    for (const { server } of [...this.#listeners, ...this.#others]) server.closeAllConnections();
     await Promise.all([closed, media.close(), outside.webhooks.close(TELL_WITHIN_MS)]);
     this.#log.info("server ended");
   }
@@ -168,6 +163,7 @@ export class StoaServer {
       for (const address of skipped) this.#log.warn(`not listening on ${address}: this system has no such address`);
     }
     await this.#listenForMetrics(addresses);
+    await this.#listenForDebug(addresses);
   }
 
   #attach(server: Server): void {
@@ -183,9 +179,18 @@ export class StoaServer {
     const log = this.#log;
     const create = () => createMetricsServer(instruments.registry, settings, log);
     const wish = { port: settings.port, what: "metrics", key: "prometheus.port" };
-    this.#metrics = (await listenAll(create, addresses, wish)).listeners;
+    this.#others.push(...(await listenAll(create, addresses, wish)).listeners);
     const open = settings.password === undefined;
     log.info("metrics are served", { port: settings.port, ...(open && { note: "to everybody who reaches the port" }) });
+  }
+
+  async #listenForDebug(addresses: readonly (string | undefined)[]): Promise<void> {
+    const { port } = this.#loaded.config.debug_handler;
+    if (port === 0) return;
+    const create = () => createDebugServer(this.#parts.registry);
+    const wish = { port, what: "the debug page", key: "debug_handler.port" };
+    this.#others.push(...(await listenAll(create, addresses, wish)).listeners);
+    this.#log.info("the debug page is served", { port, note: "to everybody who reaches the port" });
   }
 
   #createHttpServer(): Server {

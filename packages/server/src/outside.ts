@@ -9,9 +9,11 @@ import type { Config } from "./config/schema.ts";
 import { noteRefusal, twirpWatcher, webhookFigures } from "./metrics/edge-figures.ts";
 import { readMetricsSettings, type MetricsSettings } from "./metrics/endpoint.ts";
 import { createInstruments, type Instruments } from "./metrics/instruments.ts";
+import { isFull, NodeUsage } from "./metrics/node-usage.ts";
 import { RoomFigures } from "./metrics/room-figures.ts";
 import { WorkerFigures } from "./metrics/worker-figures.ts";
 import type { RoomObserver } from "./rooms/effects.ts";
+import type { SignalDeps } from "./signal/upgrade.ts";
 import { TimelineObserver } from "./timeline/observer.ts";
 import { Timelines } from "./timeline/timelines.ts";
 import { readWebhookSettings } from "./webhook/settings.ts";
@@ -24,9 +26,12 @@ export interface Outside {
   /** Undefined: nobody reads the figures. */
   readonly metrics: { readonly instruments: Instruments; readonly settings: MetricsSettings } | undefined;
   readonly observers: readonly RoomObserver[];
-  readonly onLoad: (worker: number, load: WorkerLoad | undefined) => void;
+  readonly onLoad: (worker: number, load: WorkerLoad | undefined, dataStreams?: readonly number[]) => void;
   readonly onAgents: (workers: number, jobs: number) => void;
-  readonly onRefused: (status: number) => void;
+  /** Whether a limit of the node is reached: nobody more comes in. */
+  readonly isFull: () => boolean;
+  /** What becomes of requests for signal connections. */
+  readonly signal: Pick<SignalDeps, "onRefused" | "onAccepted">;
   readonly watchApi: MiddlewareHandler;
 }
 
@@ -52,17 +57,28 @@ export function assembleOutside({ config, keys, nodeId, random, log }: Basics): 
   });
   const timelines = new Timelines();
   const workers = new WorkerFigures(instruments);
+  const figures = new RoomFigures(instruments, nowMs);
+  const usage = new NodeUsage();
   return {
     webhooks,
     timelines,
     metrics: settings && { instruments, settings },
-    observers: [webhooks.observer, new RoomFigures(instruments, nowMs), new TimelineObserver(timelines, log, nowMs)],
-    onLoad: (worker, load) => workers.note(worker, load),
+    observers: [webhooks.observer, figures, new TimelineObserver(timelines, log, nowMs)],
+    onLoad: (worker, load, dataStreams) => {
+      workers.note(worker, load, dataStreams);
+      usage.note(worker, load, nowMs());
+    },
+    isFull: () => isFull(config.limit, figures.tracks, usage.bytesPerSec),
     onAgents: (agentWorkers, agentJobs) => {
       instruments.agentWorkers.set(agentWorkers);
       instruments.agentJobs.set(agentJobs);
     },
-    onRefused: (status) => noteRefusal(instruments, status),
+    signal: {
+      onRefused: (status) => noteRefusal(instruments, status),
+      onAccepted: (protocol, tookMs) => {
+        instruments.joinLatencyMs.observe({ protocol_version: String(protocol) }, tookMs);
+      },
+    },
     watchApi: twirpWatcher(instruments, nowMs),
   };
 }

@@ -2,7 +2,7 @@
 import { fileURLToPath } from "node:url";
 import { noteJob } from "@stoa/core/room/admin/dispatch";
 import { removeParticipant } from "@stoa/core/room/admin/remove-participant";
-import type { MediaPolicy, ServerFacts } from "@stoa/core/room/options";
+import type { DataBlobPolicy, ServerFacts } from "@stoa/core/room/options";
 import { newSid } from "@stoa/core/room/sid";
 import { serverInfo } from "@stoa/core/room/state";
 import { fingerprintOf, generateCertificate } from "@stoa/io/accel/certificate";
@@ -13,6 +13,7 @@ import { createRandom } from "@stoa/io/random";
 import { AgentServer } from "./agents/agent-server.ts";
 import { listensOnLoopbackOnly } from "./config/address.ts";
 import type { LoadedConfig } from "./config/load.ts";
+import { mediaPolicy, mediaTuning } from "./config/media-policy.ts";
 import { planWorkers } from "./config/ports.ts";
 import { transportPolicy } from "./config/transport-policy.ts";
 import type { Config } from "./config/schema.ts";
@@ -23,6 +24,7 @@ import type { ServerHooks } from "./embed/hooks.ts";
 import { createJoinGate } from "./embed/join-gate.ts";
 import { operatorError } from "./errors.ts";
 import { createApp, type HttpApp } from "./http/app.ts";
+import { debugRooms } from "./http/debug.ts";
 import { MediaWorkers } from "./media/media-workers.ts";
 import type { WorkerInit } from "./media/worker-init.ts";
 import { assembleOutside, type Basics, type Outside } from "./outside.ts";
@@ -60,8 +62,6 @@ export interface ServerParts {
   readonly media: MediaWorkers;
   readonly agents: AgentServer;
   readonly outside: Outside;
-  /** Set every two seconds: the health check looks at it. */
-  readonly health: { updatedAtMs: number };
 }
 
 /** Assets that are served, beside `dist` in the package. */
@@ -84,7 +84,7 @@ export function assemble(options: PresetOptions): ServerParts {
   const facts = serverFacts(config, nodeId);
   const agents = assembleAgents({ config, keys, nodeId, random, log }, outside);
   const hooks = options.hooks.on ? [new HookObserver(options.hooks.on, log)] : [];
-  const gate = createJoinGate(options.hooks, log);
+  const gate = createJoinGate(options.hooks, () => facts.limits, log);
   const observers = [...outside.observers, agents.observer, ...hooks, ...options.observers];
   const registry = new RoomRegistry({
     config,
@@ -93,6 +93,7 @@ export function assemble(options: PresetOptions): ServerParts {
     createRoom: options.createRoom,
     media,
     signer,
+    isFull: outside.isFull,
     observers,
     random,
     log,
@@ -103,24 +104,24 @@ export function assemble(options: PresetOptions): ServerParts {
     removeAgent: (room, identity) => void registry.find(room)?.act(removeParticipant(identity)),
   });
   const maxMessageBytes = config.limit.signal_message_size_limit;
-  const { onRefused, watchApi } = outside;
   const routes = new Map([["/agent", agents.upgrade]]);
-  const signal = new SignalServer({ keys, door: registry, gate, routes, maxMessageBytes, onRefused, log, nowMs });
-  const health = { updatedAtMs: nowMs() };
+  const common = { keys, door: registry, gate, log, nowMs };
+  const signal = new SignalServer({ ...common, ...outside.signal, routes, maxMessageBytes });
   const app = createApp({
-    keys,
-    door: registry,
-    gate,
-    health,
+    ...common,
+    health: {
+      get updatedAtMs() {
+        return media.reportedAtMs;
+      },
+    },
     maxBodyBytes: () => config.limit.max_api_request_body_size,
-    watchApi,
+    watchApi: outside.watchApi,
     twirp: { api: createApi({ registry, config }), log, nowMs },
+    debugRooms: config.development ? () => debugRooms(registry) : undefined,
     demo: { root: DEMO_ROOT, signer: config.development ? signer : undefined },
-    log,
-    nowMs,
   });
   mountTimelines(app, outside.timelines, nowMs);
-  return { keys, app, signal, registry, media, agents, outside, health };
+  return { keys, app, signal, registry, media, agents, outside };
 }
 
 /** The key that signs what the server itself hands out: the first of the configuration. */
@@ -139,23 +140,28 @@ function serverFacts(config: Config, nodeId: string): ServerFacts {
     transport: transportPolicy(config.rtc),
     iceServers: (participant: string) => iceServersFor(config, participant, nowMs()),
     get limits() {
-      const { max_participant_name_length, max_metadata_size, max_attributes_size } = config.limit;
+      const { limit } = config;
       return {
-        nameBytes: max_participant_name_length,
-        metadataBytes: max_metadata_size,
-        attributesBytes: max_attributes_size,
+        nameBytes: limit.max_participant_name_length,
+        metadataBytes: limit.max_metadata_size,
+        attributesBytes: limit.max_attributes_size,
+        videoSubscriptions: limit.subscription_limit_video,
+        audioSubscriptions: limit.subscription_limit_audio,
       };
+    },
+    get dataBlobs() {
+      return dataBlobPolicy(config);
     },
     media: mediaPolicy(config),
   };
 }
 
-function mediaPolicy({ rtc, video }: Config): MediaPolicy {
-  const { enabled, allow_pause: allowPause } = rtc.congestion_control;
+function dataBlobPolicy({ enable_participant_data_blob, limit }: Config): DataBlobPolicy | undefined {
+  if (!enable_participant_data_blob) return undefined;
   return {
-    congestion: { enabled, allowPause },
-    dynacastPauseDelayMs: video.dynacast_pause_delay,
-    codecRegressionThreshold: video.codec_regression_threshold,
+    keyBytes: limit.max_data_blob_key_length,
+    encodingBytes: limit.max_data_track_custom_encoding_length,
+    totalBytes: limit.max_data_blobs_size,
   };
 }
 
@@ -202,6 +208,7 @@ function assembleMedia(options: PresetOptions, { onLoad }: Outside): MediaWorker
     updateIntervalMs: update_interval,
     smoothIntervals: smooth_intervals,
   };
+  const tuning = mediaTuning(config);
   const inits = planWorkers(config, cores).map((ports, index): WorkerInit => ({
     index,
     certificate,
@@ -209,10 +216,23 @@ function assembleMedia(options: PresetOptions, { onLoad }: Outside): MediaWorker
     announce,
     audioLevel,
     activeRed: config.audio.active_red_encoding,
+    tuning,
     tapData: options.hooks.on?.data !== undefined,
+    dataLanes: {
+      slowThresholdBps: config.rtc.datachannel_slow_threshold,
+      lossyTargetMs: config.rtc.datachannel_lossy_target_latency,
+      dataTrackTargetMs: config.rtc.datachannel_data_track_target_latency,
+    },
     ...ports,
   }));
-  return new MediaWorkers({ entry: workerEntry, inits, fingerprint: fingerprintOf(certificate.certDer), log, onLoad });
+  return new MediaWorkers({
+    entry: workerEntry,
+    inits,
+    fingerprint: fingerprintOf(certificate.certDer),
+    log,
+    nowMs,
+    onLoad,
+  });
 }
 
 function announceRules({ rtc, ...config }: Config): WorkerInit["announce"] {

@@ -17,8 +17,8 @@ export class AgentWorker {
     child.stderr?.on("data", (chunk) => this.#log.push(String(chunk)));
   }
 
-  /** Starts one; resolves when it has registered. */
-  static async start(server: ServerProcess, agentName: string): Promise<AgentWorker> {
+  /** Starts one, of `program`; resolves when it has registered. */
+  static async start(server: ServerProcess, agentName: string, program = AGENT): Promise<AgentWorker> {
     const env = {
       ...process.env,
       AGENT_NAME: agentName,
@@ -28,7 +28,7 @@ export class AgentWorker {
       LIVEKIT_API_SECRET: server.secret,
     };
     const options = { env, detached: true, stdio: ["ignore", "pipe", "pipe"] as ["ignore", "pipe", "pipe"] };
-    const worker = new AgentWorker(spawn(process.execPath, [AGENT, "start"], options));
+    const worker = new AgentWorker(spawn(process.execPath, [program, "start"], options));
     const registered = () => {
       if (worker.#child.exitCode !== null) throw new Error(`the agent worker ended:\n${worker.log().slice(-2000)}`);
       return /registered worker/i.test(worker.log());

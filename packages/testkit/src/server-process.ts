@@ -22,6 +22,8 @@ export interface ServerOptions {
   readonly args?: readonly string[];
   /** More environment variables. */
   readonly env?: Readonly<Record<string, string>>;
+  /** A program to run instead, with the same arguments; `SUT_CMD` does not change it. */
+  readonly program?: readonly string[];
   /** Put before the command, such as `ip netns exec NAME`. */
   readonly prefix?: readonly string[];
 }
@@ -94,7 +96,8 @@ export async function startServer(options: ServerOptions = {}): Promise<ServerPr
     JSON.stringify(config),
     ...(options.args ?? []),
   ];
-  const command = process.env.SUT_CMD ? [process.env.SUT_CMD] : [process.execPath, STOA, "serve"];
+  const standard = process.env.SUT_CMD ? [process.env.SUT_CMD] : [process.execPath, STOA, "serve"];
+  const command = options.program ?? standard;
   const [program, ...rest] = [...(options.prefix ?? []), ...command, ...args];
   const env = { ...process.env, ...options.env };
   const child = spawn(program!, rest, { env, stdio: ["ignore", "pipe", "pipe"] });
@@ -126,20 +129,38 @@ async function answers(server: ServerProcess): Promise<boolean> {
 
 /** A TCP port that nobody listens on at the moment. */
 export function freeTcpPort(): Promise<number> {
+  return tcpPort(0);
+}
+
+function tcpPort(wanted: number): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer().once("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
+    probe.listen(wanted, "127.0.0.1", () => {
       const { port } = probe.address() as { port: number };
       probe.close(() => resolve(port));
     });
   });
 }
 
+/** A number such that nobody uses the port, or the next one, for UDP or TCP at the moment. */
+export async function freePortPair(): Promise<number> {
+  for (;;) {
+    const first = await freeTcpPort();
+    const probes = [first, first, first + 1, first + 1].map((port, i) => (i % 2 === 0 ? udpPort(port) : tcpPort(port)));
+    const outcomes = await Promise.allSettled(probes);
+    if (first < 65_535 && outcomes.every(({ status }) => status === "fulfilled")) return first;
+  }
+}
+
 /** A UDP port that nobody uses at the moment. */
 export function freeUdpPort(): Promise<number> {
+  return udpPort(0);
+}
+
+function udpPort(wanted: number): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createSocket("udp4").once("error", reject);
-    probe.bind(0, "127.0.0.1", () => {
+    probe.bind(wanted, "127.0.0.1", () => {
       const { port } = probe.address();
       probe.close(() => resolve(port));
     });

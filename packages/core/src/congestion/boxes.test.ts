@@ -37,6 +37,16 @@ describe("sent history", () => {
     assert.equal(history.missed(index), false);
   });
 
+  test("of a packet that is sent again under its number, feedback says nothing any more", () => {
+    const sent = new SentHistory();
+    for (let i = 0; i < 3; i++) sent.note(i, 100, i);
+    sent.markMissed(sent.find(1));
+    for (const number of [1, 2, 77]) sent.disregard(number);
+    assert.equal(sent.markArrived(sent.find(1)), false, "which of the two arrived, and when was it sent?");
+    assert.equal(sent.markMissed(sent.find(2)), false);
+    assert.equal(sent.markArrived(sent.find(0)), true);
+  });
+
   test("a jump of the numbers begins it anew", () => {
     const history = new SentHistory();
     history.note(7, 100, 5);
@@ -111,6 +121,15 @@ describe("queue delay", () => {
     assert.ok(queue.queueMs < 1);
     for (let t = 1000; t < 2000; t += 10) queue.add(t, t + 5090 + (t % 30));
     assert.ok(Math.abs(queue.queueMs - 90) < 1);
+  });
+
+  test("a receiver that stalls finds the last packets fresh", () => {
+    const queue = new QueueDelay();
+    for (let t = 0; t < 1000; t += 10) queue.add(t, t + 50);
+    for (let burst = 1000; burst < 4000; burst += 210) {
+      for (let t = burst; t < burst + 210; t += 10) queue.add(t, burst + 250);
+      assert.ok(queue.queueMs < 1, `${queue.queueMs} ms`);
+    }
   });
 
   test("a queue that stands for long is the new ground", () => {
@@ -244,6 +263,22 @@ describe("probe estimate", () => {
     const thin = probe(500_000);
     assert.ok(Math.abs(thin.bps / 500_000 - 1) < 0.02);
     assert.equal(thin.full, true);
+  });
+
+  test("packets that come all at once after a pause have waited for the receiver", () => {
+    for (const [stalledFrom, stalledTo, known] of [
+      [10, 90, true],
+      [80, 200, false],
+    ] as const) {
+      const estimate = new ProbeEstimate();
+      estimate.begin(1);
+      for (let i = 0; i < 30; i++) {
+        const atMs = i * 4 + 20;
+        estimate.add(i * 4, atMs > stalledFrom && atMs < stalledTo ? stalledTo : atMs, 1000);
+      }
+      assert.equal(estimate.conclude(30_000), known, `stalled until ${stalledTo}`);
+      if (known) assert.deepEqual([Math.round(estimate.bps / 100_000), estimate.full], [20, false]);
+    }
   });
 
   test("too few packets say nothing", () => {

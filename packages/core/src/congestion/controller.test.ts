@@ -149,7 +149,12 @@ describe("hostile feedback", () => {
       kind: fc.constant("remb" as const),
       bps: fc.oneof(fc.double(), fc.constantFrom(0, 2 ** 63, 300_000)),
     });
-    const anyReport = fc.record({ kind: fc.constant("report" as const), loss: fc.double(), rttMs: fc.nat(100_000) });
+    const anyReport = fc.record({
+      kind: fc.constant("report" as const),
+      loss: fc.double(),
+      rttMs: fc.nat(100_000),
+      heldMs: fc.nat(100_000),
+    });
     const sent = fc.record({ kind: fc.constant("sent" as const), count: fc.nat(50), stamped: fc.boolean() });
     fc.assert(
       fc.property(fc.array(fc.oneof(anyFeedback, anyRemb, anyReport, sent), { maxLength: 80 }), (steps) => {
@@ -162,7 +167,7 @@ describe("hostile feedback", () => {
           if (step.kind === "feedback")
             controller.handleFeedback(feedback(step.base, step.ticks, step.reference), nowMs);
           else if (step.kind === "remb") controller.handleRemb(step.bps, nowMs);
-          else if (step.kind === "report") controller.handleReport(step.loss, 50, step.rttMs, nowMs);
+          else if (step.kind === "report") controller.handleReport(step.loss, 50, step.rttMs, step.heldMs, nowMs);
           else {
             for (let i = 0; i < step.count; i++) {
               controller.sent.note(step.stamped ? sequence++ & 0xffff : UNSTAMPED, 1000, nowMs & 0x7fffffff);

@@ -5,18 +5,20 @@
  */
 import type { TwccArrivals } from "@stoa/wire/rtcp/twcc";
 import { NEVER, earlier } from "../clock.ts";
-import { LossControl } from "./loss-control.ts";
 import { ProbeControl } from "./probe-control.ts";
 import type { Demand, ProbeShape } from "./probe-control.ts";
-import { LONG_QUEUE_MS, MAX_RATE_BPS, MIN_RATE_BPS, RateControl } from "./rate-control.ts";
-import { RembEstimate } from "./remb-estimate.ts";
+import { LONG_QUEUE_MS, MAX_RATE_BPS, MIN_RATE_BPS } from "./rate-control.ts";
+import type { RateControl } from "./rate-control.ts";
+import { RembSide } from "./remb-side.ts";
 import { SendSide } from "./send-side.ts";
 import { countedSince, MAX_CLUSTER, SentHistory } from "./sent-history.ts";
 import { SentRate } from "./sent-rate.ts";
 
 /** Feedback tells of each packet: a moment is enough. */
 const FEEDBACK_PROBE: ProbeShape = { clusterMs: 150, settleMs: 300, boldFactor: 2, cautiousFactor: 1.35 };
-/** The client's estimate moves slowly: longer and gentler. */
+/** The answer tells how long the queue is behind it, but may take a second. */
+const ANSWERED_PROBE: ProbeShape = { clusterMs: 200, settleMs: 1500, boldFactor: 1.5, cautiousFactor: 1.25 };
+/** There is nothing but the client's estimate, and that moves slowly: longer and gentler. */
 const REMB_PROBE: ProbeShape = { clusterMs: 1000, settleMs: 1500, boldFactor: 1.5, cautiousFactor: 1.2 };
 
 const TICK_MS = 100;
@@ -30,47 +32,22 @@ const PROBE_QUEUE_MS = 80;
 const PROBE_ECHO_MS = 250;
 /** Of the goal: less was found, the link is full. */
 const PROBE_REACHED = 0.85;
-/** A client's word is good for so much more than it gets; beyond that it claims what was never tested. */
-const REMB_TESTED = 1.15;
-/** Clients cut their estimate to this share of what comes in (the β of GCC) … */
-const REMB_SHARE = 0.85;
-/** … and do not say how long the queue is: about this … */
-const REMB_QUEUE_MS = 150;
-/** … and gone after this. */
-const REMB_DRAIN_MS = 1200;
 const INITIAL_RTT_MS = 100;
 const RTT_WEIGHT = 0.25;
-/** The least round trip is forgotten slowly: by this much with each report. */
-const LEAST_RTT_GROWTH = 1.02;
-/** A report that comes sooner was on its way before. */
-const MIN_ANSWER_MS = 30;
-/** Behind a probe that fits the round trip is no longer than this, beside the least, and hardly anything is lost. */
-const SOME_QUEUE_MS = 50;
-const SOME_LOSS = 0.05;
 
 export class CongestionController {
   /** What was sent; the packet path writes to it. */
   readonly sent = new SentHistory();
   readonly #sent = new SentRate(this.sent);
-  readonly #remb = new RembEstimate();
-  readonly #rembLoss = new LossControl(3, 0);
+  readonly #remb = new RembSide();
   /** Made by the first feedback. */
   #sendSide: SendSide | undefined;
-  /** The rate by REMB, and until when the queue behind the client's last word is taken to drain. */
-  readonly #rembRate = new RateControl();
-  #rembDrainMs = -1;
   #probe = new ProbeControl(REMB_PROBE);
   /** The link was full, and has not been found wide enough for everything since. */
   #bounded = false;
   #demand: Demand = { allocatedBps: 0, nextStepBps: 0, desiredBps: 0 };
   #limitBps = 0;
   #rttMs = INITIAL_RTT_MS;
-  /** The shortest round trip lately: without a queue. */
-  #leastRttMs = 0;
-  /** When a sender report was asked for, to measure the round trip behind a probe; -1 = none is. */
-  #askedMs = -1;
-  #wantsReport = false;
-  #lossShare = 0;
   #clusterFrom = 0;
   #clusterBytes = 0;
   /** Number of its last packet. */
@@ -97,9 +74,9 @@ export class CongestionController {
     return this.#rate.capacityBps === 0 ? this.#limitBps : this.budgetBps;
   }
 
-  /** How long packets wait in queues, milliseconds; known by transport-wide feedback only. */
+  /** How long packets wait in queues, milliseconds. */
   get queueMs(): number {
-    return this.#sendSide?.queueMs ?? 0;
+    return (this.#sendSide ?? this.#remb).queueMs;
   }
 
   /** Bits per second sent in the last second. */
@@ -143,31 +120,27 @@ export class CongestionController {
   handleRemb(bps: number, nowMs: number): void {
     if (this.#sendSide !== undefined) return;
     this.#sent.tick(nowMs);
-    const full = this.#remb.handle(bps, this.#sent.bps, nowMs);
-    const value = this.#remb.lastBps;
-    if (value === 0) return;
-    this.#probe.start(nowMs);
-    if (full) {
-      this.#rembFull(value, nowMs);
-    } else if (this.#rembRate.rateBps > 0 && !this.#rembLoss.holds(nowMs)) {
-      this.#rembRate.set(Math.max(this.#rembRate.rateBps, Math.min(value, this.#sent.bps * REMB_TESTED)));
-    }
+    const cut = this.#remb.handleRemb(bps, this.#sent.bps, this.#rttMs, nowMs);
+    if (this.#remb.estimate.lastBps > 0) this.#probe.start(nowMs);
+    if (!cut) return;
+    this.#endCluster();
+    this.#congested(nowMs);
   }
 
-  /** A sender report should go out now: the answer tells whether a probe has made a queue. Said once. */
+  /** A sender report should go out now: the answer tells how long the queue is. Said once. */
   takeReportWish(): boolean {
-    const wanted = this.#wantsReport;
-    this.#wantsReport = false;
-    return wanted;
+    return this.#sendSide === undefined && this.#remb.takeReportWish();
   }
 
-  /** A receiver report of one stream: the share of its last `packets` that was lost, and the round trip time (0 = unknown). */
-  handleReport(lossShare: number, packets: number, rttMs: number, nowMs: number): void {
-    if (rttMs > 0) this.#measured(rttMs, lossShare, nowMs);
-    if (this.#sendSide !== undefined || packets <= 0) return;
-    const lost = Math.min(Math.max(lossShare, 0), 1) * packets;
-    this.#lossShare = lossShare;
-    this.#rembLoss.add(packets - lost, lost);
+  /**
+   * A receiver report of one stream: the share of its last `packets` that was lost, the round trip time (0 = unknown), and how long the
+   * client had held the sender report that it answers.
+   */
+  handleReport(lossShare: number, packets: number, rttMs: number, heldMs: number, nowMs: number): void {
+    if (rttMs > 0) this.#rttMs += (rttMs - this.#rttMs) * RTT_WEIGHT;
+    if (this.#sendSide !== undefined) return;
+    this.#remb.handleReport(lossShare, packets, rttMs, heldMs, nowMs);
+    if (this.#probe.waiting && this.#remb.answered) this.#concludeAnswered(nowMs);
   }
 
   /** What is granted and wanted now. */
@@ -202,7 +175,7 @@ export class CongestionController {
   }
 
   get #rate(): RateControl {
-    return this.#sendSide ? this.#sendSide.rate : this.#rembRate;
+    return (this.#sendSide ?? this.#remb).rate;
   }
 
   get #knownBps(): number {
@@ -212,25 +185,6 @@ export class CongestionController {
   #congested(nowMs: number): void {
     this.#bounded = true;
     this.#probe.congested(nowMs);
-  }
-
-  #measured(rttMs: number, lossShare: number, nowMs: number): void {
-    this.#rttMs += (rttMs - this.#rttMs) * RTT_WEIGHT;
-    this.#leastRttMs = this.#leastRttMs === 0 ? rttMs : Math.min(rttMs, this.#leastRttMs * LEAST_RTT_GROWTH);
-    if (this.#askedMs < 0 || nowMs < this.#askedMs + Math.max(this.#leastRttMs, MIN_ANSWER_MS)) return;
-    this.#askedMs = -1;
-    const empty = rttMs <= this.#leastRttMs + SOME_QUEUE_MS && lossShare < SOME_LOSS;
-    if (this.#probe.active && empty && this.#remb.holds) this.#concludeRemb(true, nowMs);
-  }
-
-  /** The client cut its estimate: that is a fixed share of what it gets. */
-  #rembFull(value: number, nowMs: number): void {
-    const carriedBps = Math.min(value / REMB_SHARE, this.#sent.bps);
-    this.#rembLoss.showsDelay();
-    this.#rembRate.overuse(carriedBps, REMB_QUEUE_MS, this.#rttMs, nowMs);
-    this.#rembDrainMs = nowMs + REMB_DRAIN_MS;
-    this.#endCluster();
-    this.#congested(nowMs);
   }
 
   #tick(nowMs: number): void {
@@ -247,28 +201,17 @@ export class CongestionController {
       else if (this.#sendSide.checkSilence(nowMs)) this.#congested(nowMs);
       return;
     }
-    this.#rembTick(nowMs);
-  }
-
-  #rembTick(nowMs: number): void {
-    const rate = this.#rembRate;
-    const arrivedBps = this.#sent.bps * (1 - this.#lossShare);
-    // A probe shows by the client's estimate alone.
-    const sentBps = this.#probe.active ? 0 : this.#sent.bps;
-    rate.calm(arrivedBps, nowMs < this.#rembDrainMs ? REMB_QUEUE_MS : 0, sentBps, nowMs);
-    const before = rate.rateBps;
-    rate.set(this.#rembLoss.update(before, arrivedBps, nowMs));
-    if (rate.rateBps < before) this.#congested(nowMs);
+    if (this.#remb.tick(this.#probe.active, this.#sent.bps, this.#rttMs, nowMs)) this.#congested(nowMs);
   }
 
   #stepProbe(nowMs: number): void {
     const probe = this.#probe;
     if (probe.sent(this.#rttMs, nowMs)) {
       this.#endCluster();
-      this.#wantsReport = this.#sendSide === undefined;
-      this.#askedMs = this.#sendSide !== undefined ? -1 : nowMs;
+      if (this.#sendSide === undefined) this.#remb.ask(nowMs);
     }
     if (probe.overdue(nowMs)) this.#conclude(nowMs);
+    if (this.#sendSide === undefined) probe.shape = this.#remb.answers ? ANSWERED_PROBE : REMB_PROBE;
     if (probe.begin(this.#knownBps, this.#demand, this.#limitBps, nowMs)) this.#beginCluster();
   }
 
@@ -276,7 +219,7 @@ export class CongestionController {
     this.sent.cluster = 1 + (this.#probe.clusters % MAX_CLUSTER);
     this.#clusterFrom = this.sent.bytes;
     if (this.#sendSide) this.#sendSide.probe.begin(this.sent.cluster);
-    else this.#remb.beginProbe();
+    else this.#remb.estimate.beginProbe();
   }
 
   #endCluster(): void {
@@ -288,7 +231,6 @@ export class CongestionController {
 
   #conclude(nowMs: number): void {
     const probe = this.#probe;
-    const { goalBps } = probe;
     if (this.#sendSide) {
       const { probe: found, rate } = this.#sendSide;
       const before = rate.rateBps;
@@ -304,21 +246,30 @@ export class CongestionController {
       probe.finish(measured && !found.full && rate.rateBps > before, nowMs);
       return;
     }
-    this.#concludeRemb(this.#remb.probeSucceeded(goalBps), nowMs);
+    this.#concludeRemb(nowMs);
   }
 
-  #concludeRemb(succeeded: boolean, nowMs: number): void {
-    const { goalBps } = this.#probe;
-    this.#askedMs = -1;
-    const sentBps = (this.#clusterBytes * 8000) / REMB_PROBE.clusterMs;
-    if (succeeded && sentBps >= goalBps * PROBE_REACHED) this.#rembRate.probed(goalBps, false);
+  /** The client says how long the queue behind the probe is. */
+  #concludeAnswered(nowMs: number): void {
+    const { clusterMs } = this.#probe.shape;
+    const carried = this.#remb.concludeProbe((this.#clusterBytes * 8000) / clusterMs, clusterMs, this.#rttMs, nowMs);
+    this.#probe.finish(carried, nowMs);
+    if (this.#remb.rate.draining) this.#bounded = true;
+  }
+
+  /** No answer came: did the client's estimate rise? */
+  #concludeRemb(nowMs: number): void {
+    const { goalBps, shape } = this.#probe;
+    const succeeded = this.#remb.estimate.probeSucceeded(goalBps);
+    const sentBps = (this.#clusterBytes * 8000) / shape.clusterMs;
+    if (succeeded && sentBps >= goalBps * PROBE_REACHED) this.#remb.rate.probed(goalBps, false);
     this.#probe.finish(succeeded, nowMs);
   }
 
   /** Nothing flows, and what is known would keep it so. */
   #forget(): void {
     this.#sendSide?.rate.reset();
-    this.#rembRate.reset();
+    this.#remb.rate.reset();
     this.#bounded = false;
   }
 }

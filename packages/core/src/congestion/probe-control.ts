@@ -24,6 +24,9 @@ export interface Demand {
   readonly nextStepBps: number;
   /** What all wanted layers would need. */
   readonly desiredBps: number;
+  /** A step needs this much room as a factor, or at least so many bits per second. */
+  readonly stepRoom?: number;
+  readonly leastRoomBps?: number;
 }
 
 const TICK_MS = 10;
@@ -46,7 +49,8 @@ const SENDING = 1;
 const WAITING = 2;
 
 export class ProbeControl {
-  readonly #shape: ProbeShape;
+  /** How the next probe is done. */
+  shape: ProbeShape;
   #state: 0 | 1 | 2 = IDLE;
   #nextMs = NEVER;
   #pauseMs = FIRST_PAUSE_MS;
@@ -59,7 +63,7 @@ export class ProbeControl {
   #clusters = 0;
 
   constructor(shape: ProbeShape) {
-    this.#shape = shape;
+    this.shape = shape;
   }
 
   /** Padding is being sent. */
@@ -70,6 +74,11 @@ export class ProbeControl {
   /** A probe is under way, its answer included. */
   get active(): boolean {
     return this.#state !== IDLE;
+  }
+
+  /** All is sent, the answer is not known. */
+  get waiting(): boolean {
+    return this.#state === WAITING;
   }
 
   get goalBps(): number {
@@ -108,7 +117,7 @@ export class ProbeControl {
     this.#goalBps = goal;
     this.#state = SENDING;
     this.#beganMs = nowMs;
-    this.#endMs = nowMs + this.#shape.clusterMs;
+    this.#endMs = nowMs + this.shape.clusterMs;
     this.#duePadding = nowMs;
     this.#clusters++;
     return true;
@@ -118,7 +127,7 @@ export class ProbeControl {
   paddingBytes(sentBytes: number, nowMs: number): number {
     if (this.#state !== SENDING || nowMs < this.#duePadding) return 0;
     this.#duePadding = nowMs + TICK_MS;
-    const elapsedMs = Math.min(nowMs - this.#beganMs + TICK_MS, this.#shape.clusterMs);
+    const elapsedMs = Math.min(nowMs - this.#beganMs + TICK_MS, this.shape.clusterMs);
     const due = (this.#goalBps * elapsedMs) / 8000 - sentBytes;
     const most = (this.#goalBps * TICK_MS * MAX_TICKS) / 8000;
     return Math.max(0, Math.min(Math.ceil(due), Math.ceil(most)));
@@ -168,16 +177,17 @@ export class ProbeControl {
 
   #wait(rttMs: number, nowMs: number): void {
     this.#state = WAITING;
-    this.#endMs = nowMs + this.#shape.settleMs + 2 * rttMs;
+    this.#endMs = nowMs + this.shape.settleMs + 2 * rttMs;
   }
 
-  #goal(rateBps: number, { allocatedBps, nextStepBps, desiredBps }: Demand): number {
+  #goal(rateBps: number, demand: Demand): number {
+    const { allocatedBps, nextStepBps, desiredBps, stepRoom = STEP_ROOM, leastRoomBps = MIN_ROOM_BPS } = demand;
     if (desiredBps <= 0) return 0;
-    if (rateBps === 0) return desiredBps * STEP_ROOM + MIN_ROOM_BPS;
+    if (rateBps === 0) return desiredBps * stepRoom + leastRoomBps;
     if (desiredBps <= allocatedBps || nextStepBps <= 0) return 0;
-    const wanted = allocatedBps + Math.max(nextStepBps * STEP_ROOM, MIN_ROOM_BPS);
+    const wanted = allocatedBps + Math.max(nextStepBps * stepRoom, leastRoomBps);
     if (rateBps >= wanted) return 0;
-    const factor = this.#succeeded ? this.#shape.boldFactor : this.#shape.cautiousFactor;
+    const factor = this.#succeeded ? this.shape.boldFactor : this.shape.cautiousFactor;
     return Math.min(wanted, rateBps * factor);
   }
 }

@@ -1,10 +1,12 @@
 /**
  * How long packets wait in queues: the least one-way delay of the last moments above the least of the last half minute. The trend
- * sees a queue that grows; this sees one that stands. Jitter disappears in the minimum. A queue of others that stays longer than the
- * memory becomes the new ground.
+ * sees a queue that grows; this sees one that stands. Jitter disappears in the minimum, and so does a receiver that was kept from running:
+ * the last of the packets that it then finds has hardly waited. A queue of others that stays longer than the memory becomes the new ground.
  */
 
 const WINDOW_MS = 200;
+/** What comes within this of the packet that ended a window belongs to it. */
+const TOGETHER_MS = 2;
 /** Two of these are remembered. */
 const GROUND_MS = 15_000;
 
@@ -34,7 +36,9 @@ export class QueueDelay {
     if (delay < values[LEAST]!) values[LEAST] = delay;
     if (delay < values[GROUND]!) values[GROUND] = delay;
     if (values[WINDOW_SINCE] === Infinity) values[WINDOW_SINCE] = values[GROUND_SINCE] = arrivalMs;
-    if (arrivalMs - values[WINDOW_SINCE]! >= WINDOW_MS) this.#closeWindow(arrivalMs);
+    const ageMs = arrivalMs - values[WINDOW_SINCE]!;
+    if (ageMs >= WINDOW_MS) this.#closeWindow(arrivalMs);
+    else if (ageMs <= TOGETHER_MS) values[QUEUE] = Math.min(values[QUEUE]!, this.#aboveGround(delay));
   }
 
   /** The delay of the last moments is nobody's queue: it is the ground from now on. */
@@ -49,9 +53,13 @@ export class QueueDelay {
     this.#values[QUEUE] = 0;
   }
 
+  #aboveGround(delay: number): number {
+    return Math.max(0, delay - Math.min(this.#values[GROUND]!, this.#values[FORMER_GROUND]!));
+  }
+
   #closeWindow(arrivalMs: number): void {
     const values = this.#values;
-    values[QUEUE] = Math.max(0, values[LEAST]! - Math.min(values[GROUND]!, values[FORMER_GROUND]!));
+    values[QUEUE] = this.#aboveGround(values[LEAST]!);
     values[LEAST] = Infinity;
     values[WINDOW_SINCE] = arrivalMs;
     if (arrivalMs - values[GROUND_SINCE]! < GROUND_MS) return;

@@ -102,6 +102,12 @@ export class SentHistory {
     return true;
   }
 
+  /** It goes out again under the same number: feedback cannot tell which of the two arrived, and is not listened to. */
+  disregard(sequence: number): void {
+    const at = this.find(sequence);
+    if (at >= 0) this.#words[at + 1]! |= ARRIVED;
+  }
+
   /** It had not arrived when the report was written. False if that was known, or is overtaken by its arrival. */
   markMissed(at: number): boolean {
     const word = this.#words[at + 1]!;

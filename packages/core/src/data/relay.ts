@@ -6,6 +6,7 @@ import { DataPacket, DataPacket_Kind, UserPacket } from "@livekit/protocol";
 import type { MemberSpec, PeerId } from "../engine/protocol.ts";
 import type { SendOutcome } from "../peer/data-transport.ts";
 import { parseDataPacket, stampDataPacket } from "./stamp.ts";
+import { DataStreamCounts } from "./stream-counts.ts";
 
 /** Labels of LiveKit's data channels. */
 export const RELIABLE_LABEL = "_reliable";
@@ -46,6 +47,7 @@ interface Member {
 /** The rooms' members and the way of a message between them. */
 export class DataRelay {
   readonly stats: RelayStats = { received: 0, refused: 0, delivered: 0, dropped: 0 };
+  readonly streams = new DataStreamCounts();
   readonly #rooms = new Map<string, Map<string, Member>>();
   /** Ids of the server's own calls. */
   readonly #awaitedRpcs = new Set<string>();
@@ -113,6 +115,8 @@ export class DataRelay {
       this.stats.refused++;
       return;
     }
+    const { value, destinationIdentities } = packet;
+    if (value.case === "streamHeader") this.streams.note(value.value, destinationIdentities.length);
     if (this.#isAwaited(packet)) this.#onRpcReply(participant, bytes.slice());
     else this.#fanOut(members, from, reliable, packet);
   }

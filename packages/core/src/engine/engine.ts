@@ -7,11 +7,14 @@
  * 3. flush the sink.
  * The answer of `nextTimeoutMs` may change after each call of 1.
  */
+import { DEFAULT_LANES, type LaneOptions, PeerLanes } from "../data/peer-lanes.ts";
+import { PublisherHolds } from "../data/publisher-holds.ts";
 import { DataRelay, RELIABLE_LABEL } from "../data/relay.ts";
 import { DataTap } from "../data/tap.ts";
 import { earlier, NEVER } from "../clock.ts";
 import type { AudioLevelOptions } from "../media/audio-level.ts";
 import { Forwarder } from "../media/forwarder.ts";
+import type { MediaTuning } from "../media/tuning.ts";
 import { StatsSchedule } from "../media/stream-stats-schedule.ts";
 import type { DatagramBatch, Path } from "../paths.ts";
 import type { SendOutcome } from "../peer/data-transport.ts";
@@ -34,8 +37,12 @@ export interface EngineDeps extends PeerDeps {
   readonly audioLevel?: AudioLevelOptions;
   /** `audio.active_red_encoding`. */
   readonly activeRed?: boolean;
+  /** LiveKit's sizes and times if it is left out. */
+  readonly tuning?: MediaTuning;
   /** Main gets a copy of the data messages: `data`. */
   readonly tapData?: boolean;
+  /** What happens to receivers of data that are slow; LiveKit's defaults if it is left out. */
+  readonly dataLanes?: LaneOptions;
 }
 
 /** A peer with what the engine knows of it. */
@@ -43,9 +50,7 @@ interface Link {
   readonly peer: Peer;
   readonly room: string;
   readonly participant: string;
-  /** Open data channels by label. */
-  readonly channels: Map<string, number>;
-  readonly labels: Map<number, string>;
+  readonly lanes: PeerLanes;
 }
 
 /** The media side of the server on one worker. */
@@ -56,6 +61,9 @@ export class MediaEngine {
   readonly #members = new Map<string, { readonly room: string; readonly spec: MemberSpec }>();
   readonly #forwarder: Forwarder;
   readonly #relay: DataRelay;
+  readonly #holds = new PublisherHolds<Link>();
+  /** Whose message is being relayed. */
+  #publisher: Link | undefined;
   readonly #deadlines = new Deadlines<Link>();
   readonly #events: MediaEvent[] = [];
   readonly #stats = new StatsSchedule();
@@ -82,6 +90,7 @@ export class MediaEngine {
     for (let i = 0; i < batch.count; i++) {
       batch.taken[i] = this.#handleDatagram(batch.path[i]!, batch.at[i]!, batch.length[i]!, nowMs) ? 1 : 0;
     }
+    this.#releaseHolds();
     this.#forwarder.endBatch(nowMs);
     this.#drainForwarder();
   }
@@ -94,6 +103,7 @@ export class MediaEngine {
     }
     if (this.#forwarder.nextTimeoutMs() <= nowMs) this.#forwarder.handleTimeout(nowMs);
     this.#drainForwarder();
+    this.#releaseHolds();
     if (this.#sequencesDueMs <= nowMs) this.#reportSequences();
     this.#stats.handleTimeout(nowMs, this.#events);
   }
@@ -101,7 +111,13 @@ export class MediaEngine {
   /** When `handleTimeout` is due, or `NEVER`. */
   nextTimeoutMs(): number {
     const mediaMs = earlier(this.#deadlines.nextMs(), this.#forwarder.nextTimeoutMs());
-    return earlier(mediaMs, earlier(this.#sequencesDueMs, this.#stats.nextTimeoutMs()));
+    const peersMs = earlier(mediaMs, this.#holds.nextTimeoutMs());
+    return earlier(peersMs, earlier(this.#sequencesDueMs, this.#stats.nextTimeoutMs()));
+  }
+
+  /** Data streams that began since the last call (`DataStreamCounts`). */
+  takeDataStreams(): number[] | undefined {
+    return this.#relay.streams.take();
   }
 
   /** The next thing to tell the main thread. */
@@ -143,7 +159,16 @@ export class MediaEngine {
   #handlePeerCommand(
     command: Extract<
       MediaCommand,
-      { type: "setRemote" | "restartIce" | "setReceivers" | "setSenders" | "setDownlink" | "limitBandwidth" }
+      {
+        type:
+          | "setRemote"
+          | "restartIce"
+          | "setReceivers"
+          | "setSenders"
+          | "setRelay"
+          | "setDownlink"
+          | "limitBandwidth";
+      }
     >,
     nowMs: number,
   ): void {
@@ -161,6 +186,9 @@ export class MediaEngine {
         break;
       case "setSenders":
         this.#forwarder.setSenders(command.peer, command.senders);
+        break;
+      case "setRelay":
+        this.#forwarder.setRelay(command.peer, command.publisher);
         break;
       case "setDownlink":
         this.#forwarder.setDownlink(command.peer, command.track, command.settings);
@@ -201,14 +229,16 @@ export class MediaEngine {
 
   #openPeer(command: Extract<MediaCommand, { type: "openPeer" }>): void {
     if (this.#links.has(command.peer)) return;
-    const { peer: id, ufrag, pwd, room, participant, tcpOnly = false } = command;
-    const peer = new Peer(this.#deps, { id, ufrag, pwd, mode: "lite", tcpOnly });
-    const link: Link = { peer, room, participant, channels: new Map(), labels: new Map() };
+    const { peer: id, ufrag, pwd, room, participant, dial, tcpOnly = false } = command;
+    const peer = new Peer(this.#deps, { id, ufrag, pwd, mode: dial ? "controlling" : "lite", tcpOnly });
+    const lanes = new PeerLanes(peer, this.#deps.dataLanes ?? DEFAULT_LANES);
+    const link: Link = { peer, room, participant, lanes };
     this.#links.set(id, link);
     this.#peers.add(peer);
-    const { congestion, playoutDelay } = command;
-    this.#forwarder.addPeer(id, peer, { congestion, playoutDelay, owner: { room, participant } });
+    const { congestion, playoutDelay, stripsTrailers = false } = command;
+    this.#forwarder.addPeer(id, peer, { congestion, playoutDelay, stripsTrailers, owner: { room, participant } });
     for (const channel of command.channels) peer.openChannel(channel);
+    if (dial) peer.addRemoteCandidate(dial, this.#nowMs);
     this.#settle(link);
   }
 
@@ -220,6 +250,8 @@ export class MediaEngine {
     this.#deadlines.remove(link);
     this.#forwarder.removePeer(id);
     this.#stats.remove(id);
+    this.#holds.remove(link);
+    link.lanes.close();
     link.peer.close();
     this.#events.push({ type: "peerState", peer: id, state: "closed", detail: "closed by the server" });
   }
@@ -227,13 +259,26 @@ export class MediaEngine {
   #setMember(room: string, participant: string, spec: MemberSpec): void {
     this.#members.set(participant, { room, spec });
     this.#relay.setMember(room, participant, spec);
-    if (this.#links.get(spec.dataPeer)?.channels.has(RELIABLE_LABEL)) this.#relay.handleReliableOpen(room, participant);
+    if (this.#links.get(spec.dataPeer)?.lanes.isOpen(RELIABLE_LABEL)) this.#relay.handleReliableOpen(room, participant);
   }
 
-  /** After anything that touched a peer: its events out, its next deadline noted. */
+  /** After anything that touched a peer: its data and its events out, its next deadline noted. */
   #settle(link: Link): void {
-    for (let event = link.peer.pollEvent(); event; event = link.peer.pollEvent()) this.#handlePeerEvent(link, event);
-    if (this.#links.has(link.peer.id)) this.#deadlines.schedule(link, link.peer.nextTimeoutMs());
+    link.lanes.advance(this.#nowMs);
+    for (let event = this.#poll(link); event; event = this.#poll(link)) this.#handlePeerEvent(link, event);
+    if (this.#links.has(link.peer.id)) this.#schedule(link);
+  }
+
+  #poll(link: Link): PeerEvent | undefined {
+    return this.#holds.isHeld(link) ? link.peer.pollState() : link.peer.pollEvent();
+  }
+
+  #schedule(link: Link): void {
+    this.#deadlines.schedule(link, earlier(link.peer.nextTimeoutMs(), link.lanes.nextTimeoutMs()));
+  }
+
+  #releaseHolds(): void {
+    for (const link of this.#holds.release(this.#nowMs)) this.#settle(link);
   }
 
   #handlePeerEvent(link: Link, event: PeerEvent): void {
@@ -244,30 +289,23 @@ export class MediaEngine {
         this.#events.push({ ...event, type: "peerState", peer });
         return;
       case "channelOpen":
-        link.channels.set(event.label, event.channel);
-        link.labels.set(event.channel, event.label);
+        link.lanes.open(event.label, event.channel, this.#nowMs);
         this.#events.push({ type: "channelOpen", peer, label: event.label });
         if (event.label === RELIABLE_LABEL && this.#members.get(link.participant)?.spec.dataPeer === peer) {
           this.#relay.handleReliableOpen(link.room, link.participant);
         }
         return;
-      case "channelClosed": {
-        const label = link.labels.get(event.channel);
-        link.labels.delete(event.channel);
-        if (label !== undefined && link.channels.get(label) === event.channel) link.channels.delete(label);
+      case "channelClosed":
+        link.lanes.closed(event.channel);
         return;
-      }
-      case "message": {
-        const label = link.labels.get(event.channel);
-        if (label === undefined) return;
-        this.#relay.handleMessage(link.room, link.participant, label, event.data);
-        this.#noteSequence(link);
+      case "message":
+        this.#relayMessage(link, event.channel, event.data);
         return;
-      }
       case "path":
         this.#events.push({ ...event, type: "peerState", peer, state: "connected" });
         return;
       case "bufferedLow":
+        // `settle` has seen to it.
         return;
     }
   }
@@ -278,12 +316,23 @@ export class MediaEngine {
     if (meter) this.#stats.add(id, meter, this.#nowMs);
   }
 
+  #relayMessage(link: Link, channel: number, data: Uint8Array): void {
+    const label = link.lanes.label(channel);
+    if (label === undefined) return;
+    this.#publisher = link;
+    this.#relay.handleMessage(link.room, link.participant, label, data);
+    this.#publisher = undefined;
+    this.#noteSequence(link);
+  }
+
   #sendData(id: PeerId, label: string, bytes: Uint8Array): SendOutcome {
     const link = this.#links.get(id);
-    const channel = link?.channels.get(label);
-    if (!link || channel === undefined) return "closed";
-    const outcome = link.peer.sendData(channel, bytes, true, this.#nowMs);
-    this.#deadlines.schedule(link, link.peer.nextTimeoutMs());
+    if (!link) return "closed";
+    const outcome = link.lanes.send(label, bytes, this.#nowMs);
+    if (this.#publisher && link.lanes.isCongested(this.#nowMs)) {
+      this.#holds.hold(this.#publisher, link.lanes, this.#nowMs);
+    }
+    this.#schedule(link);
     return outcome;
   }
 

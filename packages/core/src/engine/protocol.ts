@@ -5,6 +5,8 @@
  * Everything names an instance, not an identity: `PeerId` is never used twice in a process.
  */
 
+import type { PathInfo } from "../paths.ts";
+
 /** One RTCPeerConnection of one participant instance; unique per process. */
 export type PeerId = number;
 
@@ -76,6 +78,8 @@ export interface TrackSpec {
   readonly source: TrackSourceName;
   /** Codecs in the order of TrackInfo.codecs; `mime` in lower case, "" while unknown. */
   readonly codecs: readonly { readonly mime: string; readonly layerMode: LayerMode }[];
+  /** The publisher ends its frames with packet trailers (livekit.md 3.15). Absent: it does not. */
+  readonly packetTrailers?: boolean;
   /** End-to-end encrypted: payloads are opaque and never converted. */
   readonly encrypted: boolean;
   /** What ends frames that the server makes up, so that clients do not decrypt them; empty unless encrypted. */
@@ -147,6 +151,11 @@ export interface CongestionSpec {
   readonly enabled: boolean;
   /** A track that does not fit may be paused (StreamStateUpdate); otherwise its lowest layer always flows. */
   readonly allowPause: boolean;
+  /** How much room a probe looks for beside the next step: a factor, and bits per second at least. 1.2 and 200,000 if left out. */
+  readonly stepRoom?: number;
+  readonly leastRoomBps?: number;
+  /** Bits per second that every link is taken to carry, whatever the estimate says. */
+  readonly leastBudgetBps?: number;
 }
 
 /** The playout-delay extension of a room, milliseconds (livekit.md 3.13). */
@@ -179,8 +188,12 @@ export type MediaCommand =
       readonly congestion: CongestionSpec;
       /** Undefined: the room has none. */
       readonly playoutDelay: PlayoutDelaySpec | undefined;
+      /** The client cannot read packet trailers: they are taken off what it is sent. */
+      readonly stripsTrailers?: boolean;
       /** Our SDP lists no UDP candidate, because UDP failed before: checks over UDP are not answered. Absent: any will do. */
       readonly tcpOnly?: boolean;
+      /** We call: the other end is at this address. Absent: the client calls. */
+      readonly dial?: PathInfo;
     }
   /** First remote description, or a new one; changed remote credentials mean an ICE restart. */
   | { readonly type: "setRemote"; readonly peer: PeerId; readonly remote: RemoteTransport }
@@ -197,6 +210,8 @@ export type MediaCommand =
   | { readonly type: "setSenders"; readonly peer: PeerId; readonly senders: readonly SenderSpec[] }
   /** Facts about a published track; before the first `setReceivers` that names it, and again when they change. */
   | { readonly type: "setTrack"; readonly track: string; readonly spec: TrackSpec }
+  /** All that `publisher` publishes goes to this peer, which leads to another worker, as it comes (decision 0005); 0 = nothing. */
+  | { readonly type: "setRelay"; readonly peer: PeerId; readonly publisher: PeerId }
   /** The track ended. */
   | { readonly type: "removeTrack"; readonly track: string }
   /** Holds a subscriber's bandwidth to this (bits per second); 0 lets go (SimulateScenario). */
@@ -229,6 +244,13 @@ export interface StreamStats {
   readonly bytes: number;
   readonly nacks: number;
   readonly keyFrameRequests: number;
+  /** Those of them that came as FIR. */
+  readonly firs: number;
+  /** Downstream: packets sent again, and their bytes on the wire. */
+  readonly resent: number;
+  readonly resentBytes: number;
+  /** Upstream: packets that came after a later one. */
+  readonly outOfOrder: number;
   /** Milliseconds. */
   readonly jitterMs: number;
   /** Milliseconds since the receiver's last report came (downstream), or since the last packet (upstream). */
@@ -252,6 +274,12 @@ export interface PeerStats {
   /** What it publishes, what it is sent. */
   readonly receivers: readonly StreamStats[];
   readonly senders: readonly StreamStats[];
+}
+
+/** The SSRCs of one m-line of a publisher, lowest layer first; 0 = not known yet. */
+export interface RelayedStream {
+  readonly mid: string;
+  readonly ssrcs: readonly { readonly ssrc: number; readonly rtxSsrc: number }[];
 }
 
 /** How loud a microphone is. */
@@ -280,8 +308,9 @@ export interface WorkerLoad {
    * `FORWARD_LATENCY_BOUNDS_US`, and one for those beyond.
    */
   readonly forwardLatency: readonly number[];
-  /** Sum of those times. */
+  /** Sum of those times, and of their squares. */
   readonly forwardLatencyUs: number;
+  readonly forwardLatencyUs2: number;
 }
 
 /** Microseconds; LiveKit's buckets. */
@@ -335,10 +364,17 @@ export type MediaEvent =
   | { readonly type: "stats"; readonly peer: PeerId; readonly stats: PeerStats }
   /** Who speaks in a room, loudest first, whenever the list changes. */
   | { readonly type: "speakers"; readonly room: string; readonly speakers: readonly SpeakerLevel[] }
+  /** The SSRCs that carry what is relayed to this peer, for who takes it in at the other end (`ReceiverSpec.ssrcs`). */
+  | { readonly type: "relayedStreams"; readonly peer: PeerId; readonly streams: readonly RelayedStream[] }
   /** A subscriber's stream was paused for want of bandwidth, or goes on. */
   | { readonly type: "streamState"; readonly peer: PeerId; readonly track: string; readonly paused: boolean }
   /** Every second, about the worker itself. */
-  | { readonly type: "load"; readonly load: WorkerLoad }
+  | {
+      readonly type: "load";
+      readonly load: WorkerLoad;
+      /** Data streams that began since the last one, as `DataStreamCounts` lays them out; absent when there were none. */
+      readonly dataStreams?: readonly number[];
+    }
   | {
       readonly type: "log";
       readonly level: "debug" | "info" | "warn" | "error";

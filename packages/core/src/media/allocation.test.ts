@@ -18,7 +18,7 @@ const BATCHES = 4000;
 const CHUNK = 20;
 const PAYLOAD_BYTES = 1100;
 
-function setUp(isVideo: boolean) {
+function setUp(isVideo: boolean, nack: boolean) {
   const slab = new Slab(new ArrayBuffer(16 << 20));
   const pool = new PacketPool(slab, 4096);
   const slot = slab.alloc(SLOT_BYTES);
@@ -46,18 +46,20 @@ function setUp(isVideo: boolean) {
   forwarder.peerConnected(1, 1000.5);
   for (let id = 2; id < 2 + SUBSCRIBERS; id++) {
     forwarder.addPeer(id, transport(id));
-    const sender = isVideo
-      ? videoSender({ extensions })
-      : audioSender({ extensions, codecs: [{ ...OPUS, nack: false }] });
+    const sender = isVideo ? videoSender({ extensions }) : audioSender({ extensions, codecs: [{ ...OPUS, nack }] });
     forwarder.setSenders(id, [sender]);
     forwarder.peerConnected(id, 1000.5);
   }
   return { slab, pool, forwarder, counts };
 }
 
-for (const isVideo of [true, false]) {
-  test(`${isVideo ? "video" : "audio"} to ${SUBSCRIBERS} subscribers`, (t) => {
-    const { slab, pool, forwarder, counts } = setUp(isVideo);
+for (const [what, isVideo, nack] of [
+  ["video", true, true],
+  ["audio", false, false],
+  ["audio that can be asked for again", false, true],
+] as const) {
+  test(`${what} to ${SUBSCRIBERS} subscribers`, (t) => {
+    const { slab, pool, forwarder, counts } = setUp(isVideo, nack);
     const { view } = slab;
     const times = Array.from({ length: 2 * BATCHES }, (_, i) => 1001.25 + i);
     let sequence = 0;

@@ -93,7 +93,7 @@ export class BlankSender {
     let due = resting.dueTicksMs ?? now;
     if (!isReady(downlink.subscriber.transport)) resting.left = 0;
     for (let i = 0; i < MAX_AT_ONCE && resting.left > 0 && ((now - due) | 0) >= 0; i++) {
-      if (downlink.sendBlank(this.#frames, trailer, stepMs, due, this.#writer)) resting.left--;
+      if (downlink.stream.sendBlank(this.#frames, trailer, stepMs, due, this.#writer)) resting.left--;
       else resting.left = 0;
       due = (due + stepMs) | 0;
     }

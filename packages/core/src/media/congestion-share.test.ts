@@ -1,6 +1,7 @@
 /** What a subscriber sees of congestion control on the wire; how good it is stands in test/scenario/congestion.test.ts. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { CongestionSpec } from "../engine/protocol.ts";
 import { Arrivals } from "./arrivals.ts";
 import { nack, readRtp, rtcpKind, rtp, videoReceiver, videoSender, vp8, World } from "./harness.test.ts";
 
@@ -23,9 +24,9 @@ class Call {
   readonly #sequences = [0, 0];
   #frames = 0;
 
-  constructor() {
+  constructor(congestion: Partial<CongestionSpec> = {}) {
     const ssrcs = LAYERS.map((ssrc) => ({ ssrc, rtxSsrc: ssrc + 1 }));
-    const options = { congestion: { enabled: true, allowPause: false }, playoutDelay: undefined };
+    const options = { congestion: { enabled: true, allowPause: false, ...congestion }, playoutDelay: undefined };
     this.world.addPeer(PUBLISHER, [videoReceiver({ ssrcs })], []);
     this.world.addPeer(VIEWER, [], [videoSender({ extensions: { transportCc: TRANSPORT_CC } })], options);
   }
@@ -119,4 +120,27 @@ test("what was lost of a layer that was given up for want of bandwidth is not se
   assert.equal(call.got.length, before);
   call.lose(low.sequence);
   assert.equal(call.got.length, before + 1);
+});
+
+test("switched off, everything is sent whatever the link carries; so is what every link is taken to carry", () => {
+  for (const spec of [{ enabled: false }, { leastBudgetBps: 2_000_000 }]) {
+    const call = new Call(spec);
+    call.world.forwarder.limitBandwidth(VIEWER, 400_000);
+    call.run(5);
+    const last = call.got.map(readRtp).findLast(({ ssrc }) => ssrc === MEDIA)!;
+    assert.equal(last.payload.at(-1), 1, `${Object.keys(spec).join()}: the higher layer is shown`);
+    if (!("enabled" in spec)) continue;
+    assert.ok(!call.got.some(isPadding));
+  }
+});
+
+test("probes look for as much room as is set", () => {
+  const padded = (spec: Partial<CongestionSpec>) => {
+    const call = new Call(spec);
+    call.run(3);
+    return call.got.filter(isPadding).reduce((sum, bytes) => sum + bytes.length, 0);
+  };
+  const usual = padded({});
+  assert.equal(padded({ stepRoom: 1.2, leastRoomBps: 200_000 }), usual);
+  assert.ok(padded({ stepRoom: 2, leastRoomBps: 2_000_000 }) > 1.5 * usual);
 });

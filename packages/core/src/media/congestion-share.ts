@@ -3,10 +3,13 @@
  * measure into the allocator's table, tells them what they are granted, and sends the padding that a probe asks for.
  * It exists only for subscribers with video.
  */
+import type { ReportBlock } from "@stoa/wire/rtcp/report";
 import { allocate, layerAt, MAX_SPATIAL, MAX_TEMPORAL, newTrackShare, SETTLE_MS } from "../congestion/allocate.ts";
 import { PAUSED, SCREEN_SHARE_PRIORITY, VIDEO_PRIORITY } from "../congestion/allocate.ts";
 import type { Shared, TrackShare } from "../congestion/allocate.ts";
 import { CongestionController } from "../congestion/controller.ts";
+import type { Demand } from "../congestion/probe-control.ts";
+import type { CongestionSpec } from "../engine/protocol.ts";
 import type { Downlink } from "./downlink.ts";
 import type { PacketWriter } from "./packet-writer.ts";
 import type { Subscriber } from "./subscriber.ts";
@@ -34,10 +37,12 @@ interface Managed {
 export class CongestionShare {
   readonly controller = new CongestionController();
   readonly #downlinks: ReadonlyMap<number, Downlink>;
-  readonly #allowPause: boolean;
+  readonly #spec: CongestionSpec;
   readonly #managed = new Map<number, Managed>();
   readonly #wanted: TrackShare[] = [];
   readonly #shared: Shared = { allocatedBps: 0, desiredBps: 0, nextStepBps: 0, fell: false };
+  /** What probes look for, if it is not the usual. */
+  readonly #room: Pick<Demand, "stepRoom" | "leastRoomBps">;
   #allocatedMs = -1e12;
   #budgetBps = 0;
   #fellMs = -1e12;
@@ -46,19 +51,22 @@ export class CongestionShare {
   #audioBps = 0;
 
   /** `downlinks`: all streams of the subscriber, by SSRC. */
-  constructor(subscriber: Subscriber, downlinks: ReadonlyMap<number, Downlink>, allowPause: boolean) {
+  constructor(subscriber: Subscriber, downlinks: ReadonlyMap<number, Downlink>, spec: CongestionSpec) {
     this.#downlinks = downlinks;
-    this.#allowPause = allowPause;
+    this.#spec = spec;
+    const { stepRoom, leastRoomBps } = spec;
+    this.#room = { ...(stepRoom !== undefined && { stepRoom }), ...(leastRoomBps !== undefined && { leastRoomBps }) };
     subscriber.sent = this.controller.sent;
   }
 
   /** A receiver report of one stream came. */
-  handleReport(downlink: Downlink, fractionLost: number, rttMs: number, nowMs: number): void {
+  handleReport(downlink: Downlink, block: ReportBlock, rttMs: number, nowMs: number): void {
     const managed = this.#managed.get(downlink.ssrc);
     if (!managed) return;
-    const packets = (downlink.packets - managed.packets) | 0;
-    managed.packets = downlink.packets;
-    this.controller.handleReport(fractionLost / 256, packets, rttMs, nowMs);
+    const packets = (downlink.stream.packets - managed.packets) | 0;
+    managed.packets = downlink.stream.packets;
+    const heldMs = (block.delaySinceLastReport * 1000) / 65_536;
+    this.controller.handleReport(block.fractionLost / 256, packets, rttMs, heldMs, nowMs);
   }
 
   /** Lets time pass; shares anew when it is due. `onState`: a stream was paused, or flows again. */
@@ -82,7 +90,7 @@ export class CongestionShare {
   pad(nowMs: number, writer: PacketWriter): void {
     const bytes = this.controller.paddingBytes(nowMs);
     if (bytes <= 0) return;
-    for (const { downlink } of this.#managed.values()) if (downlink.pad(bytes, writer)) return;
+    for (const { downlink } of this.#managed.values()) if (downlink.stream.pad(bytes, writer)) return;
   }
 
   #allocate(nowMs: number): void {
@@ -94,7 +102,7 @@ export class CongestionShare {
     const options = {
       budgetBps: this.#besideAudio(this.#budgetBps),
       holdBps: this.#besideAudio(this.controller.holdBps),
-      allowPause: this.#allowPause,
+      allowPause: this.#spec.allowPause,
       mayRaise: nowMs - this.#fellMs >= SETTLE_MS,
     };
     allocate(this.#wanted, options, shared);
@@ -112,6 +120,7 @@ export class CongestionShare {
         allocatedBps: shared.allocatedBps + this.#audioBps,
         nextStepBps: shared.nextStepBps,
         desiredBps: shared.desiredBps === 0 ? 0 : shared.desiredBps + this.#audioBps,
+        ...this.#room,
       },
       nowMs,
     );
@@ -125,7 +134,7 @@ export class CongestionShare {
       if (!downlink.isVideo) continue;
       let managed = this.#managed.get(downlink.ssrc);
       if (managed?.downlink !== downlink) {
-        managed = { downlink, share: newTrackShare(), paused: false, packets: downlink.packets };
+        managed = { downlink, share: newTrackShare(), paused: false, packets: downlink.stream.packets };
         this.#managed.set(downlink.ssrc, managed);
       }
       if (downlink.wantedSpatial < 0) continue;
@@ -136,7 +145,7 @@ export class CongestionShare {
 
   /** What is left for video; 0 = no limit is known. */
   #besideAudio(bps: number): number {
-    return bps === 0 ? 0 : Math.max(bps - this.#audioBps, 1);
+    return bps === 0 ? 0 : Math.max(bps - this.#audioBps, this.#spec.leastBudgetBps ?? 0, 1);
   }
 
   /** What the audio of the subscriber takes out of the same estimate. */
@@ -145,7 +154,7 @@ export class CongestionShare {
     if (elapsedMs < AUDIO_WINDOW_MS) return;
     let octets = 0;
     for (const downlink of this.#downlinks.values())
-      if (!downlink.isVideo && downlink.stamped) octets += downlink.octets;
+      if (!downlink.isVideo && downlink.stream.stamped) octets += downlink.stream.octets;
     const sent = (octets - this.#audioOctets) | 0;
     this.#audioOctets = octets;
     const measured = elapsedMs < 2 * AUDIO_WINDOW_MS && sent > 0;

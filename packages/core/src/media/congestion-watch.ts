@@ -36,9 +36,9 @@ export class CongestionWatch {
 
   /** A stream is sent to this peer from now on. */
   follow(peer: PeerMedia, downlink: Downlink): void {
-    const { enabled, allowPause } = peer.options.congestion;
-    if (!enabled || !downlink.isVideo || peer.congestion) return;
-    peer.congestion = new CongestionShare(peer.subscriber, peer.downlinks, allowPause);
+    const spec = peer.options.congestion;
+    if (!spec.enabled || !downlink.isVideo || peer.congestion) return;
+    peer.congestion = new CongestionShare(peer.subscriber, peer.downlinks, spec);
     peer.congestion.controller.limit(peer.limitBps);
   }
 
@@ -47,6 +47,7 @@ export class CongestionWatch {
     const { congestion } = peer;
     if (!congestion) return;
     congestion.handleTimeout(nowMs, this.#onState);
+    if (congestion.controller.takeReportWish()) peer.senderReportMs = nowMs;
     if (!congestion.controller.probing || this.#probed.includes(peer)) return;
     this.#probed.push(peer);
     this.#padMs = Math.min(this.#padMs, nowMs);

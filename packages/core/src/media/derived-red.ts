@@ -30,9 +30,7 @@ const frames = newRedFrames();
 /** What is made of an audio codec of a track. */
 export interface AudioDerivation extends Derivation {
   readonly mime: string;
-  readonly source: Uplink;
-  /** The source was renegotiated. */
-  update(): void;
+  readonly stream: DerivedStream;
 }
 
 /** Whether a subscriber takes a codec. */
@@ -43,24 +41,14 @@ export function takes({ codecs }: SenderSpec, mime: string): boolean {
 /** Opus for subscribers that do not take RED. */
 export class RedToOpus implements AudioDerivation {
   readonly mime = OPUS_MIME;
-  readonly #stream: DerivedStream;
+  readonly stream: DerivedStream;
+  readonly uplink: Uplink;
   readonly #u8: Uint8Array;
 
   constructor(source: Uplink, pool: PacketPool) {
-    this.#stream = new DerivedStream(source, OPUS, pool);
+    this.stream = new DerivedStream(source, OPUS, pool);
+    this.uplink = this.stream.uplink;
     this.#u8 = pool.slab.u8;
-  }
-
-  get uplink(): Uplink {
-    return this.#stream.uplink;
-  }
-
-  get source(): Uplink {
-    return this.#stream.source;
-  }
-
-  update(): void {
-    this.#stream.update();
   }
 
   /** Also for plain packets between those of RED: nobody is to change back and forth. */
@@ -74,7 +62,7 @@ export class RedToOpus implements AudioDerivation {
       const sequence = source.pendingSequence[i]!;
       const index = ring.find(sequence);
       if (index === ABSENT) continue;
-      this.#stream.follow(sequence);
+      this.stream.follow(sequence);
       const at = ring.payloadAt[index]!;
       const length = ring.payloadLength[index]!;
       const isRed = source.codecs[ring.codec[index]!]?.mime === RED_MIME;
@@ -91,7 +79,7 @@ export class RedToOpus implements AudioDerivation {
   #recover(ring: PacketRing, index: number, sequence: number, nowMs: number): void {
     for (let i = frames.count - 1; i >= 0; i--) {
       const lost = (sequence - 1 - i) | 0;
-      if (frames.length[i] === 0 || ring.find(lost) !== ABSENT || this.#stream.hasFed(lost)) continue;
+      if (frames.length[i] === 0 || ring.find(lost) !== ABSENT || this.stream.hasFed(lost)) continue;
       const timestamp = (ring.timestamp[index]! - frames.ageTicks[i]!) | 0;
       const before = ring.find((lost - 1) | 0);
       // A frame that is not younger than the one before it is not the one that was lost.
@@ -109,35 +97,25 @@ export class RedToOpus implements AudioDerivation {
     length: number,
     nowMs: number,
   ): void {
-    if (this.#stream.hasFed(sequence)) return;
-    const to = this.#stream.begin(ring, index);
+    if (this.stream.hasFed(sequence)) return;
+    const to = this.stream.begin(ring, index);
     if (to === NO_ROOM) return;
     this.#u8.copyWithin(to, from, from + length);
-    this.#stream.finish(sequence, timestamp, length, nowMs);
+    this.stream.finish(sequence, timestamp, length, nowMs);
   }
 }
 
 /** RED for subscribers that take it, of a publisher that sends none. */
 export class OpusToRed implements AudioDerivation {
   readonly mime = RED_MIME;
-  readonly #stream: DerivedStream;
+  readonly stream: DerivedStream;
+  readonly uplink: Uplink;
   readonly #u8: Uint8Array;
 
   constructor(source: Uplink, pool: PacketPool) {
-    this.#stream = new DerivedStream(source, RED, pool);
+    this.stream = new DerivedStream(source, RED, pool);
+    this.uplink = this.stream.uplink;
     this.#u8 = pool.slab.u8;
-  }
-
-  get uplink(): Uplink {
-    return this.#stream.uplink;
-  }
-
-  get source(): Uplink {
-    return this.#stream.source;
-  }
-
-  update(): void {
-    this.#stream.update();
   }
 
   prefers(spec: SenderSpec): boolean {
@@ -150,13 +128,13 @@ export class OpusToRed implements AudioDerivation {
       const sequence = source.pendingSequence[i]!;
       const index = ring.find(sequence);
       if (index === ABSENT) continue;
-      this.#stream.follow(sequence);
-      if (!this.#stream.hasFed(sequence)) this.#encode(ring, index, sequence, nowMs);
+      this.stream.follow(sequence);
+      if (!this.stream.hasFed(sequence)) this.#encode(ring, index, sequence, nowMs);
     }
   }
 
   #encode(ring: PacketRing, index: number, sequence: number, nowMs: number): void {
-    const to = this.#stream.begin(ring, index);
+    const to = this.stream.begin(ring, index);
     if (to === NO_ROOM) return;
     let length = 0;
     if ((ring.flags[index]! & EMPTY) === 0) {
@@ -166,10 +144,10 @@ export class OpusToRed implements AudioDerivation {
       frames.count = 0;
       while (frames.count < MAX_EARLIER && this.#addEarlier(ring, index, (sequence - 1 - frames.count) | 0));
       const wanted = Math.max(MAX_RED_BYTES, 1 + frames.primaryLength);
-      length = writeRed(this.#u8, to, Math.min(wanted, this.#stream.room), frames);
+      length = writeRed(this.#u8, to, Math.min(wanted, this.stream.room), frames);
     }
-    if (length < 0) this.#stream.cancel();
-    else this.#stream.finish(sequence, ring.timestamp[index]!, length, nowMs);
+    if (length < 0) this.stream.cancel();
+    else this.stream.finish(sequence, ring.timestamp[index]!, length, nowMs);
   }
 
   #addEarlier(ring: PacketRing, index: number, sequence: number): boolean {

@@ -25,7 +25,7 @@ export class DerivedUplinks {
     const former = this.#byTrack.get(track) ?? [];
     const wanted = this.#wanted(track, former);
     const isSame = wanted.length === former.length && wanted.every((derivation, i) => derivation === former[i]);
-    for (const derivation of wanted) derivation.update();
+    for (const derivation of wanted) derivation.stream.update();
     if (isSame) return;
     track.setDerivations(wanted);
     for (const derivation of former) if (!wanted.includes(derivation)) derivation.uplink.close();
@@ -41,7 +41,7 @@ export class DerivedUplinks {
       const mime = this.#derivedMime(track, uplink);
       if (mime === "") continue;
       // One that was needed once is kept: whoever needed it may come back.
-      const known = former.find((derivation) => derivation.source === uplink && derivation.mime === mime);
+      const known = former.find((derivation) => derivation.stream.source === uplink && derivation.mime === mime);
       if (known) wanted.push(known);
       else if (mime === OPUS_MIME) {
         if (!track.downlinks.every(takesRed)) wanted.push(new RedToOpus(uplink, this.#pool));

@@ -28,6 +28,8 @@ export class ExtensionPlan {
   readonly captureTime: number;
   readonly dependencyDescriptor: number;
   readonly playoutDelay: number;
+  /** Packets may go out again under their own sequence number. */
+  readonly repeatsPlainly: boolean;
   /** Some id needs the two-byte form. */
   readonly #wideIds: boolean;
   /** Some extension goes on every packet. */
@@ -35,12 +37,17 @@ export class ExtensionPlan {
   readonly #none: boolean;
 
   /**
-   * `repeatsPlainly`: packets may go out again under their own sequence number. Under SRTP such a repetition must be the
-   * same byte for byte (a nonce is used once), so these streams carry nothing that depends on the time of sending.
+   * `repeatsPlainly`: packets may go out again under their own sequence number, for want of RTX. Such a repetition must be the
+   * same byte for byte, its extensions too, although these are only authenticated. Under AES-CM another extension would be
+   * harmless, because the key stream covers the payload only; but the tag of AES-GCM depends on both, and two tags under one
+   * nonce betray the key by which tags are made (RFC 7714 section 11). So a repetition carries the time and the transport-wide
+   * number of the first sending (`SentPackets.stamp`), and what goes on some packets only until it is known to have arrived is
+   * left out.
    */
   constructor(ids: ExtensionIds, repeatsPlainly: boolean) {
-    this.absSendTime = repeatsPlainly ? 0 : (ids.absSendTime ?? 0);
-    this.transportCc = repeatsPlainly ? 0 : (ids.transportCc ?? 0);
+    this.repeatsPlainly = repeatsPlainly;
+    this.absSendTime = ids.absSendTime ?? 0;
+    this.transportCc = ids.transportCc ?? 0;
     this.audioLevel = ids.audioLevel ?? 0;
     this.captureTime = ids.absCaptureTime ?? 0;
     this.dependencyDescriptor = ids.dependencyDescriptor ?? 0;

@@ -45,6 +45,8 @@ export class FrameTable {
   /** Extended number of the frame read last, of the one that brought the structure, of the one that told `active`. */
   #frame = 0;
   #structureFrame = 0;
+  /** Timestamp of its picture. */
+  #structureTimestamp = 0;
   #activeFrame = 0;
 
   /** Place of a frame, or `NO_FRAME`. */
@@ -95,21 +97,43 @@ export class FrameTable {
     const frame = (this.#frame + (((descriptor.frameNumber - this.#frame) << 16) >> 16)) | 0;
     this.#frame = frame;
     const { structure } = descriptor;
-    const brings = structure !== undefined && this.#take(structure, frame);
+    const timestamp = ring.timestamp[index]!;
+    const repeats = structure !== undefined && this.#repeats(structure, timestamp);
+    const brings = structure !== undefined && !repeats && this.#take(structure, frame, timestamp);
     // It may belong to a former structure.
-    if (!descriptor.resolved || (structure !== undefined && structure !== this.structure)) return false;
+    if (!descriptor.resolved || (structure !== undefined && !repeats && structure !== this.structure)) return false;
     this.#noteActive(frame);
     this.#noteFrame(frame);
-    this.#noteEntry(ring, index, frame, brings);
+    this.#noteEntry(ring, index, frame, brings, repeats);
     return brings;
   }
 
+  /**
+   * Whether the picture brings the structure in force once more: where spatial layers do not lean on each other (S2T1 …), the key
+   * frame of each has it, so that each can be decoded alone.
+   */
+  #repeats(
+    { templateIdOffset, templateCount, targetCount, chainCount }: DependencyStructure,
+    timestamp: number,
+  ): boolean {
+    const known = this.structure;
+    return (
+      known !== undefined &&
+      timestamp === this.#structureTimestamp &&
+      templateIdOffset === known.templateIdOffset &&
+      templateCount === known.templateCount &&
+      targetCount === known.targetCount &&
+      chainCount === known.chainCount
+    );
+  }
+
   /** Takes the structure of a key frame, unless there is a newer one. */
-  #take(structure: DependencyStructure, frame: number): boolean {
+  #take(structure: DependencyStructure, frame: number, timestamp: number): boolean {
     if (!descriptor.startsFrame || !descriptor.resolved || descriptor.differenceCount > 0) return false;
     if (this.structure && ((frame - this.#structureFrame) | 0) < 0) return false;
     this.structure = structure;
     this.#structureFrame = frame;
+    this.#structureTimestamp = timestamp;
     this.#activeFrame = frame;
     this.epoch++;
     const { targetCount, targetSpatial, targetTemporal } = structure;
@@ -141,7 +165,7 @@ export class FrameTable {
     this.#chainDifferences.set(descriptor.chainDifferences, at * MAX_DECODE_TARGETS);
   }
 
-  #noteEntry(ring: PacketRing, index: number, frame: number, brings: boolean): void {
+  #noteEntry(ring: PacketRing, index: number, frame: number, brings: boolean, repeats: boolean): void {
     let flags = (ring.flags[index]! & ~(FRAME_START | FRAME_END | INDEPENDENT)) | HAS_FRAME;
     if (descriptor.startsFrame) flags |= FRAME_START;
     if (descriptor.endsFrame) flags |= FRAME_END;
@@ -156,7 +180,7 @@ export class FrameTable {
       descriptor.maskBit |
       (descriptor.hasMask ? HAS_MASK : 0) |
       (structure!.targetCount << TARGETS_SHIFT) |
-      (brings ? HAS_STRUCTURE : 0);
+      (brings || repeats ? HAS_STRUCTURE : 0);
   }
 }
 

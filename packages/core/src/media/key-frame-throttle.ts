@@ -1,7 +1,5 @@
-/** Asking a publisher for a key frame of one layer: many wishes, one PLI per interval (LiveKit: 500 ms low, 1 s above). */
-
-const LOW_INTERVAL_MS = 500;
-const HIGH_INTERVAL_MS = 1000;
+/** Asking a publisher for a key frame of one layer: many wishes, one PLI per interval. */
+import { DEFAULT_TUNING } from "./tuning.ts";
 
 export class KeyFrameThrottle {
   readonly #intervalMs: number;
@@ -11,8 +9,8 @@ export class KeyFrameThrottle {
   taken = 0;
 
   /** `layer`: 0 is the lowest. */
-  constructor(layer: number) {
-    this.#intervalMs = layer === 0 ? LOW_INTERVAL_MS : HIGH_INTERVAL_MS;
+  constructor(layer: number, intervalsMs = DEFAULT_TUNING.keyFrameIntervalsMs) {
+    this.#intervalMs = intervalsMs[layer] ?? intervalsMs[2];
   }
 
   /** A wish that is not fulfilled yet. */

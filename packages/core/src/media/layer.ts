@@ -13,15 +13,13 @@ import { Reception } from "./reception.ts";
 import { PacketRing } from "./ring.ts";
 import { SenderClock } from "./sender-clock.ts";
 import { LATE, NEWER, REJECTED, RESTARTED, SequenceExtender } from "./sequence.ts";
+import { DEFAULT_TUNING } from "./tuning.ts";
 
 /** The packet is a duplicate, too old, or part of a wild jump. */
 export const DROPPED = 0;
 /** The packet is new. */
 export const ACCEPTED = 1;
 
-/** Rings of packets, about one second of a busy stream (LiveKit: 500 and 200). */
-const VIDEO_RING = 512;
-const AUDIO_RING = 256;
 /** `keyMs`: long ago. */
 const NO_KEY = -1e12;
 /** A longer gap is not worth asking for: the stream was interrupted. */
@@ -40,6 +38,7 @@ export class Layer {
   readonly #sequences = new SequenceExtender();
   /** Bound to a new SSRC, and no packet of it came yet. */
   #fresh = false;
+  #keyTimestamp = 0;
   /** 0 = none yet. */
   ssrc = 0;
   rtxSsrc = 0;
@@ -61,16 +60,18 @@ export class Layer {
   keyMs = NO_KEY;
   /** A first packet came and was told. */
   announced = false;
+  /** Packets of the stream itself that came after a later one. */
+  outOfOrder = 0;
   /** Packets that came, retransmissions included, and the octets of them modulo 2^30. */
   packets = 0;
   octets = 0;
 
   /** `clock`: that of the layer from which the server makes this one. */
-  constructor(pool: PacketPool, index: number, isVideo: boolean, clock = new SenderClock()) {
+  constructor(pool: PacketPool, index: number, isVideo: boolean, clock = new SenderClock(), tuning = DEFAULT_TUNING) {
     this.index = index;
     this.clock = clock;
-    this.ring = new PacketRing(pool, isVideo ? VIDEO_RING : AUDIO_RING);
-    this.keyFrames = new KeyFrameThrottle(index);
+    this.ring = new PacketRing(pool, isVideo ? tuning.videoPackets : tuning.audioPackets);
+    this.keyFrames = new KeyFrameThrottle(index, tuning.keyFrameIntervalsMs);
   }
 
   /** Another SSRC carries this layer from now on. */
@@ -107,6 +108,7 @@ export class Layer {
     if (verdict === LATE) {
       if (this.ring.tooOld(extended) || this.ring.find(extended) >= 0) return DROPPED;
       this.losses.arrived(extended, false, nowMs);
+      this.outOfOrder++;
     }
     this.reception.receive(extended, verdict !== LATE, header.timestamp, this.clockRate, nowMs);
     if (verdict === NEWER && nack) this.#noteGap(before, extended, nowMs);
@@ -126,11 +128,16 @@ export class Layer {
     return ACCEPTED;
   }
 
-  /** The packet accepted last begins a key frame. */
-  noteKeyFrame(nowMs: number): void {
+  /** The packet accepted last begins a key frame, or that of another spatial layer of the same picture. */
+  noteKeyFrame(timestamp: number, nowMs: number): void {
     this.keyFrames.fulfilled();
-    if (this.keyMs > 0 && ((this.sequence - this.keySequence) | 0) < 0) return;
+    const behind = (this.sequence - this.keySequence) | 0;
+    if (this.keyMs > 0) {
+      const again = timestamp === this.#keyTimestamp;
+      if (again ? behind > 0 : behind < 0) return;
+    }
     this.keySequence = this.sequence;
+    this.#keyTimestamp = timestamp;
     this.keyMs = nowMs;
   }
 

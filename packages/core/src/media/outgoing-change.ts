@@ -2,7 +2,7 @@
 import type { Continuity } from "./continuity.ts";
 import type { FrameTable } from "./frame-table.ts";
 import type { LayerSelection } from "./layer-selection.ts";
-import { NOT_RTX } from "./packet-writer.ts";
+import { FIRST_TIME, NOT_RTX } from "./packet-writer.ts";
 import type { PayloadChange } from "./packet-writer.ts";
 import { NO_DELAY } from "./playout-delay.ts";
 import { HAS_FRAME, HAS_PICTURE_ID, MARKER, NARROW_PICTURE_ID } from "./ring.ts";
@@ -48,6 +48,7 @@ export function fillChange(
   }
   if (!changed) return undefined;
   change.original = NOT_RTX;
+  change.transportSequence = FIRST_TIME;
   change.blank = blank;
   change.widePictureId = continuity.widePictureId;
   change.pictureIdOffset = pictureIdOffset;

@@ -2,6 +2,7 @@
  * Writing one packet for one subscriber: header and extensions into a send slot, the payload encrypted from where it lies
  * in the ring. The payload is copied only if bytes of it change (VP8 picture numbers, RTX).
  */
+import { shortenLastUnit } from "@stoa/wire/codec/packet-trailer";
 import { RTP_HEADER_BYTES, writeRtpHeader } from "@stoa/wire/rtp/header";
 import { UNSTAMPED } from "../congestion/sent-history.ts";
 import type { PacketSink } from "../paths.ts";
@@ -10,7 +11,7 @@ import type { Slab } from "../slab.ts";
 import type { ExtensionPlan } from "./extension-plan.ts";
 import { NO_DELAY } from "./playout-delay.ts";
 import { copyVp8 } from "./rewrite-vp8.ts";
-import { HAS_PICTURE_ID, MARKER, NARROW_PICTURE_ID } from "./ring.ts";
+import { AGGREGATE_SHIFT, HAS_PICTURE_ID, MARKER, NARROW_PICTURE_ID } from "./ring.ts";
 import type { PacketRing } from "./ring.ts";
 import { NO_MASK } from "./select-svc.ts";
 import type { Subscriber } from "./subscriber.ts";
@@ -20,6 +21,8 @@ import type { BatchTime } from "./transport.ts";
 const GROWTH_BYTES = 2 + 1 + 16;
 /** `original` when the packet is not a retransmission. */
 export const NOT_RTX = -1;
+/** `transportSequence` when the packet is sent for the first time under its number. */
+export const FIRST_TIME = -1;
 /** Its length stands in one byte. */
 export const MAX_PADDING = 255;
 /** The padding bit of an RTP header. */
@@ -42,6 +45,9 @@ export interface PayloadChange {
   mask: number;
   /** Of the playout-delay extension (`PlayoutDelay.take`), or `NO_DELAY`. */
   playoutDelay: number;
+  /** With which number and at what time it was sent before under the same sequence number, or `FIRST_TIME`. */
+  transportSequence: number;
+  sendTime: number;
 }
 
 function noChange(): PayloadChange {
@@ -56,6 +62,8 @@ function noChange(): PayloadChange {
     frameOffset: 0,
     mask: NO_MASK,
     playoutDelay: NO_DELAY,
+    transportSequence: FIRST_TIME,
+    sendTime: 0,
   };
 }
 
@@ -94,27 +102,34 @@ export class PacketWriter {
     let frameOffset = 0;
     let mask = NO_MASK;
     let playoutDelay = NO_DELAY;
+    let { absSendTime } = this.#time;
+    let { transportSequence } = to;
+    const again = change !== undefined && change.transportSequence !== FIRST_TIME;
     if (change !== undefined) {
       ({ frameOffset, mask, playoutDelay } = change);
+      if (again) {
+        ({ transportSequence } = change);
+        absSendTime = change.sendTime;
+      }
       marker = !change.blank && (marker || change.endsPicture);
     }
     const extended = plan.applies(ring, index, playoutDelay);
     writeRtpHeader(this.#view, at, extended, marker, payloadType, sequence, timestamp, ssrc);
     let end = at + RTP_HEADER_BYTES;
     if (extended) {
-      const { absSendTime } = this.#time;
-      const { transportSequence } = to;
       end = plan.write(this.#u8, end, ring, index, absSendTime, transportSequence, frameOffset, mask, playoutDelay);
     }
     this.#from = ring.payloadAt[index]!;
     this.#length = ring.payloadLength[index]!;
     if (end - at + this.#length + GROWTH_BYTES > SLOT_BYTES) return -1;
     if (this.#length === 0) this.#from = end;
+    if (to.stripsTrailers && ring.trailer[index] !== 0) this.#strip(ring.trailer[index]!, end);
     if (change !== undefined) this.#change(change, ring, index, end);
     const total = to.transport.protectRtp(at, end - at, this.#from, this.#length);
     if (total <= 0) return -1;
     this.#sink.commit(to.transport.path, total);
-    this.#count(to, plan, total);
+    if (again) this.#countAgain(to, plan, total, transportSequence);
+    else this.#count(to, plan, total);
     return this.#length;
   }
 
@@ -153,14 +168,34 @@ export class PacketWriter {
     to.countSent(bytes);
   }
 
+  /** The same, under a transport-wide number that was used before: feedback on that no longer says when what arrived. */
+  #countAgain(to: Subscriber, plan: ExtensionPlan, bytes: number, transportSequence: number): void {
+    const { sent } = to;
+    if (sent !== undefined && plan.measures) {
+      sent.note(UNSTAMPED, bytes, this.#time.ticksMs);
+      if (plan.transportCc !== 0) sent.disregard(transportSequence);
+    }
+    to.countSent(bytes);
+  }
+
+  /** Leaves out the packet trailer; `end`: behind the header, where an aggregate is copied to, which says how long it is. */
+  #strip(trailer: number, end: number): void {
+    const bytes = trailer & ((1 << AGGREGATE_SHIFT) - 1);
+    const headerBytes = trailer >> AGGREGATE_SHIFT;
+    if (headerBytes !== 0) {
+      this.#u8.copyWithin(end, this.#from, this.#from + this.#length);
+      this.#from = end;
+      if (!shortenLastUnit(this.#u8, end, this.#length, headerBytes, bytes)) return;
+    }
+    this.#length -= bytes;
+    if (this.#length === 0) this.#from = end;
+  }
+
   /** Puts the changed payload behind the header at `end`; nothing to change, it stays where it is. */
   #change(change: PayloadChange, ring: PacketRing, index: number, end: number): void {
     if (change.blank) this.#length = 0;
-    let to = end;
-    if (change.original !== NOT_RTX) {
-      this.#u8[to++] = change.original >> 8;
-      this.#u8[to++] = change.original;
-    }
+    const { original } = change;
+    const to = original === NOT_RTX ? end : end + 2;
     if (this.#length > 0 && changesPicture(change, ring.flags[index]!)) {
       const pictureId = (ring.pictureId[index]! + change.pictureIdOffset) & 0x7fff;
       const { widePictureId, tl0Offset, keyIdxOffset } = change;
@@ -172,6 +207,10 @@ export class PacketWriter {
     }
     this.#length += to - end;
     this.#from = end;
+    if (original === NOT_RTX) return;
+    // Only now: the payload may have stood here.
+    this.#u8[end] = original >> 8;
+    this.#u8[end + 1] = original;
   }
 }
 

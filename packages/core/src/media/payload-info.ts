@@ -5,9 +5,11 @@
  */
 import { KEY_FRAME, KEY_FRAME_WITH_PARAMETERS } from "@stoa/wire/codec/key-frame-kind";
 import { keyFrameKind } from "@stoa/wire/codec/key-frame";
+import { aggregateHeaderBytes, packetTrailerLength } from "@stoa/wire/codec/packet-trailer";
 import { newVp8Descriptor, readVp8Descriptor } from "@stoa/wire/codec/vp8";
 import { newVp9Descriptor, readVp9Descriptor } from "@stoa/wire/codec/vp9";
 import {
+  AGGREGATE_SHIFT,
   FRAME_END,
   FRAME_START,
   HAS_PICTURE_ID,
@@ -22,6 +24,14 @@ import type { PacketRing } from "./ring.ts";
 
 const vp8 = newVp8Descriptor();
 const vp9 = newVp9Descriptor();
+
+/** Notes the packet trailer of the last packet of a frame; call when all else is noted. */
+export function noteTrailer(mime: string, u8: Uint8Array, ring: PacketRing, index: number): void {
+  if ((ring.flags[index]! & FRAME_END) === 0) return;
+  const at = ring.payloadAt[index]!;
+  const length = packetTrailerLength(u8, at, ring.payloadLength[index]!);
+  if (length !== 0) ring.trailer[index] = length | (aggregateHeaderBytes(mime, u8, at) << AGGREGATE_SHIFT);
+}
 
 export class PayloadInfo {
   /** The stream sends parameter sets in band, so that a bare key picture is no place to start. */

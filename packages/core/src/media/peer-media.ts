@@ -13,6 +13,7 @@ import type { ContinuityState } from "./continuity.ts";
 import type { Downlink } from "./downlink.ts";
 import type { PeerOptions } from "./forwarder.ts";
 import { HeldPackets } from "./held-packets.ts";
+import type { Relay } from "./relay.ts";
 import { SsrcBinder } from "./ssrc-binder.ts";
 import { BYTES_IN, PACKETS_IN, Subscriber } from "./subscriber.ts";
 import type { MediaTransport } from "./transport.ts";
@@ -24,6 +25,7 @@ export const KEPT = 1;
 export const HELD = 2;
 
 const MAX_ENDED = 4096;
+const NO_RELAYS: readonly Relay[] = [];
 
 const header = newRtpHeader();
 
@@ -62,8 +64,11 @@ export class PeerMedia {
   reportedMs = -1e12;
   /** Sender reports left that come at shorter intervals. */
   earlyReports = 0;
-  /** Track of the packet that `receive` took last. */
+  /** Track of the packet that `receive` took last; undefined when it belongs to none. */
   lastUplink: Uplink | undefined;
+  /** Where what it publishes goes as it comes; or whose publications go to this peer in that way. */
+  relays: readonly Relay[] = NO_RELAYS;
+  relayOf: PeerMedia | undefined;
   readonly #binder: SsrcBinder;
   readonly #u8: Uint8Array;
   #uplinks: readonly Uplink[] = [];
@@ -73,7 +78,7 @@ export class PeerMedia {
     this.id = id;
     this.transport = transport;
     this.options = options;
-    this.subscriber = new Subscriber(id, transport);
+    this.subscriber = new Subscriber(id, transport, options.stripsTrailers);
     this.held = new HeldPackets(pool);
     this.localSsrc = localSsrc;
     this.arrivals = new Arrivals(localSsrc);
@@ -92,12 +97,23 @@ export class PeerMedia {
     this.#binder.setUplinks(uplinks, nowMs);
   }
 
+  /** The stream of a track to this peer. */
+  downlinkOf(track: string): Downlink | undefined {
+    for (const downlink of this.downlinks.values()) if (downlink.track === track) return downlink;
+    return undefined;
+  }
+
   /** Notes how a stream ended. */
   remember(ssrc: number, state: ContinuityState): void {
     this.ended.delete(ssrc);
     const [oldest] = this.ended.keys();
     if (oldest !== undefined && this.ended.size >= MAX_ENDED) this.ended.delete(oldest);
     this.ended.set(ssrc, state);
+  }
+
+  /** Rises whenever another SSRC carries a stream. */
+  get bindings(): number {
+    return this.#binder.changes;
   }
 
   /** The source of an SSRC, if it is known. */

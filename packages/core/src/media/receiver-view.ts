@@ -1,4 +1,4 @@
-/** What a client says about one stream that it is sent: its newest report block (RFC 3550 section 6.4.1). */
+/** What a client says about one stream that it is sent: its newest report block (RFC 3550 section 6.4.1), what it asked for. */
 import type { ReportBlock } from "@stoa/wire/rtcp/report";
 
 export class ReceiverView {
@@ -11,6 +11,11 @@ export class ReceiverView {
   jitter = 0;
   /** Reports so far. */
   reports = 0;
+  /** Packets and key frames that it asked for so far. */
+  nacks = 0;
+  keyFrameRequests = 0;
+  /** Those of them that came as FIR. */
+  firs = 0;
 
   /** When the newest report came; 0 = none yet. */
   get atMs(): number {

@@ -3,18 +3,15 @@
  * or for want of one the same bytes under the same number.
  */
 import { NOT_CARRIED } from "./codec-table.ts";
-import type { Downlink } from "./downlink.ts";
+import type { OutgoingStream } from "./outgoing-stream.ts";
 import { NOT_RTX } from "./packet-writer.ts";
 import type { PacketWriter, PayloadChange } from "./packet-writer.ts";
 import { NARROW_PICTURE_ID } from "./ring.ts";
+import { NO_MASK } from "./select-svc.ts";
 import { layerOf, noteSent, recallSent } from "./sent-change.ts";
 import { NO_RECORD, SentPackets } from "./sent-packets.ts";
 import type { BatchTime } from "./transport.ts";
 import type { Uplink } from "./uplink.ts";
-
-/** How many packets can be repeated; as many as the publisher's ring holds. */
-const VIDEO_SENT = 512;
-const AUDIO_SENT = 256;
 
 /** What `resend` did, unless it gives the bytes of payload that went out under the stream's own number. */
 export const NOT_SENT = -1;
@@ -23,13 +20,11 @@ export const ON_RTX = -2;
 export class Repeater {
   /** Next sequence number of the RTX stream. */
   rtxSequence: number;
-  readonly #capacity: number;
   #sent: SentPackets | undefined;
   /** What the records refer to. */
   #from: Uplink | undefined;
 
-  constructor(isVideo: boolean, rtxSequence: number) {
-    this.#capacity = isVideo ? VIDEO_SENT : AUDIO_SENT;
+  constructor(rtxSequence: number) {
     this.rtxSequence = rtxSequence;
   }
 
@@ -37,7 +32,7 @@ export class Repeater {
   serve(uplink: Uplink, repeats: boolean): void {
     if (uplink !== this.#from) this.#sent = undefined;
     this.#from = uplink;
-    if (repeats) this.#sent ??= new SentPackets(this.#capacity);
+    if (repeats) this.#sent ??= newRecords(uplink);
   }
 
   /** Lets go of packets that nobody has any more. */
@@ -47,7 +42,7 @@ export class Repeater {
 
   /** What was sent so far is not to be repeated. */
   startOver(): void {
-    if (this.#sent) this.#sent = new SentPackets(this.#capacity);
+    if (this.#sent && this.#from) this.#sent = newRecords(this.#from);
   }
 
   /** Notes a packet that goes out. */
@@ -65,8 +60,13 @@ export class Repeater {
     }
   }
 
+  /** Notes with what it goes out that a repetition under its own number must carry again. */
+  stamp(outgoing: number, transportSequence: number, sendTime: number): void {
+    this.#sent?.stamp(outgoing, transportSequence, sendTime);
+  }
+
   /** Sends a packet (16 bits) of `stream` again if that may help, and is not of a layer above `highest`. */
-  resend(stream: Downlink, lost: number, highest: number, time: BatchTime, writer: PacketWriter): number {
+  resend(stream: OutgoingStream, lost: number, highest: number, time: BatchTime, writer: PacketWriter): number {
     const sent = this.#sent;
     const uplink = this.#from;
     if (!sent || !uplink) return NOT_SENT;
@@ -88,8 +88,11 @@ export class Repeater {
     recallSent(sent, record, ring.flags[index]!, layer?.frames, change);
     const timestamp = sent.timestamp(record);
     if (rtx === 0) {
-      // The same number must never protect two different packets.
+      // The same number must never protect two different packets: what may be another by now is not sent again.
       if (change.widePictureId && (ring.flags[index]! & NARROW_PICTURE_ID) !== 0) return NOT_SENT;
+      if (change.mask !== NO_MASK) return NOT_SENT;
+      change.transportSequence = sent.transportSequence(record);
+      change.sendTime = sent.sendTime(record);
       return writer.write(subscriber, plan, ring, index, payloadType, lost, timestamp, stream.ssrc, change);
     }
     const ssrc = spec.rtxSsrc | 0;
@@ -98,4 +101,9 @@ export class Repeater {
     this.rtxSequence = (this.rtxSequence + 1) & 0xffff;
     return ON_RTX;
   }
+}
+
+/** As many packets can be repeated as the publisher's ring holds. */
+function newRecords({ layers }: Uplink): SentPackets {
+  return new SentPackets(layers[0]!.ring.mask + 1);
 }

@@ -35,6 +35,9 @@ export const INDEPENDENT = 1024;
 /** The frame is described in the layer's `FrameTable`. */
 export const HAS_FRAME = 2048;
 
+/** In `trailer`: below it the length, above it the header of an aggregate. */
+export const AGGREGATE_SHIFT = 8;
+
 /** No such packet. */
 export const ABSENT = -1;
 
@@ -58,6 +61,8 @@ export class PacketRing {
   readonly codec: Uint8Array;
   /** The byte of RFC 6464: voice flag and level. */
   readonly audioLevel: Uint8Array;
+  /** Bytes of the packet trailer at the end of the payload (8), and of the header if the units behind it say their sizes (2). */
+  readonly trailer: Uint16Array;
   /** Elements of `findExtension`, relative to `slot`; 0 = none. */
   readonly captureTime: Int32Array;
   readonly dependencyDescriptor: Int32Array;
@@ -88,6 +93,7 @@ export class PacketRing {
     this.frame = new Int32Array(capacity);
     this.codec = new Uint8Array(capacity);
     this.audioLevel = new Uint8Array(capacity);
+    this.trailer = new Uint16Array(capacity);
     this.captureTime = new Int32Array(capacity);
     this.dependencyDescriptor = new Int32Array(capacity);
     this.descriptorMask = new Int32Array(capacity);

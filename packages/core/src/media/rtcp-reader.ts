@@ -120,20 +120,20 @@ export class RtcpReader {
       readReportBlock(this.#u8, from + i * REPORT_BLOCK_BYTES, block);
       const downlink = peer.downlinks.get(block.ssrc);
       if (!downlink) continue;
-      downlink.fractionLost = block.fractionLost;
       downlink.reported.update(block, this.#time.nowMs);
       this.#playoutDelay(downlink, block);
-      const rttMs = downlink.reportTimes.rttMs(block.lastReport, block.delaySinceLastReport, this.#time.nowMs);
+      const rttMs = downlink.stream.reportTimes.rttMs(block.lastReport, block.delaySinceLastReport, this.#time.nowMs);
       if (rttMs > 0) peer.subscriber.measured(rttMs);
-      peer.congestion?.handleReport(downlink, block.fractionLost, rttMs, this.#time.nowMs);
+      peer.congestion?.handleReport(downlink, block, rttMs, this.#time.nowMs);
     }
   }
 
   #playoutDelay(downlink: Downlink, { highestSequence, jitter }: ReportBlock): void {
-    const { playoutDelay, source, isScreenShare, packets, nacks } = downlink;
+    const { source, isScreenShare, reported } = downlink;
+    const { playoutDelay, packets } = downlink.stream;
     if (!playoutDelay || !source) return;
     const jitterMs = (jitter * 1000) / source.clockRate;
-    playoutDelay.reported(highestSequence, jitterMs, !isScreenShare, packets, nacks, this.#time.ticksMs);
+    playoutDelay.reported(highestSequence, jitterMs, !isScreenShare, packets, reported.nacks, this.#time.ticksMs);
   }
 
   /** The last one is answered with the next sender reports. */
@@ -169,7 +169,7 @@ export class RtcpReader {
     for (let i = 0; i < count; i++) {
       const first = nackItemSequence(this.#u8, at, i);
       const mask = nackItemMask(this.#u8, at, i);
-      downlink.nacks += 1 + bitCount(mask);
+      downlink.reported.nacks += 1 + bitCount(mask);
       downlink.resend(first, this.#time, this.#writer);
       for (let bit = 0; bit < 16; bit++) {
         if (mask & (1 << bit)) downlink.resend((first + 1 + bit) & 0xffff, this.#time, this.#writer);
@@ -179,9 +179,9 @@ export class RtcpReader {
 
   #payloadFeedback(peer: PeerMedia, at: number, size: number): void {
     const format = rtcpCount(this.#u8, at);
-    if (format === FORMAT_PLI) this.#wish(peer, feedbackMedia(this.#u8, at));
+    if (format === FORMAT_PLI) this.#wish(peer, feedbackMedia(this.#u8, at), 0);
     if (format === FORMAT_FIR) {
-      for (let i = 0; i < firItemCount(size); i++) this.#wish(peer, firItemSsrc(this.#u8, at, i));
+      for (let i = 0; i < firItemCount(size); i++) this.#wish(peer, firItemSsrc(this.#u8, at, i), 1);
     }
     if (format === FORMAT_APPLICATION) {
       const bps = parseRembBps(this.#u8, at, size);
@@ -189,10 +189,16 @@ export class RtcpReader {
     }
   }
 
-  #wish(peer: PeerMedia, ssrc: number): void {
+  #wish(peer: PeerMedia, ssrc: number, firs: number): void {
     const downlink = peer.downlinks.get(ssrc);
-    if (!downlink) return;
-    downlink.keyFrameRequests++;
+    if (!downlink) {
+      // Those who are at another worker wish through this one; asked for at the next tick.
+      const source = peer.relayOf?.sourceOf(ssrc);
+      if (source?.uplink.isVideo && !source.retransmission) source.layer.keyFrames.request();
+      return;
+    }
+    downlink.reported.keyFrameRequests++;
+    downlink.reported.firs += firs;
     this.#requestKeyFrame(downlink);
   }
 }

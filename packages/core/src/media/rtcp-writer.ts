@@ -91,16 +91,17 @@ export class RtcpWriter {
     let at = -1;
     let end = -1;
     for (const downlink of peer.downlinks.values()) {
-      if (!downlink.sentSinceReport || !this.#describe(downlink, nowMs)) continue;
+      const { stream } = downlink;
+      if (!stream.sentSinceReport || !this.#describe(downlink, nowMs)) continue;
       if (at >= 0 && end + REPORT_AND_SDES_BYTES > at + MAX_BYTES) {
         this.#finish(peer.transport, at, end - at);
         at = -1;
       }
       if (at < 0) at = end = this.#sink.reserve();
       end += writeSenderReport(this.#u8, end, this.#info);
-      end += writeSdes(this.#u8, end, downlink.ssrc, downlink.cname);
-      downlink.sentSinceReport = false;
-      downlink.reportTimes.sent(ntpMiddle(this.#info.ntpSeconds, this.#info.ntpFraction), nowMs);
+      end += writeSdes(this.#u8, end, stream.ssrc, stream.cname);
+      stream.sentSinceReport = false;
+      stream.reportTimes.sent(ntpMiddle(this.#info.ntpSeconds, this.#info.ntpFraction), nowMs);
     }
     if (at < 0) return false;
     end += this.#answerReference(peer, at, end, nowMs);
@@ -133,19 +134,18 @@ export class RtcpWriter {
    * came: it is to be read in the wall clock of these reports. After a break in which the publisher's timestamps stood still
    * nothing is said until it reports: what was said before holds, because the stream went on by the wall clock.
    */
-  #describe(downlink: Downlink, nowMs: number): boolean {
-    const source = downlink.source;
+  #describe({ source, stream }: Downlink, nowMs: number): boolean {
     if (!source || !source.clock.known || !source.reception.agreesWith(source.clock, source.clockRate)) return false;
     const elapsedMs = nowMs - source.clock.arrivalMs;
     const wallMs = source.clock.senderMs + elapsedMs;
     const ticks = Math.round((elapsedMs * source.clockRate) / 1000);
     const info = this.#info;
-    info.ssrc = downlink.ssrc;
+    info.ssrc = stream.ssrc;
     info.ntpSeconds = ntpSeconds(wallMs);
     info.ntpFraction = ntpFraction(wallMs);
-    info.rtpTimestamp = (source.clock.timestamp + ticks + downlink.continuity.timestampOffset) | 0;
-    info.packets = downlink.packets;
-    info.octets = downlink.octets;
+    info.rtpTimestamp = (source.clock.timestamp + ticks + stream.continuity.timestampOffset) | 0;
+    info.packets = stream.packets;
+    info.octets = stream.octets;
     return true;
   }
 

@@ -5,7 +5,7 @@
  * A frame is forwarded whole or not at all: what was decided for its first packet holds for all of them.
  */
 import { NOT_PRESENT, SWITCH } from "@stoa/wire/codec/dependency-descriptor";
-import { FRAMES, NO_FRAME } from "./frame-table.ts";
+import { FRAMES, NO_FRAME, hasStructure } from "./frame-table.ts";
 import type { FrameTable } from "./frame-table.ts";
 import { FRAME_START } from "./ring.ts";
 import type { PacketRing } from "./ring.ts";
@@ -64,7 +64,9 @@ export class SvcSelection {
     const slot = frame & MASK;
     let verdict = this.#verdict[slot]!;
     if (verdict === 0 || this.#number[slot] !== frame) {
-      verdict = this.#decide(frames, frame, ring.timestamp[index]!, ring.spatial[index]!, maxSpatial, maxTemporal);
+      const structured = hasStructure(ring.descriptorMask[index]!);
+      const spatial = ring.spatial[index]!;
+      verdict = this.#decide(frames, frame, ring.timestamp[index]!, spatial, structured, maxSpatial, maxTemporal);
     }
     this.lastOfPicture = verdict === LAST;
     return verdict !== LEFT_OUT;
@@ -75,6 +77,7 @@ export class SvcSelection {
     frame: number,
     timestamp: number,
     spatial: number,
+    structured: boolean,
     maxSpatial: number,
     maxTemporal: number,
   ): number {
@@ -86,7 +89,7 @@ export class SvcSelection {
       this.#fresh = timestamp !== this.#picture || ((frame - 1) | 0) < this.#first;
       this.#picture = timestamp;
       this.#highest = frame;
-      this.#choose(frames, at, timestamp, maxSpatial, maxTemporal);
+      this.#choose(frames, at, timestamp, spatial, structured, maxSpatial, maxTemporal);
     }
     const present =
       this.target !== NO_TARGET &&
@@ -103,7 +106,15 @@ export class SvcSelection {
   }
 
   /** Lets another decode target flow from this frame on, if one should and can. */
-  #choose(frames: FrameTable, at: number, timestamp: number, maxSpatial: number, maxTemporal: number): void {
+  #choose(
+    frames: FrameTable,
+    at: number,
+    timestamp: number,
+    spatial: number,
+    structured: boolean,
+    maxSpatial: number,
+    maxTemporal: number,
+  ): void {
     const structure = frames.structure!;
     const wish = (maxSpatial << 4) | maxTemporal | (frames.active << 8);
     if (this.#epoch !== frames.epoch) {
@@ -133,6 +144,10 @@ export class SvcSelection {
       bestScore = score;
       best = target;
     }
+    if (wanted !== best && this.#comesLater(frames, at, spatial, structured, wanted)) {
+      this.target = NO_TARGET;
+      return;
+    }
     if (best !== NO_TARGET) {
       this.target = best;
       this.spatial = structure.targetSpatial[best]!;
@@ -140,6 +155,16 @@ export class SvcSelection {
     }
     this.#settledFor = this.target === wanted ? wish : -1;
     this.#noteStuck(frames, at, wanted);
+  }
+
+  /**
+   * Whether the decode target that is wanted begins with a later frame of this key picture, because its spatial layers do not lean
+   * on each other: the frames before it are none of it, and a picture ends but once.
+   */
+  #comesLater(frames: FrameTable, at: number, spatial: number, structured: boolean, wanted: number): boolean {
+    if (wanted === NO_TARGET || (!structured && (this.target !== NO_TARGET || this.#fresh))) return false;
+    if (frames.differenceCount(at) > 0 || frames.indication(at, wanted) !== NOT_PRESENT) return false;
+    return frames.structure!.targetSpatial[wanted]! > spatial;
   }
 
   /**
@@ -166,7 +191,12 @@ export class SvcSelection {
   }
 
   #noteStuck(frames: FrameTable, at: number, wanted: number): void {
-    if (wanted === NO_TARGET || this.target === NO_TARGET) return;
+    if (wanted === NO_TARGET) return;
+    if (this.target === NO_TARGET) {
+      // What was to begin in the key picture did not come.
+      this.stuck ||= this.#fresh;
+      return;
+    }
     const { targetSpatial } = frames.structure!;
     const distance = targetSpatial[wanted]! - targetSpatial[this.target]!;
     if (distance === 0) this.stuck = false;
@@ -178,7 +208,9 @@ export class SvcSelection {
   #reaches(frames: FrameTable, at: number, timestamp: number, target: number): boolean {
     const indication = frames.indication(at, target);
     const count = frames.differenceCount(at);
-    if (count === 0) return indication !== NOT_PRESENT;
+    // The receiver was told that this picture ended.
+    const ended = this.#hasClosed && this.#closed === timestamp;
+    if (count === 0) return indication !== NOT_PRESENT && !ended;
     if (this.target === NO_TARGET) return false;
     const { targetSpatial, targetTemporal } = frames.structure!;
     const larger = targetSpatial[target]! - this.spatial;
@@ -188,8 +220,7 @@ export class SvcSelection {
     // To leave out pictures it takes no particular one.
     if (larger === 0 && more < 0 && this.#fresh) return true;
     if (indication === NOT_PRESENT || ((larger > 0 || more > 0) && indication !== SWITCH)) return false;
-    // The receiver was told that this picture ended.
-    if (larger > 0 && this.#hasClosed && this.#closed === timestamp) return false;
+    if (larger > 0 && ended) return false;
     for (let i = 0; i < count; i++) {
       if (!this.#mayHave((this.#highest - frames.difference(at, i)) | 0)) return false;
     }

@@ -3,6 +3,7 @@
  * the codec has them, else the frame number, the marker and the decode targets.
  */
 import type { FrameTable } from "./frame-table.ts";
+import { FIRST_TIME } from "./packet-writer.ts";
 import type { PayloadChange } from "./packet-writer.ts";
 import { NO_DELAY } from "./playout-delay.ts";
 import { HAS_PICTURE_ID } from "./ring.ts";
@@ -60,6 +61,7 @@ export function recallSent(
   change.endsPicture = false;
   change.mask = NO_MASK;
   change.playoutDelay = NO_DELAY;
+  change.transportSequence = FIRST_TIME;
   if ((flags & HAS_PICTURE_ID) !== 0) {
     change.pictureIdOffset = sent.pictureIdOffset(record);
     change.tl0Offset = sent.tl0Offset(record);

@@ -1,6 +1,6 @@
 /**
  * What went out on one stream lately, by outgoing sequence number: enough to send a packet again exactly as it was
- * (RFC 4588). One record is 16 bytes; bounded. A packet is repeated at most three times, and not more often than the
+ * (RFC 4588). One record is 16 bytes, 24 where packets are repeated under their own number; bounded. A packet is repeated at most three times, and not more often than the
  * answer takes to arrive (LiveKit: min(100 ms, 2 × RTT); but behind a long queue that is three times before the first arrives).
  */
 
@@ -28,6 +28,8 @@ export const NO_RECORD = -1;
 export class SentPackets {
   readonly #words: Int32Array;
   readonly #mask: number;
+  /** What a repetition under the same number must carry again, two words a record; made for the first one. */
+  #stamps: Int32Array | undefined;
 
   /** `capacity`: a power of two. */
   constructor(capacity: number) {
@@ -53,6 +55,14 @@ export class SentPackets {
     words[at + WORD_IDENTITY] =
       (sequence << SEQUENCE_SHIFT) | (tl0Offset << TL0_SHIFT) | (keyIdxOffset << KEY_IDX_SHIFT) | layer;
     words[at + WORD_REPEAT] = pictureIdOffset << PICTURE_ID_SHIFT;
+  }
+
+  /** Notes the transport-wide number and the time of sending (as in abs-send-time) of a packet that goes out. */
+  stamp(sequence: number, transportSequence: number, sendTime: number): void {
+    this.#stamps ??= new Int32Array((this.#mask + 1) * 2);
+    const at = (sequence & this.#mask) * 2;
+    this.#stamps[at] = transportSequence;
+    this.#stamps[at + 1] = sendTime;
   }
 
   /** The record of an outgoing sequence number (16 bits) if it may be repeated now, or `NO_RECORD`. Counts the repeat. */
@@ -81,6 +91,15 @@ export class SentPackets {
 
   layer(record: number): number {
     return this.#words[record + WORD_IDENTITY]! & 7;
+  }
+
+  /** As noted by `stamp`; 0 if it never was. */
+  transportSequence(record: number): number {
+    return this.#stamps === undefined ? 0 : this.#stamps[record / 2]!;
+  }
+
+  sendTime(record: number): number {
+    return this.#stamps === undefined ? 0 : this.#stamps[record / 2 + 1]!;
   }
 
   pictureIdOffset(record: number): number {

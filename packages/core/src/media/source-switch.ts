@@ -49,10 +49,10 @@ export class SourceSwitch {
     return runs && last.alive && this.#refusals < MAX_REFUSALS ? MAY_WAIT : MUST_START;
   }
 
-  /** What to add to a timestamp of `layer` to have it in those of the last one; only where `kind` gives a reference. */
-  apart(layer: Layer, clockRate: number): number {
-    const last = this.last!;
-    return last === layer ? 0 : last.clock.offsetFrom(layer.clock, clockRate);
+  /** What to add to a timestamp of `layer` to have it in those of the last one; 0 where `kind` gives no reference. */
+  apart(layer: Layer, kind: ReferenceKind, clockRate: number): number {
+    const last = this.last;
+    return kind === NO_REFERENCE || !last || last === layer ? 0 : last.clock.offsetFrom(layer.clock, clockRate);
   }
 
   /** The layer was refused because its pictures lie behind. */

@@ -22,6 +22,8 @@ export class SsrcBinder {
   readonly #sources = new Map<number, Source>();
   #uplinks: readonly Uplink[] = [];
   readonly #u8: Uint8Array;
+  /** Counts the SSRCs that were bound so far. */
+  changes = 0;
 
   constructor(u8: Uint8Array) {
     this.#u8 = u8;
@@ -35,7 +37,7 @@ export class SsrcBinder {
       for (const [index, announced] of uplink.spec.ssrcs.entries()) {
         const layer = uplink.layers[index];
         if (!layer) break;
-        this.#bind(uplink, layer, false, announced.ssrc | 0, nowMs);
+        if (announced.ssrc !== 0) this.#bind(uplink, layer, false, announced.ssrc | 0, nowMs);
         if (announced.rtxSsrc !== 0) this.#bind(uplink, layer, true, announced.rtxSsrc | 0, nowMs);
       }
     }
@@ -71,6 +73,7 @@ export class SsrcBinder {
     }
     const source = { uplink, layer, retransmission };
     this.#sources.set(ssrc, source);
+    this.changes++;
     return source;
   }
 

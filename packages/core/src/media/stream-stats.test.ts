@@ -222,3 +222,42 @@ test("the schedule: every five seconds for each peer, also for silent ones, and 
   schedule.handleTimeout(endMs + 6000, events);
   assert.equal(of(1), 2);
 });
+
+test("downstream: packets that were sent again, and their bytes", () => {
+  const { world, send, downstream } = call();
+  send(50);
+  downstream();
+  const { sequence } = world.takeRtp(VIEWER).at(-1)!;
+  world.sent = [];
+  world.feed(VIEWER, nack(VIDEO_SSRC, sequence));
+  world.feed(VIEWER, nack(VIDEO_SSRC, sequence + 1000));
+  const again = world.sent.filter(({ peer }) => peer === VIEWER);
+  assert.equal(again.length, 1);
+  send(25);
+  const { resent, resentBytes } = downstream();
+  assert.deepEqual([resent, resentBytes], [1, again[0]!.bytes.length]);
+});
+
+test("upstream: a packet that was overtaken is out of order and not lost; downstream: FIR is told from PLI", () => {
+  const { world, send, upstream, downstream, meters } = call();
+  send(50);
+  upstream();
+  downstream();
+  for (const sequence of [51, 53, 52, 54]) world.feed(PUBLISHER, frame(sequence));
+  const { packets, lost, outOfOrder } = upstream();
+  assert.deepEqual([packets, lost, outOfOrder], [4, 0, 1]);
+  world.feed(VIEWER, pli(VIDEO_SSRC));
+  world.feed(VIEWER, fir(VIDEO_SSRC));
+  meters.down.sample(world.nowMs);
+  const { keyFrameRequests, firs } = downstream();
+  assert.deepEqual([keyFrameRequests, firs], [2, 1]);
+});
+
+/** One full intra request (RFC 5104 section 4.3.1). */
+function fir(ssrc: number): Uint8Array {
+  const bytes = new DataView(new ArrayBuffer(20));
+  bytes.setUint32(0, 0x84ce0004);
+  bytes.setUint32(12, ssrc);
+  bytes.setUint32(16, 0x01000000);
+  return new Uint8Array(bytes.buffer);
+}

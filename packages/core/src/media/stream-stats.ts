@@ -88,7 +88,7 @@ export class StreamMeter {
       const mark = this.#downlinks.get(downlink);
       if (!mark) continue;
       downlinks.set(downlink, mark);
-      if (downlink.begun) list.push(mark.take(downlink, nowMs));
+      if (downlink.stream.begun) list.push(mark.take(downlink, nowMs));
     }
     this.#downlinks = downlinks;
     return list;
@@ -103,6 +103,10 @@ function emptyStats(track: string): Mutable<StreamStats> {
     bytes: 0,
     nacks: 0,
     keyFrameRequests: 0,
+    firs: 0,
+    resent: 0,
+    resentBytes: 0,
+    outOfOrder: 0,
     jitterMs: 0,
     silentMs: Number.MAX_SAFE_INTEGER,
     layerDistance: 0,
@@ -118,6 +122,7 @@ class LayerMark {
   #octets = 0;
   #asked = 0;
   #keyFrames = 0;
+  #outOfOrder = 0;
 
   take(layer: Layer, into: Mutable<StreamStats>, nowMs: number): void {
     const { reception, losses, keyFrames } = layer;
@@ -130,6 +135,7 @@ class LayerMark {
     into.bytes += (layer.octets - this.#octets) & OCTETS_MASK;
     into.nacks += losses.asked - this.#asked;
     into.keyFrameRequests += keyFrames.taken - this.#keyFrames;
+    into.outOfOrder += layer.outOfOrder - this.#outOfOrder;
     into.jitterMs = Math.max(into.jitterMs, jitterMs(layer));
     into.silentMs = Math.min(into.silentMs, nowMs - Math.max(layer.lastPacketMs, reception.reportMs));
     this.#expected = expected;
@@ -137,6 +143,7 @@ class LayerMark {
     this.#octets = layer.octets;
     this.#asked = losses.asked;
     this.#keyFrames = keyFrames.taken;
+    this.#outOfOrder = layer.outOfOrder;
   }
 }
 
@@ -150,37 +157,46 @@ class DownlinkMark {
   #octets: number;
   #nacks = 0;
   #keyFrames = 0;
+  #firs = 0;
+  #resent = 0;
+  #resentOctets = 0;
   readonly #distance = new Distance();
   /** Packets at the last sample, and since when they have been flowing. */
   #sampled: number;
   #flowsSinceMs = 0;
 
   constructor(downlink: Downlink) {
-    this.#packets = this.#sampled = downlink.packets;
-    this.#sequence = downlink.continuity.sequence;
-    this.#octets = downlink.octets;
+    this.#packets = this.#sampled = downlink.stream.packets;
+    this.#sequence = downlink.stream.continuity.sequence;
+    this.#octets = downlink.stream.octets;
   }
 
   sample(downlink: Downlink, nowMs: number): void {
-    if (downlink.packets === this.#sampled) this.#flowsSinceMs = 0;
+    if (downlink.stream.packets === this.#sampled) this.#flowsSinceMs = 0;
     else if (this.#flowsSinceMs === 0) this.#flowsSinceMs = nowMs;
-    this.#sampled = downlink.packets;
+    this.#sampled = downlink.stream.packets;
     this.#distance.add(downstreamDistance(downlink));
   }
 
   take(downlink: Downlink, nowMs: number): StreamStats {
     const stats = emptyStats(downlink.track);
     this.#takeReport(downlink, stats);
-    stats.bytes = (downlink.octets - this.#octets) >>> 0;
-    stats.nacks = downlink.nacks - this.#nacks;
-    stats.keyFrameRequests = downlink.keyFrameRequests - this.#keyFrames;
+    stats.bytes = (downlink.stream.octets - this.#octets) >>> 0;
+    stats.nacks = downlink.reported.nacks - this.#nacks;
+    stats.keyFrameRequests = downlink.reported.keyFrameRequests - this.#keyFrames;
+    stats.firs = downlink.reported.firs - this.#firs;
+    stats.resent = downlink.stream.resent - this.#resent;
+    stats.resentBytes = (downlink.stream.resentOctets - this.#resentOctets) >>> 0;
     const answeredMs = Math.max(downlink.reported.atMs, this.#flowsSinceMs);
     stats.silentMs = this.#flowsSinceMs === 0 ? 0 : nowMs - answeredMs;
     stats.layerDistance = this.#distance.take();
     stats.paused = downlink.paused;
-    this.#octets = downlink.octets;
-    this.#nacks = downlink.nacks;
-    this.#keyFrames = downlink.keyFrameRequests;
+    this.#octets = downlink.stream.octets;
+    this.#nacks = downlink.reported.nacks;
+    this.#keyFrames = downlink.reported.keyFrameRequests;
+    this.#firs = downlink.reported.firs;
+    this.#resent = downlink.stream.resent;
+    this.#resentOctets = downlink.stream.resentOctets;
     return stats;
   }
 
@@ -188,8 +204,8 @@ class DownlinkMark {
   #takeReport(downlink: Downlink, into: Mutable<StreamStats>): void {
     const { reported, source } = downlink;
     if (reported.reports === this.#reports) return;
-    const sent = (downlink.packets - this.#packets) | 0;
-    const numbers = (downlink.continuity.sequence - this.#sequence) & 0xffff;
+    const sent = (downlink.stream.packets - this.#packets) | 0;
+    const numbers = (downlink.stream.continuity.sequence - this.#sequence) & 0xffff;
     if (this.#reports !== 0) {
       const due = Math.max((reported.highest - this.#highest) | 0, 0);
       // Numbers that were never sent: the publisher's packet had not come.
@@ -204,8 +220,8 @@ class DownlinkMark {
     this.#reports = reported.reports;
     this.#highest = reported.highest;
     this.#lost = reported.lost;
-    this.#packets = downlink.packets;
-    this.#sequence = downlink.continuity.sequence;
+    this.#packets = downlink.stream.packets;
+    this.#sequence = downlink.stream.continuity.sequence;
   }
 }
 

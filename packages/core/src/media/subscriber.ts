@@ -28,6 +28,8 @@ export class Subscriber {
   #bytesOut = 0;
   /** Doubles kept out of the heap: they outgrow small integers. */
   readonly #counters = new Float64Array(4);
+  /** It cannot read packet trailers: they are taken off. */
+  readonly stripsTrailers: boolean;
   /** Next transport-wide sequence number, 16 bits. */
   transportSequence = 0;
   /** Downlinks with something to forward in this batch; the first `touchedCount` hold. */
@@ -37,9 +39,10 @@ export class Subscriber {
   sent: SentHistory | undefined;
   #rttMs = 0;
 
-  constructor(id: PeerId, transport: MediaTransport) {
+  constructor(id: PeerId, transport: MediaTransport, stripsTrailers = false) {
     this.id = id;
     this.transport = transport;
+    this.stripsTrailers = stripsTrailers;
   }
 
   /** Totals at the places named above. */

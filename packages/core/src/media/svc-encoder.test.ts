@@ -1,11 +1,11 @@
 /** For tests: an SVC encoder whose packets carry dependency descriptors, and a decoder that insists on all of them. */
 import assert from "node:assert/strict";
 import { L1T3, L2T1, L3T3_KEY, descriptor } from "@stoa/testkit/dependency-descriptor";
-import type { StructureInput } from "@stoa/testkit/dependency-descriptor";
 import { newDependencyDescriptor, readDependencyDescriptor } from "@stoa/wire/codec/dependency-descriptor";
 import type { DependencyStructure } from "@stoa/wire/codec/dependency-descriptor";
 import { rtp } from "./harness.test.ts";
 import type { Rtp } from "./harness.test.ts";
+import type { Mode } from "./svc-modes.test.ts";
 
 /** Id of the extension on both sides. */
 export const DESCRIPTOR_ID = 9;
@@ -20,20 +20,26 @@ export interface Frame {
   readonly packets: Uint8Array[];
 }
 
-interface Mode {
-  readonly structure: StructureInput;
-  readonly spatials: number;
-  readonly period: readonly number[];
-  /** The template of a frame; `phase`: place in the period, -1 = key picture. */
-  template(spatial: number, phase: number): number;
-}
+const five = (spatial: number, sinceKey: number) => {
+  const phase = sinceKey % 4;
+  return {
+    template: spatial * 5 + (sinceKey === 0 ? 0 : [1, 3, 2, 4][phase]!),
+    temporal: [0, 2, 1, 2][phase]!,
+  };
+};
 
-const five = (spatial: number, phase: number) => spatial * 5 + [0, 1, 3, 2, 4][phase + 1]!;
-
+/** By the structures of the test kit, which are written down as Chromium sends them. */
 export const MODES: Record<"L1T3" | "L2T1" | "L3T3_KEY", Mode> = {
-  L1T3: { structure: L1T3, spatials: 1, period: [0, 2, 1, 2], template: five },
-  L2T1: { structure: L2T1, spatials: 2, period: [0], template: (spatial, phase) => spatial * 2 + (phase < 0 ? 0 : 1) },
-  L3T3_KEY: { structure: L3T3_KEY, spatials: 3, period: [0, 2, 1, 2], template: five },
+  L1T3: { structure: L1T3, spatials: 1, temporals: 3, period: 4, apart: false, frame: five },
+  L2T1: {
+    structure: L2T1,
+    spatials: 2,
+    temporals: 1,
+    period: 1,
+    apart: false,
+    frame: (spatial, sinceKey) => ({ template: spatial * 2 + Math.min(sinceKey, 1), temporal: 0 }),
+  },
+  L3T3_KEY: { structure: L3T3_KEY, spatials: 3, temporals: 3, period: 4, apart: false, frame: five },
 };
 
 /** A VP9 payload of two packets per frame. */
@@ -63,10 +69,10 @@ export class SvcEncoder {
   picture: number;
   /** Spatial layers that are sent. */
   sent: number;
-  #phase = -1;
+  #sinceKey = -1;
 
-  constructor(mode: keyof typeof MODES, options: EncoderOptions = {}) {
-    this.mode = MODES[mode];
+  constructor(mode: keyof typeof MODES | Mode, options: EncoderOptions = {}) {
+    this.mode = typeof mode === "string" ? MODES[mode] : mode;
     const defaults = { ssrc: 1000, sequence: 65_000, frame: 65_500, picture: 100, plain: false, mime: "vp9" as const };
     this.options = { ...defaults, ...options };
     this.sequence = this.options.sequence;
@@ -77,24 +83,23 @@ export class SvcEncoder {
 
   /** The frames of the next picture, lowest layer first. */
   next(key = false): Frame[] {
-    const { period } = this.mode;
-    this.#phase = key ? 0 : (this.#phase + 1) % period.length;
+    this.#sinceKey = key ? 0 : this.#sinceKey + 1;
     const picture = this.picture++;
     return Array.from({ length: this.sent }, (_, spatial) => this.#encode(picture, spatial, key));
   }
 
   #encode(picture: number, spatial: number, key: boolean): Frame {
-    const { structure, period, spatials } = this.mode;
+    const { structure, apart } = this.mode;
     const { ssrc, plain, mime } = this.options;
-    const template = this.mode.template(spatial, key ? -1 : this.#phase);
+    const { template, temporal } = this.mode.frame(spatial, this.#sinceKey);
     const number = this.frame++;
-    const temporal = period[this.#phase]!;
     const { differences } = structure.templates[template]!;
     const packets = [true, false].map((first) => {
-      const attached = key && spatial === 0 && first ? { structure } : {};
+      const starts = key && (spatial === 0 || apart) && first;
+      const attached = starts ? { structure } : {};
       const bytes = descriptor({ first, last: !first, template, frame: number, ...attached }, structure);
       const head = vp9({ picture, spatial, temporal, key }, first);
-      const av1 = [key && spatial === 0 && first ? 0x18 : 0x10];
+      const av1 = [starts ? 0x18 : 0x10];
       return rtp({
         payloadType: mime === "vp9" ? 98 : 35,
         ssrc,
@@ -105,7 +110,6 @@ export class SvcEncoder {
         ...(plain ? {} : { extensions: { [DESCRIPTOR_ID]: bytes } }),
       });
     });
-    void spatials;
     return { number, picture, spatial, temporal, key, differences, packets };
   }
 }

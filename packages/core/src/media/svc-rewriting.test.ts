@@ -4,8 +4,10 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { AV1, VP9 } from "./harness.test.ts";
 import { Rig } from "./rig.test.ts";
-import { DESCRIPTOR_ID, SvcEncoder, readSeen } from "./svc-encoder.test.ts";
+import { DESCRIPTOR_ID, MODES, SvcEncoder, readSeen } from "./svc-encoder.test.ts";
 import type { Frame, Seen } from "./svc-encoder.test.ts";
+import { modeOf } from "./svc-modes.test.ts";
+import type { Mode } from "./svc-modes.test.ts";
 
 const fate = fc.oneof(
   { weight: 40, arbitrary: fc.constant("arrives") },
@@ -35,14 +37,20 @@ function inOrder(seen: readonly Seen[]): Sent[] {
   return sent.toSorted((a, b) => a.extended - b.extended);
 }
 
-/** `hurt`: frames of which the network took or delayed something. */
-function check(sent: readonly Sent[], frames: readonly Frame[], hurt: ReadonlySet<number>, keyLost: boolean): void {
+/** `hurt`: frames of which the network took or delayed something; `apart`: spatial layers do not lean on each other. */
+function check(
+  sent: readonly Sent[],
+  frames: readonly Frame[],
+  hurt: ReadonlySet<number>,
+  keyLost: boolean,
+  apart: boolean,
+): void {
   const byNumber = new Map(frames.map((frame) => [frame.number & 0xffff, frame]));
   assert.equal(new Set(sent.map((s) => s.extended)).size, sent.length, "no number twice");
   const full = sent.filter((s) => s.packet.payload.length > 0);
   const got = new Set(full.map((s) => byNumber.get(s.source)!.number));
   const start = byNumber.get(full[0]!.source)!;
-  assert.ok(start.key && start.spatial === 0, "starts with a key frame");
+  assert.ok(start.key && (apart || start.spatial === 0), "starts with a key frame");
   const offset = (full[0]!.frame - full[0]!.source) & 0xffff;
   const pictures = new Map<number, Sent[]>();
   for (const now of full) {
@@ -68,9 +76,14 @@ function check(sent: readonly Sent[], frames: readonly Frame[], hurt: ReadonlySe
   }
 }
 
-for (const mode of ["L1T3", "L2T1", "L3T3_KEY"] as const) {
+const modes: Record<string, Mode> = {
+  ...MODES,
+  ...Object.fromEntries(["L3T3", "L2T2_KEY_SHIFT", "S2T1", "S3T3"].map((name) => [name, modeOf(name)])),
+};
+
+for (const [name, mode] of Object.entries(modes)) {
   for (const mime of ["vp9", "av1"] as const) {
-    test(`${mode} of ${mime}: numbers rise, frames lean on what was sent, every picture ends with a marker`, () => {
+    test(`${name} of ${mime}: numbers rise, frames lean on what was sent, every picture ends with a marker`, () => {
       fc.assert(
         fc.property(
           fc.array(step, { minLength: 5, maxLength: 60 }),
@@ -97,7 +110,7 @@ for (const mode of ["L1T3", "L2T1", "L3T3_KEY"] as const) {
                   if (becomes === "lost" || becomes === "late") {
                     hurt.add(frame.number);
                     lost++;
-                    if (frame.key && n === 0 && frame.spatial === 0) keyLost = true;
+                    if (frame.key && n === 0 && (mode.apart || frame.spatial === 0)) keyLost = true;
                   }
                   if (becomes === "late") delayed.push(packet);
                   if (becomes === "arrives" || becomes === "twice") rig.feed(packet);
@@ -109,7 +122,7 @@ for (const mode of ["L1T3", "L2T1", "L3T3_KEY"] as const) {
               rig.advance(33);
             }
             const sent = inOrder(readSeen(rig.take()));
-            check(sent, frames, hurt, keyLost);
+            check(sent, frames, hurt, keyLost, mode.apart);
             const gaps = sent.at(-1)!.extended - sent[0]!.extended + 1 - sent.length;
             assert.ok(gaps <= lost, `${gaps} gaps, ${lost} lost or late`);
             rig.nowMs += 10_000;

@@ -10,7 +10,6 @@ import type { SenderSpec, TrackSpec } from "../engine/protocol.ts";
 import type { Downlink } from "./downlink.ts";
 import type { PacketWriter } from "./packet-writer.ts";
 import type { PeerMedia } from "./peer-media.ts";
-import type { Subscriber } from "./subscriber.ts";
 import { isReady } from "./transport.ts";
 import type { BatchTime } from "./transport.ts";
 import type { Uplink } from "./uplink.ts";
@@ -216,33 +215,4 @@ export class Track {
 export function forwardTo(downlink: Downlink, time: BatchTime, writer: PacketWriter): void {
   if (isReady(downlink.subscriber.transport)) downlink.forward(time, writer);
   else downlink.pause();
-}
-
-/** Collects, over several tracks, which subscribers have something to get, so that each gets all of it in one go. */
-export class FanOut {
-  readonly #subscribers: Subscriber[] = [];
-  #count = 0;
-
-  add(track: Track): void {
-    for (let i = 0; i < track.downlinks.length; i++) {
-      const downlink = track.downlinks[i]!;
-      const { subscriber } = downlink;
-      if (subscriber.touchedCount === 0) this.#subscribers[this.#count++] = subscriber;
-      subscriber.touched[subscriber.touchedCount++] = downlink;
-    }
-  }
-
-  run(time: BatchTime, writer: PacketWriter): void {
-    for (let i = 0; i < this.#count; i++) {
-      const subscriber = this.#subscribers[i]!;
-      for (let k = 0; k < subscriber.touchedCount; k++) forwardTo(subscriber.touched[k]!, time, writer);
-      subscriber.touchedCount = 0;
-    }
-    this.#count = 0;
-  }
-
-  /** Lets go of everybody; called between batches when somebody left. */
-  forget(): void {
-    this.#subscribers.length = 0;
-  }
 }

@@ -11,11 +11,13 @@ import type { AudioLevel } from "./audio-level.ts";
 import { FrameTable, NO_FRAME } from "./frame-table.ts";
 import { DROPPED, Layer } from "./layer.ts";
 import { LayerRates, MAX_TEMPORAL } from "./layer-rates.ts";
+import { noteTrailer } from "./payload-info.ts";
 import { EMPTY, FRAME_END, HAS_AUDIO_LEVEL, HAS_FRAME, INDEPENDENT, KEY_START, MARKER } from "./ring.ts";
 import type { PacketRing } from "./ring.ts";
 import { SharedTables } from "./shared-tables.ts";
 import { MAX_SPATIAL, StreamTrackers } from "./stream-tracker.ts";
 import type { Track } from "./track.ts";
+import type { MediaTuning } from "./tuning.ts";
 
 const MAX_PENDING = 128;
 /** Keeps a counter a small integer. */
@@ -61,13 +63,14 @@ export class Uplink {
   #descriptorId = 0;
 
   /** `source`: the uplink from which the server makes this one, with the same timestamps. */
-  constructor(publisher: PeerId, spec: ReceiverSpec, pool: PacketPool, source?: Uplink) {
+  constructor(publisher: PeerId, spec: ReceiverSpec, pool: PacketPool, source?: Uplink, tuning?: MediaTuning) {
     this.publisher = publisher;
     this.track = spec.track;
     this.codecIndex = spec.codecIndex;
     this.isVideo = spec.kind === "video";
     this.#u8 = pool.slab.u8;
-    const layer = (_: unknown, index: number) => new Layer(pool, index, this.isVideo, source?.layers[index]?.clock);
+    const layer = (_: unknown, index: number) =>
+      new Layer(pool, index, this.isVideo, source?.layers[index]?.clock, tuning);
     this.layers = Array.from({ length: layerCount(spec) }, layer);
     this.#spec = spec;
     this.#adopt(spec);
@@ -177,7 +180,9 @@ export class Uplink {
     this.#noteExtensions(layer, index, header, at, empty);
     if (!empty) layer.payload.inspect(spec.mime, this.#u8, ring, index);
     if (ring.dependencyDescriptor[index] !== 0) this.#noteFrame(layer, spec.mime, index);
-    if (ring.flags[index]! & KEY_START) layer.noteKeyFrame(nowMs);
+    if (ring.flags[index]! & KEY_START) layer.noteKeyFrame(header.timestamp, nowMs);
+    ring.trailer[index] = 0;
+    if (this.owner?.spec?.packetTrailers === true) noteTrailer(spec.mime, this.#u8, ring, index);
     this.#measure(layer, index, header.headerLength + header.payloadLength, nowMs);
     this.pendingLayer[this.pendingCount] = layer.index;
     this.pendingSequence[this.pendingCount++] = layer.sequence;

@@ -254,6 +254,11 @@ export class Peer implements PathOwner {
     return this.#events.shift() ?? this.#channels.pollEvent();
   }
 
+  /** Like `pollEvent`, but leaves data channels alone: their messages go on filling the receive window. */
+  pollState(): PeerEvent | undefined {
+    return this.#events.shift();
+  }
+
   /** Says goodbye on SCTP and DTLS and gives back paths and native memory. */
   close(): void {
     this.#end("closed", "closed");

@@ -34,6 +34,8 @@ export interface ClientFeatures {
   readonly okResponse: boolean;
   /** Marks frames with packet trailers (≥ 17 and the capability). */
   readonly packetTrailer: boolean;
+  /** Takes packet trailers off frames before it decodes them (the capability alone). */
+  readonly readsTrailers: boolean;
   readonly reconnectResponse: boolean;
   /** Announces a video track in SDP before its codec is known: publish it at its first packet. */
   readonly publishAtFirstPacket: boolean;
@@ -62,6 +64,7 @@ export function clientFeatures(info: ClientInfo): ClientFeatures {
     requestResponse: understands,
     okResponse: understands && version >= 15,
     packetTrailer: version >= 17 && info.capabilities.includes(ClientInfo_Capability.CAP_PACKET_TRAILER),
+    readsTrailers: info.capabilities.includes(ClientInfo_Capability.CAP_PACKET_TRAILER),
     reconnectResponse: info.sdk !== ClientInfo_SDK.JS || !isOlder(info.version, [1, 6, 3]),
     publishAtFirstPacket: info.sdk === ClientInfo_SDK.GO,
     obs: info.browser.includes("OBS"),

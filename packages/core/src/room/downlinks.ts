@@ -170,6 +170,7 @@ export function sendSubscriptionError(
   trackSid: TrackSid,
   err: SubscriptionError,
 ): void {
+  room.emit({ type: "subscription", subscriber: participant.sid, track: trackSid, error: err });
   room.send(participant, { case: "subscriptionResponse", value: new SubscriptionResponse({ trackSid, err }) });
 }
 

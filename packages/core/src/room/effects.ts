@@ -9,6 +9,7 @@ import type {
   ParticipantInfo,
   Room as RoomInfo,
   SignalResponse,
+  SubscriptionError,
   TrackInfo,
 } from "@livekit/protocol";
 import type { MediaCommand } from "../engine/protocol.ts";
@@ -75,6 +76,13 @@ export type Effect =
       /** For people: why, in words. */
       readonly detail: string;
       readonly atMs: number;
+    }
+  /** A track is to be sent to somebody from now on, which takes a negotiation; or it cannot be, for this reason. */
+  | {
+      readonly type: "subscription";
+      readonly subscriber: ParticipantSid;
+      readonly track: TrackSid;
+      readonly error: SubscriptionError | undefined;
     }
   /** A participant that another room shows has changed, or left. */
   | { readonly type: "forwarded"; readonly destination: string; readonly forwarded: Forwarded }

@@ -5,6 +5,7 @@
 import {
   AddTrackRequest,
   ClientInfo,
+  type ClientInfo_Capability,
   ClientInfo_SDK,
   LeaveRequest_Action,
   ParticipantInfo,
@@ -26,6 +27,7 @@ import type { MediaCommand, MemberSpec, PeerId, ReceiverSpec, SenderSpec } from 
 import { Refusal, type Action } from "./admin/action.ts";
 import type { Effect } from "./effects.ts";
 import {
+  DEFAULT_LIMITS,
   DEFAULT_MEDIA_POLICY,
   DEFAULT_TRANSPORT_POLICY,
   type Claims,
@@ -73,6 +75,7 @@ export interface ClientOptions extends Partial<ConnectionOptions> {
   readonly sdk?: ClientInfo_SDK;
   readonly version?: string;
   readonly browser?: string;
+  readonly capabilities?: ClientInfo_Capability[];
   readonly kind?: ParticipantInfo_Kind;
   readonly grants?: Partial<Grants>;
   /** Add these tracks and offer them in the join request. */
@@ -132,7 +135,7 @@ export class World {
         ].map((mime) => ({ mime })),
         transport: DEFAULT_TRANSPORT_POLICY,
         iceServers: () => [],
-        limits: { nameBytes: 16, metadataBytes: 32, attributesBytes: 64 },
+        limits: { ...DEFAULT_LIMITS, nameBytes: 16, metadataBytes: 32, attributesBytes: 64 },
         media: DEFAULT_MEDIA_POLICY,
         ...server,
       },
@@ -481,6 +484,7 @@ export class Client {
         browser: options.browser ?? "chrome",
         browserVersion: "140.0",
         os: "linux",
+        capabilities: options.capabilities ?? [],
       }),
       options: {
         peerConnections: this.single ? "single" : "dual",

@@ -34,10 +34,11 @@ export function openLink(room: RoomState, participant: Participant, link: PeerLi
     pwd: link.credentials.pwd,
     channels: link === participant.subscriber && participant.subscriberPrimary ? SERVER_CHANNELS : [],
     congestion: {
-      enabled: congestion.enabled,
+      ...congestion,
       allowPause: participant.options.subscriberAllowPause ?? congestion.allowPause,
     },
     playoutDelay: playoutDelayFor(room, participant),
+    stripsTrailers: !participant.features.readsTrailers,
     tcpOnly: participant.way.transports === "tcp",
   });
   if (link === participant.primary) setMember(room, participant);

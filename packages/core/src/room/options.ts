@@ -93,6 +93,8 @@ export interface ServerFacts {
   /** STUN and TURN servers for one participant; the credentials are its own. */
   readonly iceServers: (participant: ParticipantSid) => ICEServer[];
   readonly limits: RoomLimits;
+  /** Undefined = switched off. */
+  readonly dataBlobs?: DataBlobPolicy | undefined;
   readonly media: MediaPolicy;
 }
 
@@ -118,12 +120,25 @@ export interface TransportPolicy {
   readonly udpUnstableFallback: boolean;
 }
 
-/** Sizes in bytes that self-updates must not exceed; 0 = no limit. */
+/** `limit` of the configuration, read anew for each question; 0 = no limit. */
 export interface RoomLimits {
+  /** What self-updates must not exceed. */
   readonly nameBytes: number;
   readonly metadataBytes: number;
   /** Sum of the keys and values. */
   readonly attributesBytes: number;
+  /** Tracks of a kind that one participant may receive at once. */
+  readonly videoSubscriptions: number;
+  readonly audioSubscriptions: number;
+}
+
+/** How much a participant may leave with the server for others to fetch; sizes in bytes, 0 = no limit. */
+export interface DataBlobPolicy {
+  readonly keyBytes: number;
+  /** Name of an encoding of the client's own. */
+  readonly encodingBytes: number;
+  /** Sum of all keys and contents. */
+  readonly totalBytes: number;
 }
 
 /** Everything a room needs for its life. */
@@ -142,7 +157,13 @@ export interface RoomOptions {
 }
 
 /** Limits of a server that configures none (livekit.md 4.3). */
-export const DEFAULT_LIMITS: RoomLimits = { nameBytes: 256, metadataBytes: 512 * 1024, attributesBytes: 64 * 1024 };
+export const DEFAULT_LIMITS: RoomLimits = {
+  nameBytes: 256,
+  metadataBytes: 512 * 1024,
+  attributesBytes: 64 * 1024,
+  videoSubscriptions: 0,
+  audioSubscriptions: 0,
+};
 
 /** Policy of a server that configures none (livekit.md 3.9, 3.10, 3.5). */
 export const DEFAULT_MEDIA_POLICY: MediaPolicy = {

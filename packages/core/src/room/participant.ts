@@ -10,6 +10,7 @@ import {
   ParticipantInfo_State,
   ParticipantPermission,
   type ClientInfo,
+  type DataBlob,
   type TrackSource,
   type UpdateTrackSettings,
 } from "@livekit/protocol";
@@ -105,6 +106,8 @@ export class Participant {
   toldSpeakers: ReadonlyMap<ParticipantSid, number> = new Map();
   lastNegotiationMs = Number.NEGATIVE_INFINITY;
 
+  /** What it left for others to fetch, by key. */
+  readonly dataBlobs = new Map<string, DataBlob>();
   readonly quality = newQuality();
 
   /** A simulated accident: the signal connection of the next resume breaks, before or after it was answered. */

@@ -66,7 +66,7 @@ function exceeds(bytes: number, limit: number): boolean {
 }
 
 /** Length in UTF-8, as the limits are meant; there is no TextEncoder here. */
-function utf8Bytes(text: string): number {
+export function utf8Bytes(text: string): number {
   let bytes = 0;
   for (let i = 0; i < text.length; i++) {
     const unit = text.charCodeAt(i);

@@ -25,6 +25,7 @@ import type { Participant } from "./participant.ts";
 import type { NegotiationFactory } from "./peer-link.ts";
 import { handleAddTrack } from "./requests/add-track.ts";
 import { handleAnswer } from "./requests/answer.ts";
+import { handleGetDataBlob, handleStoreDataBlob } from "./requests/data-blob.ts";
 import { handlePublishDataTrack, handleUnpublishDataTrack } from "./requests/data-track.ts";
 import { handleLeave } from "./requests/leave.ts";
 import { handleMute } from "./requests/mute.ts";
@@ -193,6 +194,10 @@ function dispatch(room: RoomState, from: Participant, { message }: SignalRequest
       return handlePublishDataTrack(room, from, message.value);
     case "unpublishDataTrackRequest":
       return handleUnpublishDataTrack(room, from, message.value);
+    case "storeDataBlobRequest":
+      return handleStoreDataBlob(room, from, message.value);
+    case "getDataBlobRequest":
+      return handleGetDataBlob(room, from, message.value);
     default:
     // update_layers is deprecated; a case that is not known here comes from a newer client.
   }

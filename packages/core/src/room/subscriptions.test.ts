@@ -1,14 +1,17 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { describe, test } from "node:test";
 import {
+  LeaveRequest,
   ParticipantTracks,
   SubscriptionError,
+  SubscriptionPermission,
   UpdateSubscription,
   UpdateTrackSettings,
   VideoQuality,
 } from "@livekit/protocol";
 import type { DownlinkSettings } from "../engine/protocol.ts";
 import { World, type Client } from "./harness.test.ts";
+import { DEFAULT_LIMITS } from "./options.ts";
 
 function subscription(client: Client, sids: string[], subscribe: boolean): void {
   client.request({ case: "subscription", value: new UpdateSubscription({ trackSids: sids, subscribe }) });
@@ -137,6 +140,16 @@ test("a codec that the client does not have: SE_CODEC_UNSUPPORTED once, other tr
     bob.all("subscriptionResponse").map(({ trackSid, err }) => [trackSid, err]),
     [[cam, SubscriptionError.SE_CODEC_UNSUPPORTED]],
   );
+  const told = world.effects.filter((effect) => effect.type === "subscription");
+  assert.deepEqual(
+    told.map(({ track, error }) => [track, error]),
+    [
+      [cam, undefined],
+      [cam, SubscriptionError.SE_CODEC_UNSUPPORTED],
+      [mic, undefined],
+    ],
+    "whoever watches the room hears of each attempt and of its failure",
+  );
 });
 
 test("without settings: everything, or the smallest layer with adaptive stream", () => {
@@ -208,4 +221,63 @@ test("a request with the same sid ten thousand times costs one wish", () => {
   );
   world.advance(70_000);
   assert.equal(bob.all("subscriptionResponse").length, 1);
+});
+
+describe("with a limit of one video track and two of audio", () => {
+  const limits = { ...DEFAULT_LIMITS, videoSubscriptions: 1, audioSubscriptions: 2 };
+  const start = () => {
+    const world = new World({}, {}, { limits });
+    return { world, alice: world.connect("alice") };
+  };
+
+  test("a subscriber gets so many, and the next in line when one ends, without an error in between", () => {
+    const { world, alice } = start();
+    const [first, second, third] = ["one", "two", "three"].map((cid) => alice.publish(cid, "video").sid);
+    const mics = ["a", "b", "c"].map((cid) => alice.publish(cid, "audio").sid);
+    const bob = world.connect("bob");
+    world.advance(1000);
+    assert.deepEqual(bob.receives().toSorted(), [first, mics[0], mics[1]].toSorted());
+    alice.unpublish("one");
+    world.advance(1000);
+    assert.deepEqual(bob.receives().toSorted(), [second, mics[0], mics[1]].toSorted());
+    subscription(bob, [second!], false);
+    assert.deepEqual(bob.receives().toSorted(), [third, mics[0], mics[1]].toSorted());
+    assert.deepEqual(Object.values(bob.midToTrackId).toSorted(), [third, mics[0], mics[1]].toSorted());
+    assert.equal(bob.last("subscriptionResponse"), undefined);
+  });
+
+  test("one who waits and changes its mind, or whose publisher leaves, takes no place", () => {
+    const { world, alice } = start();
+    const carol = world.connect("carol");
+    const cam = alice.publish("cam", "video").sid;
+    const others = ["x", "y"].map((cid) => carol.publish(cid, "video").sid);
+    const dave = world.connect("dave", { autoSubscribe: false });
+    const screen = dave.publish("screen", "video").sid;
+    const bob = world.connect("bob", { autoSubscribe: false });
+    subscription(bob, [cam, ...others, screen], true);
+    assert.deepEqual(bob.receives(), [cam]);
+    subscription(bob, [others[0]!], false);
+    carol.request({ case: "leave", value: new LeaveRequest() });
+    world.advance(10_000);
+    assert.deepEqual(bob.receives(), [cam]);
+    alice.unpublish("cam");
+    world.advance(1000);
+    assert.deepEqual(bob.receives(), [screen]);
+  });
+
+  test("a place that a withdrawn right leaves is taken by another", () => {
+    const { world, alice } = start();
+    const cam = alice.publish("cam", "video").sid;
+    const carol = world.connect("carol", { autoSubscribe: false });
+    const other = carol.publish("other", "video").sid;
+    const bob = world.connect("bob");
+    world.advance(1000);
+    assert.deepEqual(bob.receives(), [cam]);
+    alice.request({ case: "subscriptionPermission", value: new SubscriptionPermission({ allParticipants: false }) });
+    world.advance(1000);
+    assert.deepEqual(bob.receives(), [other]);
+    alice.request({ case: "subscriptionPermission", value: new SubscriptionPermission({ allParticipants: true }) });
+    world.advance(1000);
+    assert.deepEqual(bob.receives(), [other], "whoever has a place keeps it");
+  });
 });

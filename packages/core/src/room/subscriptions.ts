@@ -1,9 +1,9 @@
 /**
  * Who receives which track (livekit.md 1.13). A wish is kept apart from its fulfilment: it may name a track that does not
- * exist yet, and comes true when track and permission are there. Invariants: a track is forwarded only to participants
- * that may subscribe, never to its publisher; wishes are bounded.
+ * exist yet, and comes true when track, permission and a place are there. Invariants: a track is forwarded only to
+ * participants that may subscribe, never to its publisher; wishes are bounded; nobody receives more tracks than it may.
  */
-import { SubscriptionError, SubscriptionPermissionUpdate } from "@livekit/protocol";
+import { SubscriptionError, SubscriptionPermissionUpdate, TrackType } from "@livekit/protocol";
 import { sendSubscriptionError, unbindSender } from "./downlinks.ts";
 import { stopDynacast, unwish } from "./dynacast.ts";
 import { scheduleNegotiation } from "./negotiate.ts";
@@ -87,7 +87,9 @@ export function withdrawTrack(room: RoomState, track: PublishedTrack): void {
   for (const participant of room.participants.values()) {
     participant.subscriptions.delete(sid);
     participant.changedSettings.delete(sid);
-    if (participant.activeTracks.delete(sid)) scheduleNegotiation(room, participant);
+    if (!participant.activeTracks.delete(sid)) continue;
+    scheduleNegotiation(room, participant);
+    fillPlace(room, participant, track.info.type);
   }
   track.subscribers.clear();
   dropSpeaker(room, sid);
@@ -144,7 +146,9 @@ function activate(room: RoomState, participant: Participant, track: PublishedTra
   const sid = track.info.sid;
   tellPermission(room, participant, track);
   if (participant.activeTracks.has(sid) || !mayReceive(room, participant, track)) return;
+  if (!hasPlace(room, participant, track.info.type)) return; // without a word, as in LiveKit: the wish waits
   participant.activeTracks.add(sid);
+  room.emit({ type: "subscription", subscriber: participant.sid, track: sid, error: undefined });
   track.subscribers.add(participant.sid);
   tellSpeakers(room, participant);
   scheduleNegotiation(room, participant);
@@ -157,6 +161,34 @@ function deactivate(room: RoomState, participant: Participant, track: PublishedT
   unbindSender(room, participant, sid);
   tellSpeakers(room, participant);
   scheduleNegotiation(room, participant);
+  fillPlace(room, participant, track.info.type);
+}
+
+/** Whether the participant may receive one more track of this kind. */
+function hasPlace(room: RoomState, participant: Participant, kind: TrackType): boolean {
+  const most = placesFor(room, kind);
+  if (most <= 0) return true;
+  let taken = 0;
+  for (const sid of participant.activeTracks) if (room.tracks.get(sid)?.info.type === kind) taken++;
+  return taken < most;
+}
+
+/** A track of this kind stopped: the oldest wish that waited for its place comes true. */
+function fillPlace(room: RoomState, participant: Participant, kind: TrackType): void {
+  if (placesFor(room, kind) <= 0) return;
+  for (const [sid, { desired }] of participant.subscriptions) {
+    const track = desired && !participant.activeTracks.has(sid) ? room.tracks.get(sid) : undefined;
+    if (track?.info.type !== kind) continue;
+    if (!hasPlace(room, participant, kind)) return;
+    activate(room, participant, track);
+  }
+}
+
+/** 0 = as many as there are. */
+function placesFor({ options }: RoomState, kind: TrackType): number {
+  const { videoSubscriptions, audioSubscriptions } = options.server.limits;
+  if (kind === TrackType.VIDEO) return videoSubscriptions;
+  return kind === TrackType.AUDIO ? audioSubscriptions : 0;
 }
 
 /** The client hears when the publisher does not allow what it wishes for, and when that changes. */

@@ -1,6 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { BackupCodecPolicy, Encryption_Type, SimulcastCodec, TrackSource, VideoLayer_Mode } from "@livekit/protocol";
+import {
+  BackupCodecPolicy,
+  ClientInfo_Capability,
+  Encryption_Type,
+  PacketTrailerFeature,
+  SimulcastCodec,
+  TrackSource,
+  VideoLayer_Mode,
+} from "@livekit/protocol";
 import type { MediaCommand } from "../engine/protocol.ts";
 import { World } from "./harness.test.ts";
 
@@ -29,6 +37,7 @@ test("the worker knows a track before its media can come, and forgets it with it
     kind: "video",
     source: "screenShare",
     codecs: [{ mime: "video/vp8", layerMode: "simulcast" }],
+    packetTrailers: false,
     encrypted: false,
     trailer: new Uint8Array(0),
     regressedTo: -1,
@@ -94,4 +103,15 @@ test("bandwidth: as the server is configured, unless the client says otherwise a
   };
   assert.deepEqual(congestion("alice"), { enabled: true, allowPause: false });
   assert.deepEqual(congestion("bob", true), { enabled: true, allowPause: true });
+});
+
+test("packet trailers are announced of the track, and taken off for who cannot read them", () => {
+  const world = new World();
+  const alice = world.connect("alice", { capabilities: [ClientInfo_Capability.CAP_PACKET_TRAILER] });
+  const strips = () => world.commands("openPeer").at(-1)!.stripsTrailers;
+  assert.equal(strips(), false);
+  world.connect("bob");
+  assert.equal(strips(), true);
+  alice.publish("cam", "video", { packetTrailerFeatures: [PacketTrailerFeature.PTF_USER_TIMESTAMP] });
+  assert.equal(world.commands("setTrack").at(-1)!.spec.packetTrailers, true);
 });

@@ -52,6 +52,8 @@ export class Channels {
   /** Streams that were refused a channel, until they are reset. */
   readonly #refused = new Set<number>();
   #newlyRefused: number[] = [];
+  /** Ids that the peer opened anew before it answered our reset of the channel before: that answer is still to come. */
+  readonly #superseded = new Set<number>();
   #nextId: number;
 
   constructor(deps: ChannelsDeps) {
@@ -155,7 +157,7 @@ export class Channels {
 
   /** The peer has done (or refused) the reset of our side. */
   outgoingReset(id: number, ok: boolean): void {
-    if (this.#refused.delete(id)) return;
+    if (this.#superseded.delete(id) || this.#refused.delete(id)) return;
     const channel = this.#channels.get(id);
     if (channel?.state !== "closing") return;
     this.#closing.delete(channel);
@@ -179,6 +181,7 @@ export class Channels {
     this.#channels.clear();
     this.#closing.clear();
     this.#refused.clear();
+    this.#superseded.clear();
   }
 
   /**
@@ -227,7 +230,7 @@ export class Channels {
       return;
     }
     // Both sides are reset, only the answer to our request is late or lost: the peer has begun anew.
-    if (channel?.state === "closing" && channel.remoteReset && channel.resetAsked) this.#forget(channel);
+    if (channel?.state === "closing" && channel.remoteReset && channel.resetAsked) this.#supersede(channel);
     if (!message || this.#isTaken(id)) {
       this.#deps.stats.droppedMessages++;
       return;
@@ -273,7 +276,9 @@ export class Channels {
     this.#channels.delete(channel.stream.id);
   }
 
-  #forget(channel: Channel): void {
+  #supersede(channel: Channel): void {
+    if (this.#superseded.size >= MAX_CHANNELS) return;
+    this.#superseded.add(channel.stream.id);
     this.#closing.delete(channel);
     this.#channels.delete(channel.stream.id);
   }

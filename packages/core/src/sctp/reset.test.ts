@@ -130,6 +130,10 @@ test("an id that the peer uses again at once is a new channel, though the end of
         assert.equal(closed(pair.server, id), 4);
       },
     ),
-    { numRuns: 30, seed: 42 },
+    {
+      numRuns: 30,
+      // The answer to a reset of the id's former channel came when the next one was closing already.
+      examples: [[{ seed: 877832068, delayMs: 1, loss: 0.28464534319937235 }]],
+    },
   );
 });

@@ -234,14 +234,24 @@ export class Sender {
       const tsn = outstanding.push(message, from, length, nowMs);
       this.#peerWindowBytes = Math.max(0, this.#peerWindowBytes - length);
       this.#queue.advance(message, length);
-      const ends = outstanding.flightBytes >= this.#window.bytes || !this.#queue.next(nowMs);
+      const ends = outstanding.flightBytes >= this.#window.bytes || !this.#fitsNext(nowMs);
       this.#write(packet, message, from, length, tsn, ends ? FLAG_IMMEDIATE : 0);
     }
   }
 
-  /** With nothing in flight one chunk per timeout may go into a closed window, to learn when it opens (section 6.1 A). */
+  /** Whether there is more to send, and the peer's window has room for it. */
+  #fitsNext(nowMs: number): boolean {
+    const message = this.#queue.next(nowMs);
+    return !!message && Math.min(message.data.length - message.sentBytes, this.#maxPayload) <= this.#peerWindowBytes;
+  }
+
+  /**
+   * With nothing in flight one chunk may go into a window that is too small for it, and one per timeout into a closed one,
+   * to learn when it opens (section 6.1 A): peers as pion's never tell by themselves.
+   */
   #mayProbe(nowMs: number): boolean {
     if (this.#outstanding.flightBytes > 0) return false;
+    if (this.#peerWindowBytes > 0) return true;
     if (nowMs < this.#nextProbeMs) {
       this.#deadlineMs = earlier(this.#deadlineMs, this.#nextProbeMs);
       return false;

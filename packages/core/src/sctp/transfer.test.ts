@@ -252,3 +252,22 @@ test("a message longer than the peer takes is refused; one longer than we take i
   assert.deepEqual(pair.server.messages().map(indexOf), [2]);
   assert.equal(pair.server.association.stats.droppedMessages, 1);
 });
+
+test("a peer that only ever tells of a small window, and never that it opened again, is served by the round trip", () => {
+  const pair = new Pair({ delayMs: 5 }).connect();
+  const id = pair.open({ ordered: true });
+  pair.filter = (bytes, from) => {
+    // A SACK at the head of a packet: 10 bytes are left.
+    if (from === pair.server && bytes[12] === 3) new DataView(bytes.buffer, bytes.byteOffset).setUint32(12 + 8, 10);
+    return bytes;
+  };
+  for (let i = 0; i < 200; i++) pair.client.association.send(id, numbered(i, 150), true, pair.nowMs);
+  assert.ok(
+    pair.runUntil(() => pair.server.messages().length === 200, 200 * 15),
+    `${pair.server.messages().length} of 200 in time`,
+  );
+  assert.deepEqual(
+    pair.server.messages().map(indexOf),
+    Array.from({ length: 200 }, (_, i) => i),
+  );
+});

@@ -17,7 +17,8 @@ import {
 import { until } from "@stoa/testkit/until";
 import { WebSocket } from "ws";
 import { isRefused, verifyToken } from "../auth/verify.ts";
-import { handmadeToken, joinClaims, KEYS, recordingLog, testConfig } from "../fixtures.test.ts";
+import { handmadeToken, joinClaims, KEY, KEYS, recordingLog, SECRET, testConfig } from "../fixtures.test.ts";
+import { loadConfig } from "../config/load.ts";
 import { createServer, type StoaServer } from "../main.ts";
 
 const MEDIA = new URL(
@@ -43,18 +44,21 @@ afterEach(async () => {
   for (const ws of sockets.splice(0)) ws.terminate();
 });
 
-const token = (video: Record<string, unknown>) => handmadeToken(joinClaims(Date.now(), { video }));
+const token = (video: Record<string, unknown>, key = KEY) => {
+  return handmadeToken(joinClaims(Date.now(), { video, iss: key }));
+};
 
-function open(video: Record<string, unknown> = { agent: true }): WebSocket {
-  const ws = new WebSocket(`ws://${base}/agent?protocol=1`, { headers: { authorization: `Bearer ${token(video)}` } });
+function open(video: Record<string, unknown> = { agent: true }, key = KEY): WebSocket {
+  const headers = { authorization: `Bearer ${token(video, key)}` };
+  const ws = new WebSocket(`ws://${base}/agent?protocol=1`, { headers });
   sockets.push(ws);
   ws.on("error", () => {});
   return ws;
 }
 
 /** A worker that has registered; it takes whatever it is offered. */
-async function worker(register: Partial<RegisterWorkerRequest> = {}, json = false) {
-  const ws = open();
+async function worker(register: Partial<RegisterWorkerRequest> = {}, json = false, key = KEY) {
+  const ws = open({ agent: true }, key);
   const messages: ServerMessage["message"][] = [];
   const send = (message: WorkerMessage["message"]) => {
     const bytes = new WorkerMessage({ message });
@@ -188,6 +192,29 @@ describe("a dispatch through the API", () => {
     await api("CreateRoom", "three", { name: "three", agents: [{ agent_name: "late", metadata: "x" }] });
     const { message } = await worker({ agentName: "late" });
     assert.equal((await message("assignment")).value.job!.metadata, "x");
+  });
+
+  test("goes to another worker when the key of the one that takes it was reloaded away, or waits for one", async () => {
+    const keys = (...names: string[]) => {
+      const text = names.map((name) => `${name}: ${SECRET}`).join("\n");
+      return loadConfig({ flags: { "config-body": "port: 0", keys: text, bind: ["127.0.0.1"] } });
+    };
+    stoa.reload(keys(KEY, "APIold"));
+    const old = await worker({ agentName: "keyed" }, false, "APIold");
+    stoa.reload(keys(KEY));
+    await api("CreateDispatch", "seven", { room: "seven", agent_name: "keyed" });
+    const state = async () => {
+      const [dispatch] = (await api("ListDispatch", "seven", { room: "seven" }))["agent_dispatches"];
+      return dispatch.state.jobs[0]?.state;
+    };
+    await until(async () => (await state())?.status === "JS_PENDING", 5000, "the job to wait");
+    assert.equal((await state()).error, "the API key of its worker is not valid any more");
+    const reason = "agent job goes to another worker: the API key of its worker is not valid any more";
+    assert.ok(log.lines.includes(`warn ${reason}`));
+    const { message } = await worker({ agentName: "keyed" });
+    assert.equal((await message("assignment")).value.job!.room!.name, "seven");
+    assert.equal((await state()).status, "JS_RUNNING");
+    assert.ok(!old.messages.some((one) => one.case === "assignment"));
   });
 
   test("a worker without a name serves every room that calls nobody else", async () => {

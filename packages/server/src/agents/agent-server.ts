@@ -43,6 +43,8 @@ export interface AgentDeps {
   readonly onLoad?: (workers: number, jobs: number) => void;
 }
 
+type Assignment = Extract<SchedulerEffect, { type: "assign" }>;
+
 interface Peer {
   readonly connection: AgentConnection;
   readonly apiKey: string;
@@ -186,7 +188,10 @@ export class AgentServer {
         this.#peers.get(effect.worker)?.connection.send(effect.message);
         return;
       case "assign":
-        this.#assign(effect).catch((error: unknown) => log.error("agent job could not be assigned", { error }));
+        this.#assign(effect).catch((error: unknown) => {
+          log.error("agent job could not be assigned", { error });
+          this.#reassign(effect, "the server could not assign it");
+        });
         return;
       case "job": {
         const { id, agentName, room, state } = effect.job;
@@ -207,14 +212,24 @@ export class AgentServer {
     }
   }
 
-  async #assign({ worker, job, answer }: Extract<SchedulerEffect, { type: "assign" }>): Promise<void> {
+  async #assign(assignment: Assignment): Promise<void> {
+    const { worker, job, answer } = assignment;
     const peer = this.#peers.get(worker.id);
-    const secret = peer && this.#deps.keys.get(peer.apiKey);
-    if (!peer || secret === undefined) return; // gone, or its key is: the job is lost with it
+    if (!peer) return this.#reassign(assignment, "its worker is gone");
+    const secret = this.#deps.keys.get(peer.apiKey);
+    if (secret === undefined) return this.#reassign(assignment, "the API key of its worker is not valid any more");
     const pair = { key: peer.apiKey, secret };
     const token = await agentToken(pair, job, answer, worker.permissions, this.#deps.nowMs());
     const value = new JobAssignment({ job, token });
     peer.connection.send(new ServerMessage({ message: { case: "assignment", value } }));
+  }
+
+  /** Somebody else is to do it. */
+  #reassign({ worker, job }: Assignment, reason: string): void {
+    const fields = { job: job.id, agentName: job.agentName, room: job.room?.name, worker: worker.id };
+    this.#deps.log.warn(`agent job goes to another worker: ${reason}`, fields);
+    this.#scheduler.reassign(job.id, reason, this.#deps.nowMs());
+    this.#settle();
   }
 
   #actOnRoom(effect: DispatchEffect): void {

@@ -98,7 +98,7 @@ export class Dispatches {
     const room = this.#rooms.get(info.name);
     if (room?.info.sid !== info.sid) return;
     this.#rooms.delete(info.name);
-    this.#options.scheduler.cancelSearches((job) => job.room?.sid === info.sid);
+    this.#options.scheduler.cancelSearches((job) => job.room?.sid === info.sid, this.#options.nowMs());
     for (const { jobs } of room.dispatches.values()) {
       for (const id of jobs.keys()) this.#options.scheduler.terminate(id, "roomClosed", this.#options.nowMs());
     }
@@ -164,7 +164,7 @@ export class Dispatches {
   #leave(room: RoomEntry, sid: string, identity: string): void {
     if (room.present.get(identity) === sid) room.present.delete(identity);
     if (room.people.delete(sid)) {
-      this.#options.scheduler.cancelSearches((job) => job.participant?.sid === sid);
+      this.#options.scheduler.cancelSearches((job) => job.participant?.sid === sid, this.#options.nowMs());
       return;
     }
     for (const entry of room.dispatches.values()) {
@@ -186,7 +186,7 @@ export class Dispatches {
     if (!entry) return;
     room.dispatches.delete(id);
     const { scheduler, nowMs } = this.#options;
-    scheduler.cancelSearches((job) => job.dispatchId === id);
+    scheduler.cancelSearches((job) => job.dispatchId === id, nowMs());
     for (const [jobId, job] of [...entry.jobs, ...entry.lost]) {
       scheduler.terminate(jobId, "requested", nowMs());
       const identity = job.state?.participantIdentity ?? "";

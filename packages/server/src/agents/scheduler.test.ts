@@ -93,6 +93,30 @@ describe("a job", () => {
     assert.deepEqual(news(), ["unserved AJ_1: no worker took it"]);
   });
 
+  test("that its worker cannot be given goes to another, waits for one if called by name, or has failed", () => {
+    const { scheduler, register, request, answer, news, now } = setUp();
+    for (const id of ["AW_1", "AW_2"]) register(id);
+    request();
+    answer("AW_1", "AJ_1");
+    assert.deepEqual(news(), ["ask AW_1 AJ_1", "assign AW_1 AJ_1", "job AJ_1 RUNNING"]);
+    scheduler.reassign("AJ_1", "no key", now());
+    assert.deepEqual(news(), ["job AJ_1 PENDING", "ask AW_2 AJ_1"]);
+    answer("AW_2", "AJ_1", false);
+    assert.deepEqual([news(), scheduler.jobs], [[], 0]);
+    register("AW_3");
+    answer("AW_3", "AJ_1");
+    assert.deepEqual(news(), ["ask AW_3 AJ_1", "assign AW_3 AJ_1", "job AJ_1 RUNNING"]);
+    scheduler.reassign("AJ_none", "no such job", now());
+
+    request(false);
+    answer("AW_1", "AJ_2");
+    scheduler.unregister("AW_2", now());
+    scheduler.unregister("AW_3", now());
+    news();
+    scheduler.reassign("AJ_2", "no key", now());
+    assert.deepEqual(news(), ["job AJ_2 PENDING", "unserved AJ_2: no worker took it", "job AJ_2 FAILED"]);
+  });
+
   test("an agent that was called by name is waited for, others are not", () => {
     const { register, request, load, news } = setUp();
     request(false);

@@ -63,6 +63,8 @@ interface Search {
   /** Until a worker comes, rather than give up when there is none. */
   readonly patient: boolean;
   readonly tried: Set<string>;
+  /** Why the worker that took the job did not get it: from then on its dispatch is told what becomes of it. */
+  failure: string | undefined;
   /** The worker that was asked. */
   asked: string | undefined;
   dueMs: number;
@@ -70,6 +72,8 @@ interface Search {
 
 interface Running {
   readonly job: Job;
+  /** How its worker was found. */
+  readonly search: Search;
   /** Undefined while its worker is gone. */
   worker: string | undefined;
   lostAtMs: number;
@@ -146,7 +150,14 @@ export class JobScheduler {
       const own = job.clone();
       own.id = nextId();
       own.namespace = namespace;
-      const search: Search = { job: own, patient, tried: new Set(), asked: undefined, dueMs: NEVER };
+      const search: Search = {
+        job: own,
+        patient,
+        tried: new Set(),
+        failure: undefined,
+        asked: undefined,
+        dueMs: NEVER,
+      };
       this.#searches.set(own.id, search);
       this.#search(search, nowMs);
     }
@@ -166,10 +177,23 @@ export class JobScheduler {
       this.#searches.delete(job.id);
       worker.unreported++;
       setState(job, { participantIdentity: answer.participantIdentity }, nowMs);
-      this.#running.set(job.id, { job, worker: id, lostAtMs: NEVER });
+      this.#running.set(job.id, { job, search, worker: id, lostAtMs: NEVER });
       this.#effects.push({ type: "assign", worker: worker.registration, job: job.clone(), answer });
       this.#tell(job);
     } else this.#search(search, nowMs);
+  }
+
+  /** The worker that took a job cannot be given it: others are asked, and an agent that was called by name is waited for. */
+  reassign(jobId: string, reason: string, nowMs: number): void {
+    const running = this.#running.get(jobId);
+    if (!running) return;
+    const { job, search } = running;
+    this.#running.delete(jobId);
+    search.failure = reason;
+    this.#searches.set(jobId, search);
+    setState(job, { status: JobStatus.JS_PENDING, error: reason, participantIdentity: "", workerId: "" }, nowMs);
+    this.#tell(job);
+    this.#search(search, nowMs);
   }
 
   /** A worker says how far a job is; one that came back gets its jobs back by that. */
@@ -187,7 +211,8 @@ export class JobScheduler {
 
   /** Ends a job, or the search for a worker. */
   terminate(jobId: string, reason: EndReason, nowMs: number): void {
-    if (this.#searches.delete(jobId)) return;
+    const search = this.#searches.get(jobId);
+    if (search) return this.#giveUp(search, "", nowMs);
     const running = this.#running.get(jobId);
     if (!running) return;
     if (running.worker !== undefined) {
@@ -199,8 +224,8 @@ export class JobScheduler {
   }
 
   /** Ends searches for jobs that nobody wants any more. */
-  cancelSearches(isUnwanted: (job: Job) => boolean): void {
-    for (const [id, { job }] of this.#searches) if (isUnwanted(job)) this.#searches.delete(id);
+  cancelSearches(isUnwanted: (job: Job) => boolean, nowMs: number): void {
+    for (const search of this.#searches.values()) if (isUnwanted(search.job)) this.#giveUp(search, "", nowMs);
   }
 
   nextTimeoutMs(): number {
@@ -241,11 +266,18 @@ export class JobScheduler {
       });
       const value = new AvailabilityRequest({ job: job.clone() });
       this.#send(id, new ServerMessage({ message: { case: "availability", value } }));
-    } else if (tried.size > 0 || !search.patient) {
-      this.#searches.delete(job.id);
-      const reason = tried.size > 0 ? "no worker took it" : "no worker of that name is available";
-      this.#effects.push({ type: "unserved", job, reason });
+    } else if (!search.patient || (tried.size > 0 && search.failure === undefined)) {
+      this.#giveUp(search, tried.size > 0 ? "no worker took it" : "no worker of that name is available", nowMs);
     }
+  }
+
+  /** Ends a search; `reason`: why nobody does a job that is still wanted, or "". */
+  #giveUp({ job, failure }: Search, reason: string, nowMs: number): void {
+    this.#searches.delete(job.id);
+    if (reason !== "") this.#effects.push({ type: "unserved", job, reason });
+    if (failure === undefined) return;
+    setState(job, { status: JobStatus.JS_FAILED, error: failure, endedAt: ns(nowMs) }, nowMs);
+    this.#tell(job);
   }
 
   /** By lot, weighted by what they have left: up to the target load while anybody is below it, else up to 1. */

@@ -91,16 +91,16 @@ export const congestionControl = () =>
   section({
     enabled: flag().default(true),
     allow_pause: flag().default(false),
-    stream_allocator: pending(
-      part({
-        min_channel_capacity: count(),
-        disable_etimation_unmanaged_tracks: flag().optional(),
-        probe_mode: word("padding", "media").optional(),
-        probe_overage_pct: count(),
-        probe_min_bps: count(),
-        paused_min_wait: time(),
-      }),
-    ),
+    stream_allocator: section({
+      /** Bits per second that every link is taken to carry. */
+      min_channel_capacity: whole(0).default(0),
+      disable_etimation_unmanaged_tracks: pending(flag().optional()),
+      probe_mode: pending(word("padding", "media").default("padding")),
+      /** A probe asks for so much more than the next step, in percent, or at least so many bits per second. */
+      probe_overage_pct: whole(0).default(120),
+      probe_min_bps: whole(0).default(200_000),
+      paused_min_wait: pending(duration().default(5000)),
+    }),
     remote_bwe: pending(remoteBwe),
     /** LiveKit's two ways to estimate by transport-wide feedback are one here: either key set to true asks for it. */
     use_send_side_bwe_interceptor: flag().optional(),

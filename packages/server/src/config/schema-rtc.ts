@@ -52,16 +52,16 @@ const supported = () => ({
 
 /** The knobs of LiveKit's ICE, SCTP and packet handling. */
 const transportKnobs = () => ({
-  packet_buffer_size: pending(whole(0).default(500)),
-  packet_buffer_size_video: pending(whole(0).default(500)),
-  packet_buffer_size_audio: pending(whole(0).default(200)),
-  pli_throttle: pending(
-    section({
-      low_quality: duration().default(500),
-      mid_quality: duration().default(1000),
-      high_quality: duration().default(1000),
-    }),
-  ),
+  /** Packets that are kept to be sent again, to the next power of two; the first one counts where the others are 0. */
+  packet_buffer_size: whole(0).default(500),
+  packet_buffer_size_video: whole(0).default(500),
+  packet_buffer_size_audio: whole(0).default(200),
+  /** Between two requests for a key frame of the lowest layer, the middle one, the highest one. */
+  pli_throttle: section({
+    low_quality: duration().default(500),
+    mid_quality: duration().default(1000),
+    high_quality: duration().default(1000),
+  }),
   congestion_control: congestionControl(),
   use_external_ip: pending(flag().default(false)),
   external_ip_only: pending(flag().default(false)),
@@ -97,9 +97,11 @@ const sessionKnobs = () => ({
   reconnect_on_subscription_error: pending(flag().optional()),
   reconnect_on_data_channel_error: pending(flag().optional()),
   data_channel_max_buffered_amount: pending(whole(0).default(0)),
-  datachannel_slow_threshold: pending(whole(0).default(0)),
-  datachannel_lossy_target_latency: pending(duration().default(0)),
-  datachannel_data_track_target_latency: pending(duration().default(100)),
+  /** Bits per second: a reliable receiver below it loses messages, one above it slows its publishers; 0 = off. */
+  datachannel_slow_threshold: whole(0).default(0),
+  /** Messages that wait longer for a slow receiver are dropped; 0 = off. */
+  datachannel_lossy_target_latency: duration().default(0),
+  datachannel_data_track_target_latency: duration().default(100),
   forward_stats: pending(
     section({
       summary_interval: duration().default(0),

@@ -52,7 +52,7 @@ export const webhook = () =>
      * `development` this machine and its network, otherwise nothing but public addresses.
      */
     allow_private_targets: flag().optional(),
-    url_notifier: section({ num_workers: whole(0).default(10), queue_size: whole(0).default(100) }),
+    url_notifier: section({ num_workers: whole(0).default(10), queue_size: pending(whole(0).default(100)) }),
     /** LiveKit gives an event up after 30 s; here it has an hour, so that a receiver may be restarted. */
     resource_url_notifier: section({ max_age: duration().default(3_600_000), max_depth: whole(0).default(200) }),
     filter_params: section({ include_events: textList().default([]), exclude_events: textList().default([]) }),

@@ -39,6 +39,18 @@ export function keysAt(path: readonly PropertyKey[]): readonly string[] | undefi
   return shape && Object.keys(shape);
 }
 
+/** Whether this key, or a section above it, is of a feature that is not there yet. */
+export function isPendingKey(path: readonly string[]): boolean {
+  let shape: Shape | undefined = configSchema.shape;
+  for (const step of path) {
+    const schema: z.ZodType | undefined = shape?.[step];
+    if (!schema) return false;
+    if (isPending(schema)) return true;
+    shape = shapeOf(schema);
+  }
+  return false;
+}
+
 /** One scalar key. */
 export interface ScalarKey {
   readonly path: readonly string[];

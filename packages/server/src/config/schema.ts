@@ -62,18 +62,18 @@ const room = () =>
 
 const limit = () =>
   section({
-    num_tracks: pending(whole(-1).default(0)),
-    bytes_per_sec: pending(decimal().default(0)),
-    subscription_limit_video: pending(whole(-1).default(0)),
-    subscription_limit_audio: pending(whole(-1).default(0)),
+    num_tracks: whole(-1).default(0),
+    bytes_per_sec: decimal().default(0),
+    subscription_limit_video: whole(-1).default(0),
+    subscription_limit_audio: whole(-1).default(0),
     max_metadata_size: whole(0).default(512 * 1024),
     max_attributes_size: whole(0).default(64 * 1024),
     max_room_name_length: whole(0).default(256),
     max_participant_identity_length: whole(0).default(256),
     max_participant_name_length: whole(0).default(256),
-    max_data_blob_key_length: pending(whole(0).default(256)),
-    max_data_blobs_size: pending(whole(0).default(64_000)),
-    max_data_track_custom_encoding_length: pending(whole(0).default(32)),
+    max_data_blob_key_length: whole(0).default(256),
+    max_data_blobs_size: whole(0).default(64_000),
+    max_data_track_custom_encoding_length: whole(0).default(32),
     subscribe_pace_shadow_rates: pending(z.array(decimal()).default([])),
     signal_message_size_limit: whole(0).default(2 << 20),
     agent_signal_message_size_limit: whole(0).default(2 << 20),
@@ -121,7 +121,7 @@ export const configSchema = z.strictObject({
   redis: pending(redis()),
   prometheus_port: port().default(0),
   prometheus: prometheus(),
-  debug_handler: pending(section({ port: port().default(0) })),
+  debug_handler: section({ port: port().default(0) }),
   webtransport: pending(webtransport()),
   ingress: pending(ingress()),
   sip: pending(section({})),
@@ -135,7 +135,7 @@ export const configSchema = z.strictObject({
   node_stats: pending(nodeStats()),
   api: api(),
   enable_data_tracks: pending(flag().default(true)),
-  enable_participant_data_blob: pending(flag().default(false)),
+  enable_participant_data_blob: flag().default(false),
 });
 
 /** A complete configuration: the file's keys, every default filled in. */

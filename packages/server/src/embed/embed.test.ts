@@ -20,7 +20,7 @@ import { handmadeToken, joinClaims, KEY, recordingLog, SECRET } from "../fixture
 import { createServer } from "../main.ts";
 import { isOurs } from "./attach.ts";
 import { HookObserver } from "./hook-observer.ts";
-import type { EventHooks, JoinAttempt, ServerHooks } from "./hooks.ts";
+import type { EventHooks, JoinAllowed, JoinAttempt, ServerHooks } from "./hooks.ts";
 
 const MEDIA = new URL(
   `data:text/javascript,${encodeURIComponent(`
@@ -39,11 +39,16 @@ const CONFIG = { port: 0, bind_addresses: ["127.0.0.1"], keys: { [KEY]: SECRET }
 const PARTS = { workerEntry: MEDIA, cores: 1 };
 
 async function start(hooks: ServerHooks) {
+  const reasons: string[] = [];
   const log = recordingLog();
-  const stoa = createServer({ config: CONFIG, log, hooks, parts: PARTS });
+  const error = (message: string, fields: { error?: unknown } = {}) => {
+    log.error(message);
+    if (fields.error instanceof Error) reasons.push(fields.error.message);
+  };
+  const stoa = createServer({ config: CONFIG, log: { ...log, error }, hooks, parts: PARTS });
   const { port } = await stoa.start();
   open.push(() => stoa.close());
-  return { log, base: `127.0.0.1:${port}` };
+  return { log, reasons, base: `127.0.0.1:${port}` };
 }
 
 const query = (claims: Record<string, unknown> = {}) => {
@@ -120,6 +125,41 @@ describe("beforeJoin", () => {
     }
     assert.equal((await join(base)).status, 101);
     assert.equal(log.lines.filter((line) => line.startsWith("error the beforeJoin hook failed")).length, 3);
+  });
+});
+
+describe("what beforeJoin changes", () => {
+  const attributes = (bytes: number) => ({ key: "x".repeat(bytes - 3) });
+  const denied = { status: 503, body: "the server could not decide about this join", join: undefined };
+
+  test("is held to the limits of a token; beyond them the join is denied, and the log says which", async () => {
+    const mistakes: [Partial<JoinAllowed>, string][] = [
+      [{ name: "é".repeat(129) }, "its name would take 258 bytes; limit.max_participant_name_length allows 256"],
+      [
+        { metadata: "m".repeat(524_289) },
+        "its metadata would take 524289 bytes; limit.max_metadata_size allows 524288",
+      ],
+      [
+        { attributes: attributes(65_537) },
+        "its attributes would take 65537 bytes; limit.max_attributes_size allows 65536",
+      ],
+      [{ name: 7 as never }, "its name must be text"],
+      [{ attributes: { a: 1 as never } }, "its attributes must be text"],
+    ];
+    const answers = mistakes.map(([change]) => change);
+    const { base, reasons } = await start({ beforeJoin: () => ({ allow: true, ...answers.shift() }) });
+    for (const [, reason] of mistakes) {
+      assert.deepEqual(await join(base), denied);
+      assert.equal(reasons.at(-1), reason);
+    }
+  });
+
+  test("may be as large as the limits say", async () => {
+    const most = { name: "n".repeat(256), metadata: "m".repeat(524_288), attributes: attributes(65_536) };
+    const { base } = await start({ beforeJoin: () => ({ allow: true, ...most }) });
+    const { join: answer } = await join(base);
+    const { name, metadata, attributes: given } = answer!.participant!;
+    assert.deepEqual({ name, metadata, attributes: given }, most);
   });
 });
 

@@ -30,7 +30,7 @@ export interface JoinAttempt {
   readonly dryRun: boolean;
 }
 
-/** Yes, with other words or rights than the token says; what is left out stays. */
+/** Yes, with other words or rights than the token says; what is left out stays. The limits of a token's words hold here too. */
 export interface JoinAllowed {
   readonly allow: true;
   readonly name?: string;
@@ -85,8 +85,8 @@ export interface EventHooks {
 /** The hooks of a server. */
 export interface ServerHooks {
   /**
-   * Asked before anybody joins, not for one who resumes a session. One that throws, or takes longer than `deadlineMs`,
-   * denies this request with status 503 and is a line in the log.
+   * Asked before anybody joins, not for one who resumes a session. One that throws, takes longer than `deadlineMs`, or
+   * answers what cannot be, denies this request with status 503 and is a line in the log.
    */
   beforeJoin?(attempt: JoinAttempt): JoinDecision | Promise<JoinDecision>;
   /** 5,000 if left out. */

@@ -267,6 +267,19 @@ describe("bodies", () => {
     assert.equal(streamed.status, 413);
   });
 
+  test("over the limit at the API: 413 as a Twirp error, since its clients read nothing else", async () => {
+    const path = "/twirp/livekit.RoomService/ListRooms";
+    const body = JSON.stringify({ names: ["x".repeat(1001)] });
+    const headers = { authorization: `Bearer ${token()}`, "content-type": "application/json", origin: ORIGIN };
+    for (const init of [{ body }, { body: new Blob([body]).stream(), duplex: "half" }]) {
+      const answer = await app().request(path, { method: "POST", headers, ...init } as RequestInit);
+      assert.deepEqual([answer.status, answer.headers.get("content-type")], [413, "application/json"]);
+      const error = { code: "resource_exhausted", msg: "request body too large: max length 1000" };
+      assert.deepEqual(await answer.json(), error);
+      assert.equal(answer.headers.get("access-control-allow-origin"), ORIGIN);
+    }
+  });
+
   test("0 switches the limit off", async () => {
     assert.equal(
       (await app({ maxBodyBytes: () => 0 }).request("/nope", { method: "POST", body: "x".repeat(5000) })).status,

@@ -10,9 +10,11 @@ import type { RequestOrigin } from "../signal/client-info.ts";
 import { readConnectRequest, type Doorkeeper } from "../signal/connect-request.ts";
 import type { JoinGate } from "../embed/join-gate.ts";
 import { corsHeaders, preflightHeaders } from "./cors.ts";
+import { DEBUG_ROOMS } from "./debug.ts";
 import { demoConfig, demoLibrary, demoToken, type DemoOptions } from "./demo-api.ts";
 import { serveDemo } from "./demo.ts";
 import { healthResponse, type NodeHealth } from "./health.ts";
+import { errorResponse, TwirpError } from "../twirp/errors.ts";
 import { handleTwirp, TWIRP_PREFIX, type TwirpDeps } from "../twirp/handler.ts";
 import { splitTarget } from "./path.ts";
 
@@ -26,6 +28,8 @@ export interface HttpDeps {
   /** 0 = no limit; asked for each request. */
   readonly maxBodyBytes: () => number;
   readonly demo: DemoOptions;
+  /** Undefined: not for everybody. */
+  readonly debugRooms?: (() => string) | undefined;
   /** Sees every API request with its answer, for the figures. */
   readonly watchApi?: MiddlewareHandler;
   readonly twirp: TwirpDeps;
@@ -57,6 +61,8 @@ export function createApp(deps: HttpDeps): HttpApp {
   app.all("/rtc/v1/validate", (c) => validate(c, deps, true));
   app.all(`${TWIRP_PREFIX}*`, (c) => handleTwirp(deps.twirp, c.req.raw, c.req.path, c.get("token")));
   mountDemo(app, deps);
+  const { debugRooms } = deps;
+  if (debugRooms) app.get(DEBUG_ROOMS, (c) => c.body(debugRooms(), 200, { "content-type": "application/json" }));
   app.notFound(empty404);
   return app;
 }
@@ -91,7 +97,13 @@ function limitBody(maxBodyBytes: () => number): MiddlewareHandler<Env> {
   return async (c, next) => {
     const maxSize = maxBodyBytes();
     if (maxSize === 0) return next();
-    return bodyLimit({ maxSize, onError: () => plain(c, 413, "request body too large") })(c, next);
+    const onError = () => {
+      if (!c.req.path.startsWith(TWIRP_PREFIX)) return plain(c, 413, "request body too large");
+      // clients of the API read errors as JSON only; LiveKit answers them in plain text, with this status
+      const msg = `request body too large: max length ${maxSize}`;
+      return errorResponse(new TwirpError("resource_exhausted", msg), 413);
+    };
+    return bodyLimit({ maxSize, onError })(c, next);
   };
 }
 

@@ -1,8 +1,8 @@
-/** `GET /`: 200 `OK`, or 406 when the figures of this node are older than four seconds, as in LiveKit. */
+/** `GET /`: 200 `OK`, or 406 when a part of this node has not been heard of for four seconds, as in LiveKit. */
 
 const STALE_AFTER_MS = 4000;
 
-/** When the node's figures were last updated. */
+/** When the media worker that has been silent the longest last reported. */
 export interface NodeHealth {
   readonly updatedAtMs: number;
 }

@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { afterEach, describe, test } from "node:test";
 import type { MediaCommand, MediaEvent } from "@stoa/core/engine/protocol";
+import { DEFAULT_LANES } from "@stoa/core/data/peer-lanes";
 import { DEFAULT_AUDIO_LEVEL } from "@stoa/core/media/audio-level";
+import { DEFAULT_TUNING } from "@stoa/core/media/tuning";
 import { recordingLog } from "../fixtures.test.ts";
+import { healthResponse } from "../http/health.ts";
 import { announcedCandidates, type AnnounceRules } from "./announced.ts";
 import { MediaWorkers } from "./media-workers.ts";
 import type { WorkerInit } from "./worker-init.ts";
@@ -59,12 +62,15 @@ function workers(url: URL, count = 1) {
     announce,
     audioLevel: DEFAULT_AUDIO_LEVEL,
     activeRed: false,
+    tuning: DEFAULT_TUNING,
     tapData: false,
+    dataLanes: DEFAULT_LANES,
     udpPort: 7000 + index,
     tcpPort: 0,
   }));
   const log = recordingLog();
-  const media = new MediaWorkers({ entry: url, inits, fingerprint: "AA:BB", log });
+  const clock = { nowMs: 1_800_000_000_000 };
+  const media = new MediaWorkers({ entry: url, inits, fingerprint: "AA:BB", log, nowMs: () => clock.nowMs });
   running.push(media);
   const events: [string, MediaEvent][] = [];
   const lost: number[] = [];
@@ -72,7 +78,7 @@ function workers(url: URL, count = 1) {
     onMedia: (room, event) => void events.push([room, event]),
     onWorkerLost: (worker) => void lost.push(worker),
   });
-  return { media, events, lost, log };
+  return { media, events, lost, log, clock };
 }
 
 const NONE = { includes: [], excludes: [] };
@@ -155,6 +161,43 @@ describe("media workers", () => {
     await until(() => media.candidates.length === 2);
     assert.equal(address.candidates.length, 1);
     assert.deepEqual([lost, events.length], [[0], 0]);
+  });
+
+  test("the health check answers 406 when one of them hangs, and 200 again when it goes on", async () => {
+    const load = `{ type: "load", load: {} }`;
+    const url = entry(
+      `if (command.type === "restartIce") {
+        tell({ type: "log", level: "warn", message: "stands", fields: {} });
+        clearInterval(reports);
+      }
+      if (command.type === "openPeer") tell(${load});
+      if (command.type === "closePeer") {
+        tell({ type: "log", level: "warn", message: "hangs", fields: {} });
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+      }`,
+      `const reports = setInterval(() => tell(${load}), 5); tell({ type: "ready", candidates: [] });`,
+    );
+    const { media, log, clock } = workers(url, 2);
+    await media.start();
+    const check = () => healthResponse({ updatedAtMs: media.reportedAtMs }, clock.nowMs);
+    clock.nowMs += 60_000;
+    await until(() => check().status === 200);
+    media.post(1, "r", REMOTE);
+    await until(() => log.lines.includes("warn stands"));
+    const silentSince = new Date(clock.nowMs).toISOString();
+    clock.nowMs += 4001;
+    assert.deepEqual(
+      [check().status, await check().text()],
+      [406, `Not Ready\nNode Updated At ${silentSince}`],
+      "the other one reports",
+    );
+    media.post(1, "r", OPEN);
+    await until(() => check().status === 200);
+    media.post(0, "r", { type: "closePeer", peer: 1 });
+    await until(() => log.lines.includes("warn hangs"));
+    clock.nowMs += 4001;
+    media.post(1, "r", OPEN);
+    await until(() => check().status === 406);
   });
 
   test("close ends them, also one that does not listen", async () => {

@@ -27,8 +27,9 @@ export interface MediaWorkersOptions {
   /** Fingerprint of the certificate in `inits`. */
   readonly fingerprint: string;
   readonly log: Log;
+  readonly nowMs: () => number;
   /** How busy a worker is; undefined when it is gone. */
-  readonly onLoad?: (worker: number, load: WorkerLoad | undefined) => void;
+  readonly onLoad?: (worker: number, load: WorkerLoad | undefined, dataStreams?: readonly number[]) => void;
 }
 
 interface Slot {
@@ -38,6 +39,8 @@ interface Slot {
   /** Defined while the worker is up. */
   candidates: readonly LocalCandidate[] | undefined;
   upAtMs: number;
+  /** Its last sign of life. */
+  reportedAtMs: number;
   restartMs: number;
   restart: NodeJS.Timeout | undefined;
 }
@@ -56,6 +59,7 @@ export class MediaWorkers implements MediaPort {
       thread: undefined,
       candidates: undefined,
       upAtMs: 0,
+      reportedAtMs: options.nowMs(),
       restartMs: FIRST_RESTART_MS,
       restart: undefined,
     }));
@@ -110,6 +114,11 @@ export class MediaWorkers implements MediaPort {
     this.#slots[worker]?.routes.forget(room);
   }
 
+  /** When the worker that has been silent the longest was last heard: each reports every second as long as it turns. */
+  get reportedAtMs(): number {
+    return Math.min(...this.#slots.map((slot) => slot.reportedAtMs));
+  }
+
   /** Candidates of all workers that are up, for the banner and for tests. */
   get candidates(): LocalCandidate[] {
     return this.#slots.flatMap((slot) => slot.candidates ?? []);
@@ -134,6 +143,7 @@ export class MediaWorkers implements MediaPort {
           clearTimeout(timer);
           slot.candidates = event.candidates;
           slot.upAtMs = performance.now();
+          slot.reportedAtMs = this.#options.nowMs();
           log.info("media worker is up", { worker: index, candidates: event.candidates.map(describe) });
           resolve();
         } else if (event.type === "fatal") {
@@ -157,7 +167,8 @@ export class MediaWorkers implements MediaPort {
       return;
     }
     if (event.type === "load") {
-      this.#options.onLoad?.(slot.init.index, event.load);
+      slot.reportedAtMs = this.#options.nowMs();
+      this.#options.onLoad?.(slot.init.index, event.load, event.dataStreams);
       return;
     }
     const room = slot.routes.roomOf(event);

@@ -1,5 +1,7 @@
 /** What a media worker thread is told when it starts; plain data for structured clone. */
+import type { LaneOptions } from "@stoa/core/data/peer-lanes";
 import type { AudioLevelOptions } from "@stoa/core/media/audio-level";
+import type { MediaTuning } from "@stoa/core/media/tuning";
 import type { Certificate } from "@stoa/io/accel/certificate";
 import type { AccelMode } from "@stoa/io/accel/probe";
 import type { AnnounceRules } from "./announced.ts";
@@ -17,6 +19,9 @@ export interface WorkerInit {
   readonly audioLevel: AudioLevelOptions;
   /** Subscribers that take RED get it, of publishers that send plain opus. */
   readonly activeRed: boolean;
+  readonly tuning: MediaTuning;
   /** Main gets a copy of the data messages. */
   readonly tapData: boolean;
+  /** What happens to receivers of data that are slow. */
+  readonly dataLanes: LaneOptions;
 }

@@ -37,6 +37,7 @@ export interface EngineParts {
 export interface WorkerEngine extends Engine {
   handleCommand(command: MediaCommand, nowMs: number): void;
   pollEvent(): MediaEvent | undefined;
+  takeDataStreams(): number[] | undefined;
 }
 
 /** Runs a worker on this thread; resolves when it listens or could not start. */
@@ -92,7 +93,7 @@ async function start(
     driver.handleBatch(batch);
     meter.endBatch();
   });
-  const reports = reportLoad(meter, tell);
+  const reports = reportLoad(meter, engine, tell);
   port.on("message", (command: MediaCommand) => {
     driver.perform((now) => engine.handleCommand(command, now));
     if (command.type !== "shutdown") return;
@@ -107,11 +108,12 @@ async function start(
   tell({ type: "ready", candidates: announcedCandidates(networkInterfaces(), init.announce, ports) });
 }
 
-function reportLoad(meter: LoadMeter, tell: (event: MediaEvent) => void): NodeJS.Timeout {
+function reportLoad(meter: LoadMeter, engine: WorkerEngine, tell: (event: MediaEvent) => void): NodeJS.Timeout {
   let dueMs = nowMs() + REPORT_EVERY_MS;
   return setInterval(() => {
     const atMs = nowMs();
-    tell({ type: "load", load: meter.report(atMs - dueMs) });
+    const dataStreams = engine.takeDataStreams();
+    tell({ type: "load", load: meter.report(atMs - dueMs), ...(dataStreams && { dataStreams }) });
     dueMs = atMs + REPORT_EVERY_MS;
   }, REPORT_EVERY_MS);
 }

@@ -6,7 +6,7 @@ import { runMediaWorker } from "./worker-loop.ts";
 import type { WorkerInit } from "./worker-init.ts";
 
 const init = workerData as WorkerInit;
-const { audioLevel, activeRed, tapData } = init;
+const { audioLevel, activeRed, tuning, tapData, dataLanes } = init;
 await runMediaWorker(init, parentPort!, (parts) => {
   const { slab } = parts.crypto;
   return new MediaEngine({
@@ -14,7 +14,9 @@ await runMediaWorker(init, parentPort!, (parts) => {
     slab,
     audioLevel,
     activeRed,
+    tuning,
     tapData,
+    dataLanes,
     sctp: (options) => new SctpAssociation(options),
   });
 });

@@ -1,65 +1,93 @@
 /** A Prometheus histogram whose observations come in bulk, already counted by bucket: the media workers count, here is shown. */
 import type { Registry } from "prom-client";
 
+type Labels = Readonly<Record<string, string>>;
+
+interface Value {
+  readonly metricName: string;
+  readonly labels: Record<string, string | number>;
+  readonly value: number;
+}
+
 interface MetricObject {
   readonly name: string;
   readonly help: string;
   readonly type: "histogram";
-  readonly values: readonly { metricName: string; labels: { le?: string | number }; value: number }[];
+  readonly values: readonly Value[];
   readonly aggregator: "sum";
+}
+
+/** The observations under one set of labels. */
+class Series {
+  readonly labels: Labels;
+  readonly counts: Float64Array;
+  sum = 0;
+
+  constructor(labels: Labels, buckets: number) {
+    this.labels = labels;
+    this.counts = new Float64Array(buckets);
+  }
+
+  get total(): number {
+    return this.counts.reduce((sum, count) => sum + count, 0);
+  }
 }
 
 export class CountedHistogram {
   readonly name: string;
   readonly help: string;
+  readonly labelNames: readonly string[];
   readonly #bounds: readonly number[];
-  readonly #counts: number[];
-  #sum = 0;
+  readonly #series: readonly Series[];
 
-  /** `bounds`: upper ends, inclusive, rising. */
-  constructor(name: string, help: string, bounds: readonly number[]) {
+  /** `bounds`: upper ends, inclusive, rising. `labels`: of each series; one without any if they are left out. */
+  constructor(name: string, help: string, bounds: readonly number[], labels?: readonly Labels[]) {
     this.name = name;
     this.help = help;
     this.#bounds = bounds;
-    this.#counts = [...bounds.map(() => 0), 0];
+    this.labelNames = Object.keys(labels?.[0] ?? {});
+    this.#series = (labels ?? [{}]).map((one) => new Series(one, bounds.length + 1));
   }
 
-  /** Adds observations: how many in each bucket, one more for those beyond the last bound, and their sum. */
-  add(counts: readonly number[], sum: number): void {
-    counts.forEach((count, i) => (this.#counts[i] = (this.#counts[i] ?? 0) + count));
-    this.#sum += sum;
-  }
-
-  /** Mean of all observations, 0 without any. */
-  get mean(): number {
-    const count = this.#total();
-    return count === 0 ? 0 : this.#sum / count;
+  /** Adds observations to a series: how many in each bucket, one more for those beyond the last bound, and their sum. */
+  add(counts: readonly number[], sum: number, series = 0): void {
+    const to = this.#series[series]!;
+    counts.forEach((count, i) => (to.counts[i]! += count));
+    to.sum += sum;
   }
 
   /** Shows it in what this registry gives out; prom-client only asks for `get`. */
   register(registry: Registry): void {
-    const metric: { name: string; get: () => Promise<MetricObject> } = { name: this.name, get: async () => this.get() };
+    const { name, labelNames } = this;
+    const metric = { name, labelNames, get: async (): Promise<MetricObject> => this.get() };
     registry.registerMetric(metric as unknown as Parameters<Registry["registerMetric"]>[0]);
   }
 
+  /** With labels, a series is there from its first observation on. */
   get(): MetricObject {
     const { name, help } = this;
-    let below = 0;
-    const buckets = this.#bounds.map((le, i) => {
-      below += this.#counts[i]!;
-      return { metricName: `${name}_bucket`, labels: { le }, value: below };
-    });
-    const total = this.#total();
-    const values = [
-      ...buckets,
-      { metricName: `${name}_bucket`, labels: { le: "+Inf" }, value: total },
-      { metricName: `${name}_sum`, labels: {}, value: this.#sum },
-      { metricName: `${name}_count`, labels: {}, value: total },
-    ];
-    return { name, help, type: "histogram", values, aggregator: "sum" };
+    const shown = this.labelNames.length > 0 ? this.#series.filter(({ total }) => total > 0) : this.#series;
+    return {
+      name,
+      help,
+      type: "histogram",
+      values: shown.flatMap((series) => this.#valuesOf(series)),
+      aggregator: "sum",
+    };
   }
 
-  #total(): number {
-    return this.#counts.reduce((sum, count) => sum + count, 0);
+  #valuesOf({ labels, counts, sum, total }: Series): Value[] {
+    const { name } = this;
+    let below = 0;
+    const buckets = this.#bounds.map((le, i) => {
+      below += counts[i]!;
+      return { metricName: `${name}_bucket`, labels: { le, ...labels }, value: below };
+    });
+    return [
+      ...buckets,
+      { metricName: `${name}_bucket`, labels: { le: "+Inf", ...labels }, value: total },
+      { metricName: `${name}_sum`, labels: { ...labels }, value: sum },
+      { metricName: `${name}_count`, labels: { ...labels }, value: total },
+    ];
   }
 }

@@ -12,6 +12,7 @@ export function webhookFigures(instruments: Instruments, waiting: () => number):
       webhooks.inc({ status: "success", reason: "" });
       show();
     },
+    broken: () => webhooks.inc({ status: "error", reason: "" }),
     failed: () => {
       webhooks.inc({ status: "failure", reason: "" });
       show();

@@ -6,7 +6,6 @@ import {
   ConnectionQuality,
   ConnectionQualityInfo,
   ConnectionQualityUpdate,
-  ParticipantInfo,
   Room as RoomInfo,
   SignalResponse,
   TrackInfo,
@@ -14,73 +13,12 @@ import {
   TrackType,
 } from "@livekit/protocol";
 import { Hono } from "hono";
-import type { MediaCommand, PeerStats, StreamStats, WorkerLoad } from "@stoa/core/engine/protocol";
-import type { ParticipantEventKind } from "@stoa/core/room/effects";
+import type { PeerStats, WorkerLoad } from "@stoa/core/engine/protocol";
 import { recordingLog, testConfig } from "../fixtures.test.ts";
 import { noteRefusal, twirpWatcher, webhookFigures } from "./edge-figures.ts";
 import { createMetricsServer, readMetricsSettings } from "./endpoint.ts";
-import { createInstruments } from "./instruments.ts";
-import { RoomFigures } from "./room-figures.ts";
+import { openPeer, setSenders, setUp, stream } from "./harness.test.ts";
 import { WorkerFigures } from "./worker-figures.ts";
-
-function setUp() {
-  const instruments = createInstruments("ND_test", { process: false });
-  let nowMs = 1_000_000;
-  const rooms = new RoomFigures(instruments, () => nowMs);
-  /** Sum over the series of a name whose labels contain all of these. */
-  const value = async (name: string, ...labels: string[]): Promise<number> => {
-    const lines = (await instruments.registry.metrics()).split("\n").filter((line) => {
-      return line.startsWith(`${name}{`) && labels.every((label) => line.includes(label));
-    });
-    return lines.reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
-  };
-  const happen = (kind: ParticipantEventKind, sid: string, track?: TrackInfo) => {
-    const participant = new ParticipantInfo({ sid });
-    rooms.onParticipant("lobby", { type: "participantEvent", kind, participant, track, detail: "", atMs: nowMs });
-  };
-  return { instruments, rooms, value, happen, pass: (ms: number) => void (nowMs += ms) };
-}
-
-const openPeer = (peer: number, participant: string): MediaCommand => ({
-  type: "openPeer",
-  peer,
-  participant,
-  room: "RM_1",
-  ufrag: "u",
-  pwd: "p",
-  channels: [],
-  congestion: { enabled: true, allowPause: false },
-  playoutDelay: undefined,
-});
-
-const setSenders = (peer: number, ...tracks: string[]): MediaCommand => ({
-  type: "setSenders",
-  peer,
-  senders: tracks.map((track) => ({
-    mid: "0",
-    kind: "video",
-    track,
-    ssrc: 1,
-    rtxSsrc: 0,
-    codecs: [],
-    extensions: {},
-    cname: "c",
-  })),
-});
-
-const stream = (more: Partial<StreamStats>): StreamStats => ({
-  track: "TR_1",
-  packets: 100,
-  lost: 0,
-  bytes: 0,
-  nacks: 0,
-  keyFrameRequests: 0,
-  jitterMs: 0,
-  silentMs: 0,
-  layerDistance: 0,
-  paused: false,
-  ...more,
-});
 
 describe("figures of rooms", () => {
   test("count rooms, participants and published tracks up and down", async () => {
@@ -104,20 +42,23 @@ describe("figures of rooms", () => {
     for (const name of ["livekit_room_total", "livekit_participant_total", "livekit_track_published_total"]) {
       assert.equal(await value(name), 0, name);
     }
-    assert.equal(await value("livekit_session_duration_ms_sum"), 2600);
+    assert.equal(await value("livekit_session_duration_ms_sum"), 1000, "since media was connected");
     assert.equal(await value("livekit_room_duration_seconds_sum"), 5);
   });
 
   test("count each track that is sent to somebody", async () => {
-    const { rooms, value } = setUp();
+    const { rooms, value, happen } = setUp();
     for (const id of [1, 2]) rooms.onCommand("lobby", openPeer(id, `PA_${id}`));
     rooms.onCommand("lobby", setSenders(1, "TR_1", "TR_2"));
     rooms.onCommand("lobby", setSenders(2, "TR_1"));
     rooms.onCommand("lobby", setSenders(1, "TR_2"));
     assert.equal(await value("livekit_track_subscribed_total", 'kind="VIDEO"'), 2);
     assert.equal(await value("livekit_track_subscribe_counter", 'state="success"'), 3);
+    happen("trackPublished", "PA_1", new TrackInfo({ sid: "TR_1" }));
+    assert.equal(rooms.tracks, 3, "what limit.num_tracks counts");
     for (const id of [1, 2]) rooms.onCommand("lobby", { type: "closePeer", peer: id });
     assert.equal(await value("livekit_track_subscribed_total"), 0);
+    assert.equal(rooms.tracks, 1);
   });
 
   test("tell what streams suffer, by source and direction", async () => {
@@ -182,6 +123,7 @@ describe("figures of media workers", () => {
     droppedOut: 2,
     forwardLatency: [packets, 0, 0, packets, 0, 0, 0, 0, 0, 0, 0],
     forwardLatencyUs: 300 * packets,
+    forwardLatencyUs2: 65_000 * packets, // halves of 50 and 250 µs
   });
 
   test("grow by what was reported, also when a worker starts anew", async () => {
@@ -199,6 +141,7 @@ describe("figures of media workers", () => {
     assert.equal(await value("livekit_forward_latency_ns_bucket", 'le="50000"'), 160);
     assert.equal(await value("livekit_forward_latency_ns_bucket", 'le="500000"'), 320);
     assert.equal(await value("livekit_forward_latency"), 150_000);
+    assert.equal(await value("livekit_forward_jitter"), 100_000);
     assert.equal(await value("livekit_node_packet_total", 'type="out"'), 320);
     assert.equal(await value("stoa_worker_dropped_total", 'worker="0"'), 6);
     assert.equal(await value("stoa_worker_utilization", 'worker="0"'), 0.25);

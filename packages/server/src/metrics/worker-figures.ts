@@ -1,10 +1,22 @@
 /** What the media workers report every second, as figures. Invariant: counters only grow, also when a worker starts anew. */
+import { STREAM_BYTES_BOUNDS, STREAM_RECIPIENTS_SLOTS, STREAM_SLOTS } from "@stoa/core/data/stream-counts";
 import type { WorkerLoad } from "@stoa/core/engine/protocol";
 import type { Instruments } from "./instruments.ts";
+
+/** Reports over which mean and deviation of the forwarding time are taken: ten seconds of one worker, less of several. */
+const WINDOW = 10;
+
+/** What is new since the last report of a worker. */
+interface Interval {
+  readonly packets: number;
+  readonly us: number;
+  readonly us2: number;
+}
 
 export class WorkerFigures {
   readonly #instruments: Instruments;
   readonly #last = new Map<number, WorkerLoad>();
+  readonly #window: Interval[] = [];
   /** Of all workers that ever were. */
   #sent = 0;
   #dropped = 0;
@@ -14,9 +26,8 @@ export class WorkerFigures {
   }
 
   /** One report; undefined: the worker is gone, its counters start anew. */
-  note(index: number, load: WorkerLoad | undefined): void {
-    const { workerUtilization, workerLagMs, packets, packetBytes, forwardLatencyNs, forwardLatency } =
-      this.#instruments;
+  note(index: number, load: WorkerLoad | undefined, dataStreams?: readonly number[]): void {
+    const { workerUtilization, workerLagMs, packets, packetBytes } = this.#instruments;
     const worker = String(index);
     const last = this.#last.get(index);
     if (!load) {
@@ -28,15 +39,43 @@ export class WorkerFigures {
     this.#last.set(index, load);
     workerUtilization.set({ worker }, load.utilization);
     workerLagMs.set({ worker }, load.lagMs);
-    const labels = { transmission: "", country: "" };
+    const labels = { transmission: "initial", country: "" };
     packets.inc({ direction: "incoming", ...labels }, load.packetsIn - (last?.packetsIn ?? 0));
-    packets.inc({ direction: "outgoing", ...labels }, load.packetsOut - (last?.packetsOut ?? 0));
     packetBytes.inc({ direction: "incoming", ...labels }, load.bytesIn - (last?.bytesIn ?? 0));
-    packetBytes.inc({ direction: "outgoing", ...labels }, load.bytesOut - (last?.bytesOut ?? 0));
-    const counts = load.forwardLatency.map((count, i) => count - (last?.forwardLatency[i] ?? 0));
-    forwardLatencyNs.add(counts, 1000 * (load.forwardLatencyUs - (last?.forwardLatencyUs ?? 0)));
-    forwardLatency.set(Math.round(forwardLatencyNs.mean));
+    const sent = this.#withoutRepeats("packets", load.packetsOut - (last?.packetsOut ?? 0));
+    packets.inc({ direction: "outgoing", ...labels }, sent);
+    const sentBytes = this.#withoutRepeats("bytes", load.bytesOut - (last?.bytesOut ?? 0));
+    packetBytes.inc({ direction: "outgoing", ...labels }, sentBytes);
+    this.#noteLatency(load, last);
     this.#noteWorker(worker, load, last);
+    if (dataStreams) this.#noteDataStreams(dataStreams);
+  }
+
+  /** What was sent for the first time: repeats are counted by stream, and taken off here, whichever worker it was. */
+  #withoutRepeats(what: "packets" | "bytes", sent: number): number {
+    const { retransmitted } = this.#instruments;
+    const repeats = Math.min(sent, retransmitted[what]);
+    retransmitted[what] -= repeats;
+    return sent - repeats;
+  }
+
+  #noteLatency(load: WorkerLoad, last: WorkerLoad | undefined): void {
+    const { forwardLatencyNs, forwardLatency, forwardJitter } = this.#instruments;
+    const counts = load.forwardLatency.map((count, i) => count - (last?.forwardLatency[i] ?? 0));
+    const us = load.forwardLatencyUs - (last?.forwardLatencyUs ?? 0);
+    forwardLatencyNs.add(counts, 1000 * us);
+    const packets = counts.reduce((sum, count) => sum + count, 0);
+    this.#window.push({ packets, us, us2: load.forwardLatencyUs2 - (last?.forwardLatencyUs2 ?? 0) });
+    if (this.#window.length > WINDOW) this.#window.shift();
+    const sum = (of: (interval: Interval) => number) => this.#window.reduce((all, one) => all + of(one), 0);
+    const count = Math.max(
+      1,
+      sum((one) => one.packets),
+    );
+    const mean = sum((one) => one.us) / count;
+    const variance = sum((one) => one.us2) / count - mean * mean;
+    forwardLatency.set(Math.round(1000 * mean));
+    forwardJitter.set(Math.round(1000 * Math.sqrt(Math.max(0, variance))));
   }
 
   #noteWorker(worker: string, load: WorkerLoad, last: WorkerLoad | undefined): void {
@@ -51,5 +90,17 @@ export class WorkerFigures {
     this.#dropped += droppedOut;
     systemPackets.set({ type: "out" }, this.#sent);
     systemPackets.set({ type: "dropped" }, this.#dropped);
+  }
+
+  /** Counts of both histograms for each kind and MIME type, in the order of the series (`DataStreamCounts`). */
+  #noteDataStreams(counts: readonly number[]): void {
+    const { dataStreamRecipients, dataStreamBytes } = this.#instruments;
+    const sumOfRecipients = STREAM_RECIPIENTS_SLOTS - 1;
+    const sumOfBytes = STREAM_RECIPIENTS_SLOTS + STREAM_BYTES_BOUNDS.length + 1;
+    for (let at = 0, series = 0; at < counts.length; at += STREAM_SLOTS, series++) {
+      const slots = counts.slice(at, at + STREAM_SLOTS);
+      dataStreamRecipients.add(slots.slice(0, sumOfRecipients), slots[sumOfRecipients]!, series);
+      dataStreamBytes.add(slots.slice(STREAM_RECIPIENTS_SLOTS, sumOfBytes), slots[sumOfBytes]!, series);
+    }
   }
 }

@@ -3,6 +3,7 @@
  * be secrets; only keys do.
  */
 import type { Config } from "../config/schema.ts";
+import { isPendingKey } from "../config/schema-walk.ts";
 
 /** The keys whose changes take effect at once; everything below them as well. */
 const AT_ONCE = ["keys", "key_file", "limit", "webhook", "logging.level", "log_level"];
@@ -18,10 +19,11 @@ export function changedKeys(before: unknown, after: unknown, path = ""): string[
   return JSON.stringify(before) === JSON.stringify(after) ? [] : [path];
 }
 
-/** Whether a change of this key takes effect without a restart. */
-export function isLive(key: string): boolean {
+/** What becomes of a changed key: in force, in force after the next start, or accepted without effect in this version. */
+export function fateOf(key: string): "applied" | "waiting" | "ineffective" {
+  if (isPendingKey(key.split("."))) return "ineffective";
   const under = (parent: string) => key === parent || key.startsWith(`${parent}.`);
-  return AT_ONCE.some(under) || (under("room") && !ROOM_FIXED.some(under));
+  return AT_ONCE.some(under) || (under("room") && !ROOM_FIXED.some(under)) ? "applied" : "waiting";
 }
 
 /** Writes what takes effect at once from `next` into `config`, which the server's parts look at. */

@@ -11,7 +11,7 @@ import { WebSocket } from "ws";
 import { loadConfig } from "../config/load.ts";
 import { handmadeToken, joinClaims, recordingLog, SECRET, testConfig } from "../fixtures.test.ts";
 import { createServer, type StoaServer } from "../main.ts";
-import { changedKeys, isLive } from "./changes.ts";
+import { changedKeys, fateOf } from "./changes.ts";
 import { watchConfig } from "./watch.ts";
 
 const MEDIA = new URL(
@@ -33,12 +33,15 @@ describe("changes of a configuration", () => {
     assert.deepEqual(changed("", 'webhook: { urls: ["https://a"] }'), ["webhook.urls"]);
   });
 
-  test("take effect at once, or wait for the next start", () => {
+  test("take effect at once, wait for the next start, or have none", () => {
     for (const key of ["keys.a", "limit.num_tracks", "webhook.urls", "logging.level", "room.empty_timeout"]) {
-      assert.ok(isLive(key), key);
+      assert.equal(fateOf(key), "applied", key);
     }
     for (const key of ["port", "rtc.udp_port", "room.enabled_codecs", "prometheus.port", "logging.json", "limits"]) {
-      assert.ok(!isLive(key), key);
+      assert.equal(fateOf(key), "waiting", key);
+    }
+    for (const key of ["limit.max_data_blobs_size", "room.create_room_timeout", "turn.udp_port", "rtc.force_tcp"]) {
+      assert.equal(fateOf(key), "ineffective", key);
     }
   });
 });
@@ -72,10 +75,20 @@ describe("a running server", () => {
     assert.equal(await validate("APInew"), 401);
 
     const reloaded = stoa.reload(
-      load("port: 1\nlogging: { level: debug }\nlimit: { max_room_name_length: 3 }\nrtc: { udp_port: 1234 }", "APInew"),
+      load(
+        `port: 1
+logging: { level: debug }
+limit: { max_room_name_length: 3, max_data_blobs_size: 1 }
+rtc: { udp_port: 1234 }
+turn: { enabled: true }`,
+        "APInew",
+      ),
     );
     assert.deepEqual(reloaded.applied, ["keys.APItest", "keys.APInew", "logging.level", "limit.max_room_name_length"]);
     assert.deepEqual(reloaded.waiting, ["port", "rtc.udp_port"]);
+    assert.deepEqual(reloaded.ineffective, ["limit.max_data_blobs_size", "turn.enabled"]);
+    const sentence = "has changed; it is accepted but without effect in this version";
+    assert.ok(log.lines.includes(`warn "limit.max_data_blobs_size" ${sentence}`));
     assert.ok(log.lines.includes('warn "port" has changed; it takes effect when the server is started again'));
     assert.ok(log.lines.includes("level debug"));
     assert.equal(await validate("APItest"), 401);
@@ -114,6 +127,38 @@ test("a changed file is loaded again, also one that was put in the place of anot
   write(`port: 3\nkeys: { a: ${SECRET} }`);
   await until(() => ports.length === 2, 5000, "the next change");
   assert.deepEqual(ports, [2, 3]);
+  watch.stop();
+  rmSync(folder, { recursive: true });
+});
+
+test("a file that a later configuration names is watched from then on, one that it does not name is not any more", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "stoa-reload-"));
+  const [file, keyFile] = [join(folder, "livekit.yaml"), join(folder, "keys.yaml")];
+  const write = (path: string, text: string) => {
+    writeFileSync(`${path}.new`, text, { mode: 0o600 });
+    renameSync(`${path}.new`, path);
+  };
+  write(file, `keys: { a: ${SECRET} }`);
+  const load = () => loadConfig({ flags: { config: file } });
+  const keys: string[] = [];
+  const log = recordingLog();
+  const apply = (next: { keys: ReadonlyMap<string, string> }) => void keys.push([...next.keys.keys()].join());
+  const watch = watchConfig({ files: load().files, load, apply, log });
+  const become = (wanted: string) => until(() => keys.at(-1) === wanted, 5000, `the keys ${wanted}`);
+  write(keyFile, "no keys");
+  write(file, `key_file: ${keyFile}`);
+  await until(() => log.lines.length > 0, 5000, "the mistake");
+  write(keyFile, `b: ${SECRET}`); // mended where only the wrong configuration points to
+  await become("b");
+  write(keyFile, `c: ${SECRET}`);
+  await become("c");
+  write(file, `keys: { d: ${SECRET} }`);
+  await become("d");
+  write(keyFile, `e: ${SECRET}`);
+  write(file, `keys: { f: ${SECRET} }`);
+  await become("f");
+  assert.deepEqual(keys, ["b", "c", "d", "f"]);
+  assert.equal(log.lines.length, 1);
   watch.stop();
   rmSync(folder, { recursive: true });
 });

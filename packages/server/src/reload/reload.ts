@@ -6,7 +6,7 @@ import type { LeveledLog, Log } from "@stoa/io/log";
 import type { LoadedConfig } from "../config/load.ts";
 import type { ServerParts } from "../preset.ts";
 import { readWebhookSettings } from "../webhook/settings.ts";
-import { changedKeys, isLive, takeOver } from "./changes.ts";
+import { changedKeys, fateOf, takeOver } from "./changes.ts";
 
 /** What came of it. */
 export interface Reloaded {
@@ -14,6 +14,8 @@ export interface Reloaded {
   readonly applied: readonly string[];
   /** Keys whose new values wait for the next start. */
   readonly waiting: readonly string[];
+  /** Keys of features that are not there. */
+  readonly ineffective: readonly string[];
 }
 
 /** Throws an operator error, and changes nothing, for what the new configuration cannot mean. */
@@ -33,15 +35,17 @@ export function reload(parts: ServerParts, current: LoadedConfig, next: LoadedCo
   parts.agents.limitMessages(current.config.limit.agent_signal_message_size_limit);
   const { level } = current.config.logging;
   if (isLeveled(log) && level !== "") log.setLevel(level);
-  const reloaded = { applied: changed.filter(isLive), waiting: changed.filter((key) => !isLive(key)) };
+  const ofFate = (fate: keyof Reloaded) => changed.filter((key) => fateOf(key) === fate);
+  const reloaded = { applied: ofFate("applied"), waiting: ofFate("waiting"), ineffective: ofFate("ineffective") };
   tell(reloaded, log);
   return reloaded;
 }
 
-function tell({ applied, waiting }: Reloaded, log: Log): void {
+function tell({ applied, waiting, ineffective }: Reloaded, log: Log): void {
   if (applied.length > 0) log.info("configuration reloaded", { changed: applied });
   else log.info("configuration reloaded: nothing changed that takes effect now");
   for (const key of waiting) log.warn(`"${key}" has changed; it takes effect when the server is started again`);
+  for (const key of ineffective) log.warn(`"${key}" has changed; it is accepted but without effect in this version`);
 }
 
 function isLeveled(log: Log): log is LeveledLog {

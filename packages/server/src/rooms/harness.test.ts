@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { SignalResponse } from "@livekit/protocol";
 import type { MediaCommand } from "@stoa/core/engine/protocol";
-import { DEFAULT_MEDIA_POLICY } from "@stoa/core/room/options";
+import { DEFAULT_LIMITS, DEFAULT_MEDIA_POLICY } from "@stoa/core/room/options";
 import { Room } from "@stoa/core/room/room";
 import { createRandom } from "@stoa/io/random";
 import { isRefused, verifyToken } from "../auth/verify.ts";
@@ -20,6 +20,8 @@ class PaperMedia implements MediaPort {
   readonly released: string[] = [];
   listener: MediaListener | undefined;
   up: number | undefined = 0;
+  /** Whether workers listen for TCP too. */
+  tcp = false;
 
   choose() {
     return this.up;
@@ -27,7 +29,9 @@ class PaperMedia implements MediaPort {
   address(worker: number) {
     return {
       fingerprint: "AA:BB",
-      candidates: [{ protocol: "udp" as const, address: "192.0.2.1", port: 7000 + worker }],
+      candidates: (this.tcp ? (["udp", "tcp"] as const) : (["udp"] as const)).map((protocol) => {
+        return { protocol, address: "192.0.2.1", port: 7000 + worker };
+      }),
     };
   }
   post(worker: number, room: string, command: MediaCommand) {
@@ -71,6 +75,7 @@ export function setUp(yaml = "") {
   const media = new PaperMedia();
   const log = recordingLog();
   const closed: string[] = [];
+  const load = { isFull: false };
   const registry = new RoomRegistry({
     config,
     presets: readPresets(config) as RoomPresets,
@@ -81,18 +86,19 @@ export function setUp(yaml = "") {
       enabledCodecs: config.room.enabled_codecs.map(({ mime }) => ({ mime })),
       transport: transportPolicy(config.rtc),
       iceServers: () => [],
-      limits: { nameBytes: 0, metadataBytes: 0, attributesBytes: 0 },
+      limits: { ...DEFAULT_LIMITS, nameBytes: 0, metadataBytes: 0, attributesBytes: 0 },
       media: DEFAULT_MEDIA_POLICY,
     },
     createRoom: (options) => new Room(options),
     media,
     signer: { key: KEY, secret: SECRET },
+    isFull: () => load.isFull,
     observers: [{ onRoomClosed: ({ room }) => void closed.push(room.name) }],
     random: createRandom(),
     log,
     nowMs: Date.now,
   });
-  return { registry, media, log, closed, config };
+  return { registry, media, log, closed, load, config };
 }
 
 export async function request(

@@ -50,6 +50,18 @@ describe("joining", () => {
     registry.closeAll(DisconnectReason.SERVER_SHUTDOWN);
   });
 
+  test("on a node at its limit: 503 with LiveKit's text; who is here may resume", async () => {
+    const { registry, load } = setUp();
+    await join(registry);
+    load.isFull = true;
+    const full = { status: 503, body: "node has exceeded its configured limit" };
+    assert.deepEqual(await request(registry, undefined, { sub: "bob" }), full);
+    assert.ok(!("status" in (await request(registry, "protocol=16&sdk=js&reconnect=1"))));
+    load.isFull = false;
+    assert.ok(!("status" in (await request(registry, undefined, { sub: "bob" }))));
+    registry.closeAll(DisconnectReason.SERVER_SHUTDOWN);
+  });
+
   test("no worker: 503, and no room is left behind", async () => {
     const { registry, media } = setUp();
     media.up = undefined;

@@ -21,11 +21,13 @@ import type { ConnectLimits, ConnectRequest } from "../signal/connect-request.ts
 import { httpFailure, type HttpFailure } from "../signal/http-failure.ts";
 import type { SignalSocket } from "../signal/socket.ts";
 import type { SignalDoor } from "../signal/upgrade.ts";
+import { NODE_FULL } from "../metrics/node-usage.ts";
 import { Connections } from "./connections.ts";
 import { EffectPerformer, type RoomObserver } from "./effects.ts";
 import { Forwards } from "./forwards.ts";
 import type { RoomFactory } from "./machine.ts";
 import { signRefreshed } from "./refreshed-token.ts";
+import { canRelay } from "./relay.ts";
 import { newRoomConfig, type RoomPresets } from "./room-config.ts";
 import { RpcWaiters } from "./rpc-waiters.ts";
 import { RoomRunner } from "./runner.ts";
@@ -42,6 +44,8 @@ export interface RegistryDeps {
   readonly createRoom: RoomFactory;
   readonly media: MediaPort;
   readonly signer: KeyPair;
+  /** Whether this node carries as much as it may. */
+  readonly isFull: () => boolean;
   readonly observers: readonly RoomObserver[];
   readonly random: Random;
   readonly log: Log;
@@ -52,7 +56,9 @@ export class RoomRegistry implements SignalDoor, MediaListener {
   readonly #deps: RegistryDeps;
   readonly #rooms = new Map<string, RoomRunner>();
   readonly #connections = new Connections();
+  readonly #forwards: Forwards;
   readonly #performer: EffectPerformer;
+  readonly #nextPeer = (): PeerId => ++this.#lastPeer;
   /** Waits for the outcome of calls to participants. */
   readonly rpcs = new RpcWaiters();
   #lastPeer: PeerId = 0;
@@ -60,13 +66,15 @@ export class RoomRegistry implements SignalDoor, MediaListener {
 
   constructor(deps: RegistryDeps) {
     this.#deps = deps;
+    const { media, random } = deps;
+    this.#forwards = new Forwards((name) => this.#rooms.get(name), { media, random, nextPeer: this.#nextPeer });
     this.#performer = new EffectPerformer({
       connections: this.#connections,
       media: deps.media,
       signer: deps.signer,
       observers: deps.observers,
       rpcs: this.rpcs,
-      forwards: new Forwards((name) => this.#rooms.get(name)),
+      forwards: this.#forwards,
       log: deps.log,
       nowMs: deps.nowMs,
       forget: (runner) => this.#forget(runner),
@@ -94,6 +102,11 @@ export class RoomRegistry implements SignalDoor, MediaListener {
     return this.#deps.presets;
   }
 
+  /** Whether this node carries as much as it may: who is here stays, nobody more comes. */
+  get isFull(): boolean {
+    return this.#deps.isFull();
+  }
+
   get nodeId(): string {
     return this.#deps.facts.nodeId;
   }
@@ -104,6 +117,11 @@ export class RoomRegistry implements SignalDoor, MediaListener {
    */
   open(name: string, config: () => RoomConfiguration, worker?: number): RoomRunner | undefined {
     return this.#rooms.get(name) ?? (this.#closing ? undefined : this.#create(name, config(), worker));
+  }
+
+  /** Whether a participant of the one room can be shown in the other. */
+  canForward(from: RoomRunner, to: RoomRunner): boolean {
+    return from.worker === to.worker || canRelay(this.#deps.media, to.worker);
   }
 
   /** A token for this connection of somebody that is good for another room. */
@@ -130,7 +148,8 @@ export class RoomRegistry implements SignalDoor, MediaListener {
     return httpFailure("not_found", "requested room does not exist");
   }
 
-  admit({ room, roomPreset }: ConnectRequest): HttpFailure | undefined {
+  admit({ room, roomPreset, resume }: ConnectRequest): HttpFailure | undefined {
+    if (!resume && this.isFull) return httpFailure("unavailable", NODE_FULL);
     if (roomPreset === "" || this.#rooms.has(room) || this.#deps.presets.has(roomPreset)) return undefined;
     return httpFailure("invalid_argument", "unknown room configuration in create room request");
   }
@@ -161,6 +180,7 @@ export class RoomRegistry implements SignalDoor, MediaListener {
   }
 
   onMedia(room: string, event: Parameters<MediaListener["onMedia"]>[1]): void {
+    if (this.#forwards.handleMedia(event)) return;
     this.#performer.tell((observer) => observer.onMedia?.(room, event));
     this.#rooms.get(room)?.handleMedia(event);
   }
@@ -192,7 +212,7 @@ export class RoomRegistry implements SignalDoor, MediaListener {
       server: facts,
       media: media.address(worker),
       random,
-      nextPeerId: () => ++this.#lastPeer,
+      nextPeerId: this.#nextPeer,
     });
     const runner = new RoomRunner({ name, sid, worker, machine, performer: this.#performer, log, nowMs });
     this.#rooms.set(name, runner);
@@ -211,6 +231,7 @@ export class RoomRegistry implements SignalDoor, MediaListener {
     }
     if ("participant" in result) {
       const sid = (connection.participant = result.participant);
+      this.#performer.tell((observer) => observer.onConnected?.(runner.name, { participant: sid, client }));
       socket.listen({
         onRequest: (message) => {
           this.#performer.tell((observer) => observer.onRequest?.(runner.name, sid, message));

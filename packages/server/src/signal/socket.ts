@@ -20,6 +20,20 @@ const FLUSH_MS = 250;
 /** How long a client may take to answer the close frame. */
 const CLOSE_MS = 1000;
 
+/** What `ws` closes with when a message is over the limit. */
+const MESSAGE_TOO_BIG = 1009;
+
+/**
+ * A WebSocket that tells only of a frame too long for the limit with 1009. One that is short on the wire and too long once inflated
+ * is cut off, as by LiveKit: `ws` reports both alike, so that goes for every connection that compresses.
+ */
+export class LimitedWebSocket extends WebSocket {
+  override close(code?: number, reason?: string | Buffer): void {
+    if (code === MESSAGE_TOO_BIG && this.extensions.includes("permessage-deflate")) this.terminate();
+    else super.close(code, reason);
+  }
+}
+
 /** What the owner of a connection hears. */
 export interface SignalListener {
   onRequest(request: SignalRequest): void;

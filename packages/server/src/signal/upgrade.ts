@@ -14,7 +14,7 @@ import { corsHeaders } from "../http/cors.ts";
 import { splitTarget } from "../http/path.ts";
 import { readConnectRequest, type ConnectRequest, type Doorkeeper } from "./connect-request.ts";
 import { httpFailure, type HttpFailure } from "./http-failure.ts";
-import { SignalSocket } from "./socket.ts";
+import { LimitedWebSocket, SignalSocket } from "./socket.ts";
 
 /** Paths that are WebSockets, and whether `join_request` is a must. */
 const SIGNAL_PATHS: Readonly<Record<string, { readonly needsJoinRequest: boolean }>> = {
@@ -50,6 +50,8 @@ export interface SignalDeps {
   readonly maxMessageBytes: number;
   /** Somebody was refused, with this status: for the figures. */
   readonly onRefused?: (status: number) => void;
+  /** Somebody was let in: the protocol version, and the time from the request to the 101. */
+  readonly onAccepted?: (protocol: number, tookMs: number) => void;
   readonly log: Log;
   readonly nowMs: () => number;
 }
@@ -67,6 +69,7 @@ export class SignalServer {
     this.#ws = new WebSocketServer({
       noServer: true,
       clientTracking: false,
+      WebSocket: LimitedWebSocket,
       maxPayload: deps.maxMessageBytes,
       // no context is kept between messages: it would cost each connection some 300 KB
       perMessageDeflate: { serverNoContextTakeover: true, clientNoContextTakeover: true, threshold: 1024 },
@@ -118,6 +121,7 @@ export class SignalServer {
   }
 
   async #upgrade(server: Server, request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const beganMs = this.#deps.nowMs();
     const { path, query } = splitTarget(request.url ?? "/");
     const signal = Object.hasOwn(SIGNAL_PATHS, path) ? SIGNAL_PATHS[path] : undefined;
     const route = this.#deps.routes?.get(path);
@@ -136,7 +140,7 @@ export class SignalServer {
     }
     const failure = route
       ? (handshakeMistake(request) ?? route(request, socket, head, token))
-      : await this.#join(signal!, { request, socket, head, parameters, token });
+      : await this.#join(signal!, { request, socket, head, parameters, token, beganMs });
     if (!failure) return;
     log.info("join refused", { path, status: failure.status, reason: failure.body });
     this.#deps.onRefused?.(failure.status);
@@ -151,6 +155,7 @@ export class SignalServer {
       readonly head: Buffer;
       readonly parameters: URLSearchParams;
       readonly token: VerifiedToken | undefined;
+      readonly beganMs: number;
     },
   ): Promise<HttpFailure | undefined> {
     const { request, socket, head, parameters: query, token } = upgrade;
@@ -164,7 +169,9 @@ export class SignalServer {
     if ("status" in connect) return connect;
     // while the gate was asked, the room may have gone
     const absent = gate && door.findRoom(connect.room, connect.video.roomCreate === true);
-    return absent ?? handshakeMistake(request) ?? this.#enter(connect, request, socket, head);
+    const refused = absent ?? handshakeMistake(request) ?? this.#enter(connect, request, socket, head);
+    if (!refused) this.#deps.onAccepted?.(connect.client.protocol, this.#deps.nowMs() - upgrade.beganMs);
+    return refused;
   }
 
   #enter(connect: ConnectRequest, request: IncomingMessage, socket: Duplex, head: Buffer): HttpFailure | undefined {

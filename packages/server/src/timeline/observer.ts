@@ -40,7 +40,7 @@ export class TimelineObserver implements RoomObserver {
   readonly #nowMs: () => number;
   readonly #members = new Map<string, Member>();
   readonly #peers = new Map<PeerId, Peer>();
-  /** By SID: what a published track is, in words. */
+  /** By room and SID, for a forwarded track has the same SID in two rooms: what a published track is, in words. */
   readonly #tracks = new Map<string, { readonly words: string; readonly layered: boolean }>();
 
   constructor(timelines: Timelines, log: Log, nowMs: () => number) {
@@ -58,9 +58,9 @@ export class TimelineObserver implements RoomObserver {
     }
     if (track && kind === "trackPublished") {
       const words = `${sourceInWords(track)} of ${identity} (${track.sid})`;
-      this.#tracks.set(track.sid, { words, layered: track.type === TrackType.VIDEO });
+      this.#tracks.set(keyOf(room, track.sid), { words, layered: track.type === TrackType.VIDEO });
     }
-    if (track && kind === "trackUnpublished") this.#tracks.delete(track.sid);
+    if (track && kind === "trackUnpublished") this.#tracks.delete(keyOf(room, track.sid));
     const [entry, text] = describe(kind, participant, detail);
     const about = track ? ` ${trackInWords(track)}` : "";
     this.#timelines.note(sid, { atMs, kind: entry, text: text + about, track: track?.sid ?? "" });
@@ -86,12 +86,14 @@ export class TimelineObserver implements RoomObserver {
     }
   }
 
-  onCommand(_: string, command: MediaCommand): void {
+  onCommand(room: string, command: MediaCommand): void {
     switch (command.type) {
-      case "openPeer":
+      case "openPeer": {
         this.#members.get(command.participant)?.peers.add(command.peer);
-        this.#peers.set(command.peer, { participant: command.participant, wishes: new Map(), distances: new Map() });
+        const { participant } = command;
+        this.#peers.set(command.peer, { participant, wishes: new Map(), distances: new Map() });
         return;
+      }
       case "restartIce":
         this.#noteOfPeer(command.peer, "transport", "looking for a network path anew (ICE restart)");
         return;
@@ -99,11 +101,15 @@ export class TimelineObserver implements RoomObserver {
         const peer = this.#peers.get(command.peer);
         const { disabled, maxSpatial, fps } = command.settings;
         const layers = `up to layer ${maxSpatial}${fps > 0 ? ` at ${fps} fps` : ""}`;
-        const wish = disabled ? "not to be sent" : this.#tracks.get(command.track)?.layered === false ? "" : layers;
+        const wish = disabled
+          ? "not to be sent"
+          : this.#tracks.get(keyOf(room, command.track))?.layered === false
+            ? ""
+            : layers;
         const before = peer?.wishes.get(command.track) ?? "";
         if (!peer || before === wish) return;
         peer.wishes.set(command.track, wish);
-        const text = `the client wants ${this.#words(command.track)} ${wish || "again"}`;
+        const text = `the client wants ${this.#words(room, command.track)} ${wish || "again"}`;
         this.#noteOfPeer(command.peer, "layer", text, command.track);
         return;
       }
@@ -124,27 +130,27 @@ export class TimelineObserver implements RoomObserver {
     }
   }
 
-  onMedia(_: string, event: MediaEvent): void {
+  onMedia(room: string, event: MediaEvent): void {
     switch (event.type) {
       case "trackStarted": {
-        const text = `first packet of ${this.#words(event.track)}, layer ${event.layer} (${event.mime}), came in`;
+        const text = `first packet of ${this.#words(room, event.track)}, layer ${event.layer} (${event.mime}), came in`;
         return this.#noteOfPeer(event.peer, "firstPacket", text, event.track);
       }
       case "downlinkStarted":
         return this.#noteOfPeer(
           event.peer,
           "firstPacket",
-          `first packet of ${this.#words(event.track)} went out`,
+          `first packet of ${this.#words(room, event.track)} went out`,
           event.track,
         );
       case "layerSwitched": {
         const { peer, track, from, to, reason } = event;
         const why = reason === "bandwidth" ? this.#estimate(peer) : "";
-        const text = `${this.#words(track)} goes on in layer ${to} instead of ${from}: ${LAYER_REASONS[reason]}${why}`;
+        const text = `${this.#words(room, track)} goes on in layer ${to} instead of ${from}: ${LAYER_REASONS[reason]}${why}`;
         return this.#noteOfPeer(peer, "layer", text, track);
       }
       case "streamState": {
-        const what = this.#words(event.track);
+        const what = this.#words(room, event.track);
         const text = event.paused ? `${what} is paused for want of bandwidth` : `${what} goes on`;
         return this.#noteOfPeer(event.peer, "paused", text + this.#estimate(event.peer), event.track);
       }
@@ -176,10 +182,9 @@ export class TimelineObserver implements RoomObserver {
       const before = peer.distances.get(track) ?? 0;
       if (before === layerDistance) continue;
       peer.distances.set(track, layerDistance);
-      const text =
-        layerDistance === 0
-          ? `${this.#words(track)} flows as wanted`
-          : `${this.#words(track)} flows ${layers(layerDistance)} below what is wanted`;
+      const what = this.#words(member.room, track);
+      const short = `${what} flows ${layers(layerDistance)} below what is wanted`;
+      const text = layerDistance === 0 ? `${what} flows as wanted` : short;
       this.#noteOfPeer(id, "layer", text + this.#estimate(id), track);
     }
   }
@@ -192,8 +197,8 @@ export class TimelineObserver implements RoomObserver {
     }
   }
 
-  #words(track: string): string {
-    return this.#tracks.get(track)?.words ?? track;
+  #words(room: string, track: string): string {
+    return this.#tracks.get(keyOf(room, track))?.words ?? track;
   }
 
   #estimate(id: PeerId): string {
@@ -213,6 +218,10 @@ export class TimelineObserver implements RoomObserver {
     this.#timelines.note(sid, { atMs: this.#nowMs(), kind, text, track });
     this.#log.debug(`participant ${kind}: ${text}`, { room: member.room, participant: member.identity, sid });
   }
+}
+
+function keyOf(room: string, track: string): string {
+  return `${room} ${track}`;
 }
 
 const LAYER_REASONS = {

@@ -11,6 +11,7 @@ import {
   SignalResponse,
   TrackInfo,
   TrackSource,
+  TrackType,
   TrickleRequest,
 } from "@livekit/protocol";
 import type { MediaCommand, PeerStats, StreamStats } from "@stoa/core/engine/protocol";
@@ -67,6 +68,10 @@ const stats = (distance: number, more: Partial<StreamStats> = {}): PeerStats => 
       bytes: 0,
       nacks: 0,
       keyFrameRequests: 0,
+      firs: 0,
+      resent: 0,
+      resentBytes: 0,
+      outOfOrder: 0,
       jitterMs: 0,
       silentMs: 0,
       layerDistance: distance,
@@ -147,6 +152,23 @@ describe("a timeline", () => {
       "the client wants microphone of ada (TR_1) not to be sent",
       "the client wants microphone of ada (TR_1) again",
     ]);
+  });
+
+  test("a track that is shown in another room as well keeps its name there when the one room forgets it", () => {
+    const { happen, texts, command, observer } = setUp();
+    happen("joined");
+    command(OPEN_PEER);
+    const track = new TrackInfo({ sid: "TR_1", source: TrackSource.CAMERA, type: TrackType.VIDEO });
+    happen("trackPublished", "", {}, track);
+    const shown = {
+      type: "participantEvent" as const,
+      participant: new ParticipantInfo({ sid: "PA_9", identity: "ada" }),
+    };
+    const elsewhere = { ...shown, track, detail: "", atMs: START_MS };
+    observer.onParticipant("attic", { ...elsewhere, kind: "trackPublished" });
+    observer.onParticipant("attic", { ...elsewhere, kind: "trackUnpublished" });
+    observer.onMedia("lobby", { type: "trackStarted", peer: 7, track: "TR_1", mime: "video/vp8", layer: 0 });
+    assert.equal(texts().at(-1), "first packet of camera of ada (TR_1), layer 0 (video/vp8), came in");
   });
 
   test("says what a bad quality comes from, once per change", () => {

@@ -46,9 +46,9 @@ export function invalidArgument(argument: string, msg: string): TwirpError {
   return new TwirpError("invalid_argument", msg, { argument });
 }
 
-/** The answer to a failed call. */
-export function errorResponse(error: TwirpError): Response {
+/** The answer to a failed call; `status` where it is not that of the code. */
+export function errorResponse(error: TwirpError, status: number = STATUS[error.code]): Response {
   const { code, msg, meta } = error;
   const body = JSON.stringify(Object.keys(meta).length > 0 ? { code, msg, meta } : { code, msg });
-  return new Response(body, { status: STATUS[code], headers: { "content-type": "application/json" } });
+  return new Response(body, { status, headers: { "content-type": "application/json" } });
 }

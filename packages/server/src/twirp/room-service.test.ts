@@ -1,15 +1,18 @@
 /** RoomService and AgentDispatchService over real rooms; what happens inside of a room is tested beside `admin/`. */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
-import { DisconnectReason, LeaveRequest_Action } from "@livekit/protocol";
+import { DisconnectReason, LeaveRequest_Action, SessionDescription, SignalRequest } from "@livekit/protocol";
 import { until } from "@stoa/testkit/until";
 import { isRefused, verifyToken } from "../auth/verify.ts";
 import { KEYS } from "../fixtures.test.ts";
 import { join } from "../rooms/harness.test.ts";
-import { failure, ok, startApi } from "./fixture.test.ts";
+import { EVERYTHING, failure, ok, startApi } from "./fixture.test.ts";
 
 const NO_ROOM = [404, "not_found", "requested room does not exist"];
 const NOBODY = [404, "not_found", "participant does not exist"];
+
+const CHROMIUM_OFFER = new URL("../../../core/src/negotiation/fixtures/chromium-dual-publish.sdp", import.meta.url);
 
 const byName = (answer: Record<string, unknown>) =>
   (answer["rooms"] as { name: string }[]).map(({ name }) => name).toSorted();
@@ -54,6 +57,20 @@ describe("CreateRoom", () => {
     const egress = await api.call("CreateRoom", { name: "a", egress: { room: { room_name: "a" } } });
     assert.deepEqual(failure(egress), [500, "internal", "egress not connected (redis required)"]);
     assert.deepEqual(api.registry.names, []);
+  });
+
+  test("on a node at its limit no room is made; those that are there stay as they are", async () => {
+    const api = startApi();
+    ok(await api.call("CreateRoom", { name: "lobby" }));
+    api.load.isFull = true;
+    const full = [503, "unavailable", "reached configured limit for node"];
+    assert.deepEqual(failure(await api.call("CreateRoom", { name: "other" })), full);
+    const dispatch = { room: "other", agent_name: "a" };
+    const claims = { video: { ...EVERYTHING.video, room: "other" } };
+    const answer = await api.call("livekit.AgentDispatchService/CreateDispatch", dispatch, { claims });
+    assert.deepEqual(failure(answer), full);
+    ok(await api.call("CreateRoom", { name: "lobby", metadata: "m" }));
+    assert.deepEqual(api.registry.names, ["lobby"]);
   });
 
   test("without a media worker it is unavailable", async () => {
@@ -181,7 +198,34 @@ describe("forwarding", () => {
     await until(async () => (await people(api)).length === 0, 2000, "the end");
   });
 
-  test("between media workers it is refused in words", async () => {
+  test("to a room on another media worker the media is relayed, as long as it is shown there", async () => {
+    const api = startApi();
+    api.media.tcp = true;
+    const { socket } = await join(api.registry, "protocol=16&sdk=js&auto_subscribe=1");
+    const offered = new SessionDescription({ type: "offer", sdp: readFileSync(CHROMIUM_OFFER, "utf8") });
+    const joined = socket.sent[0]!.message;
+    assert.ok(joined.case === "join");
+    const { sid } = joined.value.participant!;
+    const offer = new SignalRequest({ message: { case: "offer", value: offered } });
+    api.registry.find("lobby")!.handleRequest(sid, socket.id, offer);
+    api.media.up = 1;
+    await api.call("CreateRoom", { name: "attic" });
+    ok(await api.call("ForwardParticipant", request));
+    const relays = () => {
+      const { commands } = api.media;
+      const opened = commands.flatMap(({ command }) => (command.type === "openPeer" && command.dial ? [command] : []));
+      const closed = commands.filter(({ command }) =>
+        opened.some(({ peer }) => command.type === "closePeer" && command.peer === peer),
+      );
+      return [opened.length, closed.length];
+    };
+    await until(() => relays()[0] === 1, 2000, "the call to the other worker");
+    ok(await api.call("RemoveParticipant", { room: "lobby", identity: "ada" }));
+    await until(async () => (await people(api)).length === 0, 2000, "the end");
+    await until(() => relays()[1] === 1, 2000, "the end of the call");
+  });
+
+  test("between media workers without a TCP port it is refused in words", async () => {
     const api = startApi();
     await join(api.registry);
     api.media.up = 1;

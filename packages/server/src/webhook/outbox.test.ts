@@ -200,3 +200,94 @@ test("whatever the receiver does, each letter leaves exactly once, in the order 
     { numRuns: 200 },
   );
 });
+
+test("filters that hide how stays end leave no trace of those whose beginning was lost", () => {
+  const box = outbox({ maxAgeMs: 1000 });
+  let nowMs = 0;
+  for (let i = 0; i < 1000; i++, nowMs += 5000) {
+    const room = `room ${i}`;
+    for (const sid of ["PA_1", "PA_2", "PA_3"]) box.push(letter(room, { opens: sid }), nowMs);
+    const [sending] = box.take(nowMs);
+    box.skip({ room, needs: "PA_1" }); // hidden while its beginning is under way
+    assert.equal(box.settle(sending!.letter, "again", nowMs + 900), "expired");
+    box.take(nowMs + 2000);
+    assert.equal(box.takeExpired().length, 2);
+    box.skip({ room, needs: "PA_2" });
+    assert.equal(box.rooms, 1, "the end of PA_3 could be told");
+    box.skip({ room, last: true });
+    assert.equal(box.rooms, 0);
+  }
+});
+
+test("whatever is hidden, dropped or late: no end without its beginning, and nothing is kept of rooms that are over", () => {
+  const hidden = fc.boolean();
+  const step = fc.oneof(
+    { weight: 4, arbitrary: fc.record({ do: fc.constant("open" as const), room: fc.constantFrom("a", "b") }) },
+    { weight: 3, arbitrary: fc.record({ do: fc.constant("close" as const), pick: fc.nat(), hidden }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({ do: fc.constant("end" as const), room: fc.constantFrom("a", "b"), left: hidden, hidden }),
+    },
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        do: fc.constant("settle" as const),
+        how: fc.constantFrom("delivered", "refused", "again"),
+      }),
+    },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant("wait" as const), ms: fc.nat(40_000) }) },
+  );
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 150 }), (steps) => {
+      const box = outbox();
+      let nowMs = 0;
+      let stays = 0;
+      const present: { room: string; sid: string }[] = [];
+      const lost = new Set<string>();
+      const under: Letter[] = [];
+      const lose = ({ opens }: Letter) => opens !== undefined && lost.add(opens);
+      const close = ({ room, sid }: { room: string; sid: string }, isHidden: boolean) => {
+        if (isHidden) box.skip({ room, needs: sid });
+        else box.push(letter(room, { needs: sid }), nowMs);
+      };
+      const end = (room: string, left: boolean, isHidden: boolean) => {
+        for (let i = present.length - 1; i >= 0; i--) {
+          if (present[i]!.room === room) close(present.splice(i, 1)[0]!, left);
+        }
+        if (isHidden) box.skip({ room, last: true });
+        else box.push(letter(room, { last: true }), nowMs);
+      };
+      const turn = () => {
+        for (const { letter: one } of box.take(nowMs)) {
+          assert.ok(one.needs === undefined || !lost.has(one.needs), "an end without its beginning");
+          under.push(one);
+        }
+        box.takeExpired().forEach(lose);
+      };
+      for (const each of steps) {
+        if (each.do === "open") {
+          const stay = { room: each.room, sid: `PA_${++stays}` };
+          present.push(stay);
+          const opening = letter(each.room, { opens: stay.sid });
+          if (box.push(opening, nowMs) === "full") lose(opening);
+        } else if (each.do === "close" && present.length > 0) {
+          close(present.splice(each.pick % present.length, 1)[0]!, each.hidden);
+        } else if (each.do === "end") end(each.room, each.left, each.hidden);
+        else if (each.do === "wait") nowMs += each.ms;
+        else if (each.do === "settle" && under.length > 0) {
+          const one = under.shift()!;
+          if (box.settle(one, each.how as "again", nowMs) === "expired") lose(one);
+        }
+        turn();
+      }
+      for (const room of ["a", "b"]) end(room, true, true);
+      for (let i = 0; i < 200 && box.size > 0; i++) {
+        for (const one of under.splice(0)) if (box.settle(one, "again", nowMs) === "expired") lose(one);
+        nowMs += 30_000;
+        turn();
+      }
+      assert.deepEqual([box.size, box.rooms], [0, 0]);
+    }),
+    { numRuns: 300 },
+  );
+});

@@ -2,7 +2,8 @@
  * What waits to be delivered to one webhook URL: a lane for each room, tried again with growing pauses, bounded in events,
  * bytes and age. Pure: time and randomness come in, the HTTP is in `post.ts`.
  * Invariants: of one room at most one letter is under way, in the order of `push`; a letter leaves by exactly one of
- * delivered, refused, expired and full; one that `needs` another is never delivered when that other one was lost.
+ * delivered, refused, expired and full; one that `needs` another is never delivered when that other one was lost; nothing
+ * is kept of a loss that no letter can ask for any more.
  */
 import { NEVER } from "@stoa/core/clock";
 import type { Random } from "@stoa/core/crypto";
@@ -53,7 +54,12 @@ interface Waiting {
   readonly letter: Letter;
   readonly queuedAtMs: number;
   attempts: number;
+  /** What needs it will not be sent either: nobody asks whether it was lost. */
+  closed: boolean;
 }
+
+/** A letter that is not sent: what it was about. */
+export type Skipped = Pick<Letter, "room" | "needs" | "last">;
 
 interface Lane {
   readonly room: string;
@@ -61,7 +67,7 @@ interface Lane {
   /** "ready" and "paused" lanes stand in the set of that name. */
   state: "empty" | "ready" | "paused" | "underWay";
   dueMs: number;
-  /** Openings that were lost. */
+  /** Openings that were lost, and whose closing is still to come. */
   readonly lost: Set<string>;
 }
 
@@ -86,6 +92,11 @@ export class Outbox {
     return this.#letters;
   }
 
+  /** Rooms of which anything is kept. */
+  get rooms(): number {
+    return this.#lanes.size;
+  }
+
   /** Letters of one room. */
   depth(room: string): number {
     return this.#lanes.get(room)?.queue.length ?? 0;
@@ -96,9 +107,17 @@ export class Outbox {
     const lane = this.#lane(letter.room);
     const outcome = this.#take(lane, letter, nowMs);
     if (outcome === "full" && letter.opens !== undefined) lane.lost.add(letter.opens);
-    if (outcome !== "queued" && letter.last) lane.lost.clear();
+    this.#close(lane, letter, outcome === "queued");
     this.#forget(lane);
     return outcome;
+  }
+
+  /** An event came by of which this URL is not to be told. */
+  skip(skipped: Skipped): void {
+    const lane = this.#lanes.get(skipped.room);
+    if (!lane) return;
+    this.#close(lane, skipped, false);
+    this.#forget(lane);
   }
 
   /** What is to be sent now; every one of them must be settled. */
@@ -157,7 +176,7 @@ export class Outbox {
     const { maxDepth, maxLetters, maxBytes } = this.#limits;
     const full = lane.queue.length >= maxDepth || this.#letters >= maxLetters || this.#bytes + letter.bytes > maxBytes;
     if (full) return "full";
-    lane.queue.push({ letter, queuedAtMs: nowMs, attempts: 0 });
+    lane.queue.push({ letter, queuedAtMs: nowMs, attempts: 0, closed: false });
     this.#letters++;
     this.#bytes += letter.bytes;
     if (lane.state === "empty") this.#move(lane, "ready");
@@ -178,12 +197,22 @@ export class Outbox {
   }
 
   #drop(lane: Lane, lost: boolean): void {
-    const { letter } = lane.queue.shift()!;
+    const { letter, closed } = lane.queue.shift()!;
     this.#letters--;
     this.#bytes -= letter.bytes;
-    if (lost && letter.opens !== undefined) lane.lost.add(letter.opens);
+    if (lost && !closed && letter.opens !== undefined) lane.lost.add(letter.opens);
     if (letter.needs !== undefined) lane.lost.delete(letter.needs);
-    if (letter.last) lane.lost.clear();
+  }
+
+  /** Forgets the losses that no letter will ask for: of the stay that ends here, or of all when the room does. */
+  #close(lane: Lane, { needs, last }: Skipped, queued: boolean): void {
+    if (last) {
+      const asked = new Set(lane.queue.map(({ letter }) => letter.needs));
+      for (const opening of lane.lost) if (!asked.has(opening)) lane.lost.delete(opening);
+      for (const waiting of lane.queue) waiting.closed ||= !asked.has(waiting.letter.opens);
+    } else if (needs !== undefined && !queued && !lane.lost.delete(needs)) {
+      for (const waiting of lane.queue) waiting.closed ||= waiting.letter.opens === needs;
+    }
   }
 
   #pauseMs(attempts: number): number {

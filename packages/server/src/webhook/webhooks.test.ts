@@ -55,7 +55,7 @@ function webhooks(urls: readonly string[], yaml = "", more: { poster?: Poster } 
   const { config, keys } = testConfig(
     `webhook: { api_key: ${KEY}, allow_private_targets: true, urls: ${JSON.stringify(urls)} }\n${yaml}`,
   );
-  const figures = { delivered: 0, failed: 0, dropped: [] as string[] };
+  const figures = { delivered: 0, broken: 0, failed: 0, dropped: [] as string[] };
   const hooks = new Webhooks({
     settings: readWebhookSettings(config, keys),
     random: createRandom(),
@@ -63,6 +63,7 @@ function webhooks(urls: readonly string[], yaml = "", more: { poster?: Poster } 
     log,
     figures: {
       delivered: () => void figures.delivered++,
+      broken: () => void figures.broken++,
       failed: () => void figures.failed++,
       dropped: (reason) => void figures.dropped.push(reason),
       queued: () => {},
@@ -233,6 +234,27 @@ describe("webhooks", () => {
     assert.equal(set.log.lines.filter((line) => line.startsWith("warn webhook dropped")).length, 1);
     await set.hooks.close(0);
     assert.ok(set.log.lines.includes("warn webhook events were not delivered"));
+  });
+
+  test("an attempt that fails by a fault of ours is counted and made again", async () => {
+    const { events, url } = await receiver();
+    const poster = new Poster();
+    const post = poster.post.bind(poster);
+    const faults = [
+      () => assert.fail("thrown at once"),
+      () => Promise.reject(new Error("thrown later")),
+      () => assert.fail("and again"),
+    ];
+    poster.post = (request) => faults.shift()?.() ?? post(request);
+    const set = webhooks([url], "", { poster });
+    live(set);
+    await until(() => events.length === 6, 20_000, "six events");
+    assert.deepEqual(
+      events.map(({ event }) => event),
+      WHOLE_LIFE,
+    );
+    assert.deepEqual([set.figures.broken, set.figures.failed, set.figures.dropped], [3, 0, []]);
+    assert.equal(set.log.lines.filter((line) => line.startsWith("error webhook could not be sent")).length, 3);
   });
 
   test("at the end, what waits still goes out", async () => {

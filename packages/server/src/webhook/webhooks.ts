@@ -11,7 +11,7 @@ import { createToken, type KeyPair } from "../auth/create.ts";
 import type { RoomObserver } from "../rooms/effects.ts";
 import { WebhookEvents, type RoomEvent } from "./events.ts";
 import { Outbox, type Letter, type Sending } from "./outbox.ts";
-import { Poster } from "./post.ts";
+import { Poster, type PostResult } from "./post.ts";
 import { isWanted, type WebhookSettings } from "./settings.ts";
 
 /** An attempt without an answer is over after this time. */
@@ -28,6 +28,8 @@ const MAX_BYTES = 64 << 20;
 /** Counts of deliveries, for metrics. */
 export interface WebhookFigures {
   delivered(): void;
+  /** An attempt failed by a fault of this server; it is made again. */
+  broken(): void;
   /** Given up after the receiver refused it or did not take it in time. */
   failed(): void;
   /** Never tried, or too late: "full", "age", "orphan". */
@@ -153,9 +155,12 @@ export class Webhooks {
   }
 
   #emit({ event, name, room, opens, needs }: RoomEvent): void {
-    if (!this.#settings || !isWanted(this.#settings, name)) return;
-    const body = event.toJsonString();
     const last = name === "room_finished";
+    if (!this.#settings || !isWanted(this.#settings, name)) {
+      for (const line of this.#lines.values()) line.outbox.skip({ room, needs, last });
+      return;
+    }
+    const body = event.toJsonString();
     const letter: Letter = {
       id: event.id,
       event: name,
@@ -177,27 +182,32 @@ export class Webhooks {
   #pump(line: Line): void {
     if (line.closed) return;
     for (const sending of line.outbox.take(this.#deps.nowMs())) {
-      this.#deliver(line, sending).catch((error: unknown) => {
-        this.#deps.log.error("webhook failed", { url: line.shown, error });
-        line.outbox.settle(sending.letter, "refused", this.#deps.nowMs());
-      });
+      this.#attempt(line, sending)
+        .then((result) => this.#finish(line, sending, result))
+        .catch((error: unknown) => this.#deps.log.error("webhook failed", { url: line.shown, error }));
     }
     for (const letter of line.outbox.takeExpired()) this.#drop(line, letter, "age");
     this.#arm(line);
   }
 
-  async #deliver(line: Line, { letter, attempt }: Sending): Promise<void> {
+  /** One attempt; never rejects, so that every letter is settled. */
+  async #attempt({ url, shown }: Line, { letter, attempt }: Sending): Promise<PostResult> {
     const { nowMs, log, figures } = this.#deps;
-    if (!this.#settings) return;
-    const { signer, policy } = this.#settings;
-    const headers = await signedHeaders(signer, letter.body, nowMs());
-    const result = await this.#poster.post({
-      url: line.url,
-      body: letter.body,
-      headers,
-      policy,
-      withinMs: ATTEMPT_WITHIN_MS,
-    });
+    const { body, event, id } = letter;
+    try {
+      if (!this.#settings) return { attempt: "again", reason: "webhooks were switched off" };
+      const { signer, policy } = this.#settings;
+      const headers = await signedHeaders(signer, body, nowMs());
+      return await this.#poster.post({ url, body, headers, policy, withinMs: ATTEMPT_WITHIN_MS });
+    } catch (error) {
+      figures?.broken();
+      log.error("webhook could not be sent; it is tried again", { url: shown, event, id, attempt, error });
+      return { attempt: "again", reason: "a fault of this server" };
+    }
+  }
+
+  #finish(line: Line, { letter, attempt }: Sending, result: PostResult): void {
+    const { nowMs, log, figures } = this.#deps;
     const outcome = line.outbox.settle(letter, result.attempt, nowMs());
     const fields = { url: line.shown, event: letter.event, id: letter.id, room: letter.room, attempt };
     if (outcome === "delivered") {

@@ -73,6 +73,11 @@ describe("forwarding", () => {
       viewer.sees("ada")?.tracks.map(({ sid }) => sid),
       [mic.sid],
     );
+    const before = viewer.sees("ada")!.version;
+    hall.act(startForwarding(ada.sid, "attic")); // tells how things are, which is as they were
+    carry();
+    attic.advance(1000);
+    assert.equal(viewer.sees("ada")?.version, before);
     const late = attic.connect("late");
     attic.advance(1000);
     assert.deepEqual(late.receives(), [mic.sid]);

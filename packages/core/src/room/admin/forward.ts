@@ -8,7 +8,7 @@ import { reapplySettings } from "../downlinks.ts";
 import { newDemand, takeForeignWishes, unmuteDynacast } from "../dynacast.ts";
 import { forwardedOf, tellForwards, type Forwarded } from "../forwards.ts";
 import { removeParticipant } from "../leave.ts";
-import { Participant } from "../participant.ts";
+import { Participant, type ForwardSource } from "../participant.ts";
 import { newSid, type ParticipantSid, type TrackSid } from "../sid.ts";
 import type { RoomState } from "../state.ts";
 import { offerTrack, reconsiderEverybody, withdrawTrack } from "../subscriptions.ts";
@@ -73,6 +73,16 @@ export function wantForwarded(
   };
 }
 
+/** As whom it is shown here; undefined when it is not. */
+export function readShown({ room: name, participant: sid }: ForwardSource): Action<ParticipantSid | undefined> {
+  return (room) => {
+    for (const { sid: shownSid, forwardedFrom } of room.participants.values()) {
+      if (forwardedFrom?.room === name && forwardedFrom.participant === sid) return shownSid;
+    }
+    return undefined;
+  };
+}
+
 /** Shows a participant of another room, as it is now; drops one that has left there. */
 export function receiveForwarded(forwarded: Forwarded): Action<true> {
   return (room) => {
@@ -123,12 +133,14 @@ function enter(room: RoomState, { source, claims }: Forwarded): Participant {
 function follow(room: RoomState, participant: Participant, { claims, info, trackPermissions }: Forwarded): void {
   const sids = new Set(info.tracks.map(({ sid }) => sid));
   const before = participant.revision;
-  participant.setClaims(shown(claims));
+  // Often it is only its media that has changed, which is nothing to those who see it here.
+  if (!shows(participant, claims)) participant.setClaims(shown(claims));
   const permissionsChanged = participant.trackPermissions !== trackPermissions;
   participant.trackPermissions = trackPermissions;
   for (const track of participant.tracks.values()) {
     if (sids.has(track.info.sid)) continue;
     participant.tracks.delete(track.info.sid);
+    participant.touch();
     room.tracks.delete(track.info.sid);
     withdrawTrack(room, track);
     room.event("trackUnpublished", participant, "", track.info);
@@ -154,6 +166,7 @@ function take(room: RoomState, participant: Participant, info: TrackInfo): boole
     const unmuted = track.info.muted && !info.muted;
     if (track.info === info) return true;
     track.info = info;
+    participant.touch();
     if (unmuted) unmuteDynacast(room, track);
     reapplySettings(room, track);
     return true;
@@ -168,8 +181,14 @@ function take(room: RoomState, participant: Participant, info: TrackInfo): boole
     demand: newDemand(),
   };
   participant.tracks.set(info.sid, added);
+  participant.touch();
   room.tracks.set(info.sid, added);
   return false;
+}
+
+function shows({ claims: now }: Participant, claims: Forwarded["claims"]): boolean {
+  const keys = Object.keys(claims) as (keyof Forwarded["claims"])[];
+  return keys.every((key) => key === "kindDetails" || now[key] === claims[key]);
 }
 
 function shown(claims: Forwarded["claims"]): Forwarded["claims"] {

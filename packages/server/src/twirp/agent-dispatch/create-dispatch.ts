@@ -2,6 +2,7 @@
 import type { AgentDispatch, CreateAgentDispatchRequest } from "@livekit/protocol";
 import { createDispatch as create } from "@stoa/core/room/admin/dispatch";
 import { deploymentMistake } from "../../agents/deployment.ts";
+import { NODE_LIMIT_REACHED } from "../../metrics/node-usage.ts";
 import { newRoomConfig } from "../../rooms/room-config.ts";
 import { attributesTooLarge, inRoom, tooLong, type ApiContext } from "../context.ts";
 import { invalidArgument, TwirpError } from "../errors.ts";
@@ -17,6 +18,7 @@ export function createDispatch(context: ApiContext, request: CreateAgentDispatch
     attributesTooLarge("attributes", request.attributes, limit.max_attributes_size);
   if (mistake) return mistake;
   if (room === "") return invalidArgument("room", "a room needs a name");
+  if (registry.isFull && !registry.find(room)) return new TwirpError("unavailable", NODE_LIMIT_REACHED);
   if (config.room.auto_create && !registry.open(room, () => newRoomConfig(config, undefined, undefined))) {
     return new TwirpError("unavailable", "no media worker is available");
   }

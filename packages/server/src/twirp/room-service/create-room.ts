@@ -5,6 +5,7 @@
 import { RoomConfiguration, type CreateRoomRequest, type Room } from "@livekit/protocol";
 import { readRoom } from "@stoa/core/room/admin/read";
 import { reconfigureRoom } from "@stoa/core/room/admin/update-room";
+import { NODE_LIMIT_REACHED } from "../../metrics/node-usage.ts";
 import { newRoomConfig, overlay } from "../../rooms/room-config.ts";
 import { attributesTooLarge, inRoom, tooLong, type ApiContext } from "../context.ts";
 import { invalidArgument, TwirpError } from "../errors.ts";
@@ -17,6 +18,7 @@ export function createRoom(context: ApiContext, request: CreateRoomRequest): Roo
   const preset = registry.presets.get(roomPreset);
   const wanted = configurationOf(request);
   if (registry.find(name)) return inRoom(context, name, reconfigureRoom(overlay(wanted, preset)));
+  if (registry.isFull) return new TwirpError("unavailable", NODE_LIMIT_REACHED);
   if (!registry.open(name, () => newRoomConfig(config, preset, wanted))) {
     return new TwirpError("unavailable", "no media worker is available");
   }

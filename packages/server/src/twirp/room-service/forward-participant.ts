@@ -1,6 +1,6 @@
 /**
- * RoomService.ForwardParticipant: somebody is shown in another room as well, with its tracks. Both rooms must be on one
- * media worker, which a room that is made for it is; between workers nothing carries the packets.
+ * RoomService.ForwardParticipant: somebody is shown in another room as well, with its tracks. A room that is made for it is
+ * on the same media worker; to another worker its media is relayed (decision 0005).
  */
 import { ForwardParticipantResponse, type ForwardParticipantRequest } from "@livekit/protocol";
 import { readForwardable, receiveForwarded, startForwarding } from "@stoa/core/room/admin/forward";
@@ -19,9 +19,8 @@ export function forwardParticipant(
   if (forwarded instanceof TwirpError) return forwarded;
   const destination = openDestination(context, request, source.worker);
   if (destination instanceof TwirpError) return destination;
-  if (destination.worker !== source.worker) {
-    const msg =
-      "the rooms are on different media workers; a destination room that does not exist yet is made on the right one";
+  if (!context.registry.canForward(source, destination)) {
+    const msg = "the rooms are on different media workers, between which media goes over ICE-TCP: set rtc.tcp_port";
     return new TwirpError("failed_precondition", msg, { argument: "destination_room" });
   }
   const shown = inRoom(context, destinationRoom, receiveForwarded(forwarded));

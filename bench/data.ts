@@ -1,0 +1,117 @@
+/**
+ * What a message costs in the sender of a data channel, without SCTP: the channel only counts. In the server every message
+ * pays this once for each subscriber.
+ */
+import { PeerLanes } from "@stoa/core/data/peer-lanes";
+import { ChannelSender } from "@stoa/core/data/sender/channel-sender";
+import type { SenderOptions } from "@stoa/core/data/sender/sender-options";
+import { readArguments, readCount } from "./lib/arguments.ts";
+import { formatTable, round } from "./lib/table.ts";
+import { type Iteration, measureCost } from "./packet/measurement.ts";
+
+const HELP = `npm run bench:data -- [options]
+
+CPU microseconds (user and system) and heap bytes per message in the data sender: straight through, through the queue, evicting
+the oldest of a full queue, in frames, and by a server's lanes. Medians of mitata's samples.
+
+  --messages N   per iteration (default 1000)`;
+
+const given = readArguments(HELP, { messages: "string" });
+const messages = readCount("messages", given.messages, 1000);
+const PAYLOAD = new Uint8Array(1000);
+const FRAME = Array.from({ length: 8 }, () => PAYLOAD);
+const LARGE: Omit<SenderOptions, "overflow"> = { maxFrames: 1 << 20, maxBytes: 1 << 30 };
+
+/** A channel whose buffer is as full as it is told. */
+class CountingPort {
+  buffered = 0;
+  sent = 0;
+
+  send(payload: Uint8Array): "queued" {
+    this.sent += payload.length;
+    return "queued";
+  }
+
+  bufferedAmount(): number {
+    return this.buffered;
+  }
+
+  setLowWater(): void {}
+}
+
+let nowMs = 1_700_000_000_000.25;
+
+function sender(options: SenderOptions): { sender: ChannelSender; port: CountingPort } {
+  const made = { sender: new ChannelSender(options), port: new CountingPort() };
+  made.sender.attach(made.port, nowMs);
+  return made;
+}
+
+function straight(): Iteration {
+  const { sender: to } = sender({ overflow: "reject" });
+  return iteration(() => {
+    for (let i = 0; i < messages; i++) to.offer(PAYLOAD, nowMs);
+  });
+}
+
+function queued(): Iteration {
+  const { sender: to, port } = sender({ overflow: "reject", ...LARGE });
+  return iteration(() => {
+    port.buffered = 1 << 30;
+    for (let i = 0; i < messages; i++) to.offer(PAYLOAD, nowMs);
+    port.buffered = 0;
+    to.handleDrained(nowMs);
+  });
+}
+
+function evicting(): Iteration {
+  const { sender: to, port } = sender({ overflow: "dropOldest", maxFrames: 100 });
+  port.buffered = 1 << 30;
+  return iteration(() => {
+    for (let i = 0; i < messages; i++) to.offer(PAYLOAD, nowMs);
+  });
+}
+
+function frames(): Iteration {
+  const { sender: to } = sender({ overflow: "dropOldest" });
+  return iteration(() => {
+    for (let i = 0; i < messages; i += FRAME.length) to.offer(FRAME, nowMs);
+  });
+}
+
+function lanes(): Iteration {
+  const port = new CountingPort();
+  const peers = Array.from({ length: 100 }, () => {
+    const peer = new PeerLanes(
+      {
+        sendData: (_channel, data) => port.send(data),
+        bufferedAmount: () => 0,
+        setLowWater: () => {},
+      },
+      { slowThresholdBps: 100_000, lossyTargetMs: 100, dataTrackTargetMs: 100 },
+    );
+    peer.open("_reliable", 1, nowMs);
+    return peer;
+  });
+  return iteration(() => {
+    for (let i = 0; i < messages; i++) peers[i % peers.length]!.send("_reliable", PAYLOAD, nowMs);
+  });
+}
+
+function iteration(run: () => void): Iteration {
+  return { packets: messages, prepare: () => (nowMs += 1), run };
+}
+
+const WORKS: readonly (readonly [string, () => Iteration])[] = [
+  ["straight through", straight],
+  ["through the queue", queued],
+  ["evicting the oldest", evicting],
+  ["in frames of 8", frames],
+  ["lanes of 100 subscribers", lanes],
+];
+const rows = [];
+for (const [title, make] of WORKS) {
+  const { us, heapBytes } = await measureCost(make());
+  rows.push([title, PAYLOAD.length, round(us, 3), round(heapBytes, 1)]);
+}
+console.log(formatTable(["work", "payload", "µs/message", "heap B/message"], rows));

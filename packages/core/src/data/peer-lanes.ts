@@ -1,0 +1,177 @@
+/**
+ * The senders of one peer: a lane for each of LiveKit's labels, between the relay and SCTP. A receiver that is slow or
+ * stalled fills its own lanes and nobody else's; what happens then is LiveKit's, without blocking anybody
+ * (docs/decisions/0006-data-sender.md).
+ *
+ * Invariant: whoever lets time or packets reach the peer calls `advance` after it, so that nothing waits for an event.
+ */
+import { earlier, NEVER } from "../clock.ts";
+import type { SendOutcome } from "../peer/data-transport.ts";
+import { DATA_TRACK_LABEL, LOSSY_LABEL, RELIABLE_LABEL } from "./relay.ts";
+import { ChannelSender } from "./sender/channel-sender.ts";
+import type { SendPort } from "./sender/send-port.ts";
+import { LOSSY_MARKS, RELIABLE_MARKS } from "./sender/water-marks.ts";
+
+/** LiveKit's settings for slow receivers. */
+export interface LaneOptions {
+  /** `rtc.datachannel_slow_threshold`: a reliable receiver below this many bits per second loses messages. 0 = off. */
+  readonly slowThresholdBps: number;
+  /** `rtc.datachannel_lossy_target_latency`: what waits longer is dropped. 0 = off. */
+  readonly lossyTargetMs: number;
+  /** `rtc.datachannel_data_track_target_latency`, likewise. */
+  readonly dataTrackTargetMs: number;
+}
+
+/** LiveKit's defaults. */
+export const DEFAULT_LANES: LaneOptions = { slowThresholdBps: 0, lossyTargetMs: 0, dataTrackTargetMs: 100 };
+
+/** What a peer has to offer; `Peer` does. */
+export interface LanePeer {
+  sendData(channel: number, data: Uint8Array, binary: boolean, nowMs: number): SendOutcome;
+  bufferedAmount(channel: number): number;
+  setLowWater(channel: number, bytes: number): void;
+}
+
+/** Reliable messages are refused beyond this, as long as nobody asked for a threshold the only bound. */
+const RELIABLE_BYTES = 16 << 20;
+const RELIABLE_FRAMES = 1 << 16;
+const LOSSY_BYTES = 1 << 20;
+const LOSSY_FRAMES = 1 << 13;
+/** How long a message may wait before its receiver can count as slow; LiveKit's patience with one write. */
+const PATIENCE_MS = 50;
+/** With a threshold: what may wait for a receiver above it before its publishers are held back. */
+const CONGESTED_BYTES = 256 << 10;
+
+/** The sender for one label, and the channel it uses now. */
+interface Lane {
+  readonly label: string;
+  readonly sender: ChannelSender;
+  channel: number;
+}
+
+/** See the file's head. */
+export class PeerLanes {
+  readonly #peer: LanePeer;
+  readonly #options: LaneOptions;
+  readonly #lanes: Lane[] = [];
+  /** Labels of all open channels, the client's own included. */
+  readonly #labels = new Map<number, string>();
+
+  constructor(peer: LanePeer, options: LaneOptions) {
+    this.#peer = peer;
+    this.#options = options;
+  }
+
+  /** The label of an open channel. */
+  label(channel: number): string | undefined {
+    return this.#labels.get(channel);
+  }
+
+  /** Whether messages can be sent on this label. */
+  isOpen(label: string): boolean {
+    return this.#lane(label)?.sender.attached === true;
+  }
+
+  /** A channel is open; of several with one label the last one counts. What waits goes out on it. */
+  open(label: string, channel: number, nowMs: number): void {
+    this.#labels.set(channel, label);
+    if (label !== RELIABLE_LABEL && label !== LOSSY_LABEL && label !== DATA_TRACK_LABEL) return;
+    let lane = this.#lane(label);
+    if (!lane) this.#lanes.push((lane = { label, sender: newSender(label, this.#options), channel }));
+    lane.channel = channel;
+    lane.sender.attach(new ChannelPort(this.#peer, channel), nowMs);
+  }
+
+  /** A channel is gone. What waits in its lane goes out on the next one of this label. */
+  closed(channel: number): void {
+    const lane = this.#lane(this.#labels.get(channel));
+    if (lane?.channel === channel) lane.sender.detach();
+    this.#labels.delete(channel);
+  }
+
+  /** Sends or keeps a message; "full" when this receiver has more to take than it can. */
+  send(label: string, bytes: Uint8Array, nowMs: number): SendOutcome {
+    const sender = this.#lane(label)?.sender;
+    if (!sender?.attached) return "closed";
+    if (label === RELIABLE_LABEL && this.#isSlow(sender, nowMs)) return "full";
+    const offer = sender.offer(bytes, nowMs);
+    if (offer === "sent" || offer === "queued") return "queued";
+    return offer === "tooLarge" ? "tooLarge" : "full";
+  }
+
+  /** Something has happened to the peer: what waits goes out if there is room now. */
+  advance(nowMs: number): void {
+    for (const { sender } of this.#lanes) if (sender.waitingFrames > 0) sender.handleDrained(nowMs);
+  }
+
+  nextTimeoutMs(): number {
+    let dueMs = NEVER;
+    for (const { sender } of this.#lanes) dueMs = earlier(dueMs, sender.nextTimeoutMs());
+    return dueMs;
+  }
+
+  /** Whether publishers should wait: much is queued for a receiver that is not slow enough to lose it. */
+  isCongested(nowMs: number): boolean {
+    if (this.#options.slowThresholdBps === 0) return false;
+    const sender = this.#lane(RELIABLE_LABEL)?.sender;
+    return sender?.attached === true && sender.waitingBytes > CONGESTED_BYTES && !this.#isSlow(sender, nowMs);
+  }
+
+  /** The peer is gone. */
+  close(): void {
+    for (const { sender } of this.#lanes) sender.close();
+  }
+
+  #lane(label: string | undefined): Lane | undefined {
+    for (const lane of this.#lanes) if (lane.label === label) return lane;
+    return undefined;
+  }
+
+  #isSlow(sender: ChannelSender, nowMs: number): boolean {
+    const threshold = this.#options.slowThresholdBps;
+    if (threshold === 0 || sender.waitedMs(nowMs) < PATIENCE_MS) return false;
+    const { drainBps } = sender;
+    return drainBps >= 0 && drainBps < threshold;
+  }
+}
+
+function newSender(label: string, options: LaneOptions): ChannelSender {
+  // How long a message may be is between SCTP and the client.
+  const maxPayloadBytes = NEVER;
+  if (label === RELIABLE_LABEL) {
+    const bounds = { maxFrames: RELIABLE_FRAMES, maxBytes: RELIABLE_BYTES, maxPayloadBytes };
+    return new ChannelSender({ overflow: "dropNewest", marks: RELIABLE_MARKS, ...bounds });
+  }
+  const targetMs = label === LOSSY_LABEL ? options.lossyTargetMs : options.dataTrackTargetMs;
+  return new ChannelSender({
+    overflow: "dropOldest",
+    maxFrames: LOSSY_FRAMES,
+    maxBytes: LOSSY_BYTES,
+    maxPayloadBytes,
+    ttlMs: targetMs > 0 ? targetMs : NEVER,
+    marks: targetMs > 0 ? { ...LOSSY_MARKS, targetMs } : LOSSY_MARKS,
+  });
+}
+
+/** One channel of a peer. */
+class ChannelPort implements SendPort {
+  readonly channel: number;
+  readonly #peer: LanePeer;
+
+  constructor(peer: LanePeer, channel: number) {
+    this.#peer = peer;
+    this.channel = channel;
+  }
+
+  send(payload: Uint8Array, nowMs: number): SendOutcome {
+    return this.#peer.sendData(this.channel, payload, true, nowMs);
+  }
+
+  bufferedAmount(): number {
+    return this.#peer.bufferedAmount(this.channel);
+  }
+
+  setLowWater(bytes: number): void {
+    this.#peer.setLowWater(this.channel, bytes);
+  }
+}

@@ -1,0 +1,71 @@
+/**
+ * Passes what one client publishes on to another media worker as it came: every stream and layer, retransmissions and
+ * sender reports, under the publisher's own SSRCs. The way there is a peer like any other (`target`), over a connection that
+ * loses nothing; what comes back on it and is heeded are wishes for key frames.
+ * Invariant: a packet goes out once, for SRTP may never protect two under one number; so losses are repaired by the publisher alone.
+ */
+import { SENDER_REPORT, RTCP_MIN_BYTES, rtcpType } from "@stoa/wire/rtcp/packet";
+import { newRtpHeader, readRtpHeader } from "@stoa/wire/rtp/header";
+import type { RelayedStream } from "../engine/protocol.ts";
+import type { PacketSink } from "../paths.ts";
+import { SLOT_BYTES } from "../slab.ts";
+import type { Slab } from "../slab.ts";
+import type { PeerMedia } from "./peer-media.ts";
+import { isReady } from "./transport.ts";
+
+/** What protection adds at most. */
+const MAX_RTCP_BYTES = SLOT_BYTES - 64;
+
+const header = newRtpHeader();
+
+export class Relay {
+  readonly target: PeerMedia;
+  readonly #publisher: PeerMedia;
+  readonly #u8: Uint8Array;
+  readonly #sink: PacketSink;
+  #told = -1;
+
+  constructor(publisher: PeerMedia, target: PeerMedia, slab: Slab, sink: PacketSink) {
+    this.#publisher = publisher;
+    this.target = target;
+    this.#u8 = slab.u8;
+    this.#sink = sink;
+  }
+
+  /** Other SSRCs than were last told carry the streams. */
+  get changed(): boolean {
+    return this.#told !== this.#publisher.bindings;
+  }
+
+  /** Which SSRCs carry the streams now: the other worker cannot learn it, for a client names its streams only at their start. */
+  takeStreams(): RelayedStream[] {
+    this.#told = this.#publisher.bindings;
+    return this.#publisher.uplinks.map(({ spec, layers }) => ({
+      mid: spec.mid,
+      ssrcs: layers.map(({ ssrc, rtxSsrc }) => ({ ssrc, rtxSsrc })),
+    }));
+  }
+
+  /** One plain RTP packet. */
+  forward(at: number, length: number): void {
+    const { transport } = this.target;
+    if (!isReady(transport) || !readRtpHeader(this.#u8, at, length, header)) return;
+    const { headerLength } = header;
+    const to = this.#sink.reserve();
+    this.#u8.copyWithin(to, at, at + headerLength);
+    // Padding goes along, for the header speaks of it.
+    const total = transport.protectRtp(to, headerLength, at + headerLength, length - headerLength);
+    if (total > 0) this.#sink.commit(transport.path, total);
+  }
+
+  /** One plain compound RTCP packet, if it reports on what is sent. */
+  forwardReport(at: number, length: number): void {
+    const { transport } = this.target;
+    if (length < RTCP_MIN_BYTES || length > MAX_RTCP_BYTES || rtcpType(this.#u8, at) !== SENDER_REPORT) return;
+    if (!isReady(transport)) return;
+    const to = this.#sink.reserve();
+    this.#u8.copyWithin(to, at, at + length);
+    const total = transport.protectRtcp(to, length);
+    if (total > 0) this.#sink.commit(transport.path, total);
+  }
+}
