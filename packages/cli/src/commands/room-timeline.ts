@@ -8,8 +8,10 @@ export function roomTimelineCommand(): Command {
   return roomCommand("timeline", "tell what happened to the people in a room, and why (Stoa only)")
     .argument("<room>", "its name")
     .argument("[identity]", "tell all about this one; default: list who is or was there")
-    .action((room: string, identity: string | undefined, _flags, command: Command) =>
-      run(command, async (_call, read) => {
+    .action((room: string, identity: string | undefined, _flags, command: Command) => {
+      if (room === "" || identity === "")
+        return command.error("error: the name of a room and an identity are not empty");
+      return run(command, async (_call, read) => {
         const grant = { roomAdmin: true, room };
         const base = `/stoa/v1/rooms/${encodeURIComponent(room)}`;
         if (identity === undefined) {
@@ -18,6 +20,6 @@ export function roomTimelineCommand(): Command {
         }
         const answer = await read(`${base}/participants/${encodeURIComponent(identity)}/timeline`, grant);
         return { json: answer, text: listOf(answer, "sessions").map(timelineText).join("\n\n") };
-      }),
-    );
+      });
+    });
 }

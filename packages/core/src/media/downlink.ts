@@ -41,9 +41,8 @@ export class Downlink {
   /** Layers to forward at most, of those that flow. */
   targetSpatial = NO_LAYER;
   targetTemporal = NO_LAYER;
-  /** Its first packet was told of, and the layer that flowed then or since. */
+  /** Its first packet was told of, and the spatial layer that flowed then or since. */
   announced = false;
-  /** Spatial layer that was told of. */
   announcedLayer = NO_LAYER;
   /** Packets flowed since it came to rest last (see `BlankSender`). */
   restless = false;

@@ -169,7 +169,7 @@ export class RoomState {
     let numPublishers = 0;
     let activeRecording = false;
     for (const participant of this.participants.values()) {
-      if (!participant.dependent && !participant.hidden) numParticipants++;
+      if (!participant.dependent) numParticipants++;
       if (participant.isPublisher) numPublishers++;
       if (participant.recorder) activeRecording = true;
     }

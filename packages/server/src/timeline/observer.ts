@@ -182,10 +182,9 @@ export class TimelineObserver implements RoomObserver {
       const before = peer.distances.get(track) ?? 0;
       if (before === layerDistance) continue;
       peer.distances.set(track, layerDistance);
-      const text =
-        layerDistance === 0
-          ? `${this.#words(room, track)} flows as wanted`
-          : `${this.#words(room, track)} flows ${layers(layerDistance)} below what is wanted`;
+      const what = this.#words(room, track);
+      const short = `${what} flows ${layers(layerDistance)} below what is wanted`;
+      const text = layerDistance === 0 ? `${what} flows as wanted` : short;
       this.#noteOfPeer(id, "layer", text + this.#estimate(id), track);
     }
   }

@@ -25,7 +25,7 @@ describe("reading", () => {
     );
     const room = world.act(readRoom);
     assert.ok(typeof room !== "string");
-    assert.equal(room.numParticipants, 1);
+    assert.equal(room.numParticipants, 2);
     assert.equal(world.act(readParticipant("bob")), MISSING);
   });
 
