@@ -39,8 +39,15 @@ const LOSSY_BYTES = 1 << 20;
 const LOSSY_FRAMES = 1 << 13;
 /** How long a message may wait before its receiver can count as slow; LiveKit's patience with one write. */
 const PATIENCE_MS = 50;
-/** With a threshold: what may wait for a receiver above it before its publishers are held back. */
-const CONGESTED_BYTES = 256 << 10;
+/**
+ * With a threshold: what may wait for a receiver before its publishers are held back, and the least mark of its channel.
+ * Little, because all of it is old news to a receiver that turns out to be slow; LiveKit lets one message wait.
+ */
+const CONGESTED_BYTES = 16 << 10;
+const MIN_MARK_BYTES = 8 << 10;
+/** A receiver that takes nothing for this long holds nobody back before there is more, while it is found out to be slow. */
+const STALLED_MS = 200;
+const STALLED_BYTES = 256 << 10;
 
 /** The sender for one label, and the channel it uses now. */
 interface Lane {
@@ -114,7 +121,8 @@ export class PeerLanes {
   isCongested(nowMs: number): boolean {
     if (this.#options.slowThresholdBps === 0) return false;
     const sender = this.#lane(RELIABLE_LABEL)?.sender;
-    return sender?.attached === true && sender.waitingBytes > CONGESTED_BYTES && !this.#isSlow(sender, nowMs);
+    if (!sender?.attached || this.#isSlow(sender, nowMs)) return false;
+    return sender.waitingBytes > (sender.stalledMs(nowMs) < STALLED_MS ? CONGESTED_BYTES : STALLED_BYTES);
   }
 
   /** The peer is gone. */
@@ -140,7 +148,8 @@ function newSender(label: string, options: LaneOptions): ChannelSender {
   const maxPayloadBytes = NEVER;
   if (label === RELIABLE_LABEL) {
     const bounds = { maxFrames: RELIABLE_FRAMES, maxBytes: RELIABLE_BYTES, maxPayloadBytes };
-    return new ChannelSender({ overflow: "dropNewest", marks: RELIABLE_MARKS, ...bounds });
+    const marks = options.slowThresholdBps > 0 ? { ...RELIABLE_MARKS, minBytes: MIN_MARK_BYTES } : RELIABLE_MARKS;
+    return new ChannelSender({ overflow: "dropNewest", marks, ...bounds });
   }
   const targetMs = label === LOSSY_LABEL ? options.lossyTargetMs : options.dataTrackTargetMs;
   return new ChannelSender({

@@ -241,6 +241,8 @@ export interface StreamStats {
   /** Packets that were due, lost ones included. */
   readonly packets: number;
   readonly lost: number;
+  /** Of those lost, how many came when they were asked for. Absent: none. */
+  readonly repaired?: number;
   readonly bytes: number;
   readonly nacks: number;
   readonly keyFrameRequests: number;

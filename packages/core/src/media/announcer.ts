@@ -46,13 +46,13 @@ export class Announcer {
     }
   }
 
-  /** Tells of streams that go on in another spatial layer, and why. */
+  /** Tells of streams of which another spatial layer flows, and why. */
   tellSwitches(switched: readonly Downlink[]): void {
     for (const downlink of switched) {
       const { subscriber, track, currentSpatial: to, announcedLayer: from, wantedSpatial, restrained } = downlink;
       downlink.announcedLayer = to;
       // The first packet of a stream need not say which layer it is of.
-      if (from === NO_LAYER) continue;
+      if (from === NO_LAYER || from === to) continue;
       const reason = to === wantedSpatial ? "wanted" : to < wantedSpatial && restrained ? "bandwidth" : "publisher";
       this.#events.push({ type: "layerSwitched", peer: subscriber.id, track, from, to, reason });
     }

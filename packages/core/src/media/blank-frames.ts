@@ -1,7 +1,8 @@
 /**
  * Frames that the server makes up, so that a decoder comes to rest when a stream stops: silence, or a small black picture
  * (livekit.md 3.14). They stand in a ring of their own, to be sent like any packet. In an encrypted track the room's
- * trailer follows them, by which clients know not to decrypt them (3.16).
+ * trailer follows them, by which clients know not to decrypt them (3.16). As in LiveKit there are none for VP9, AV1 and H.265, whose
+ * streams just end, and none is repeated: several of the same follow each other anyway.
  */
 import { SLOT_BYTES } from "../slab.ts";
 import type { Slab } from "../slab.ts";

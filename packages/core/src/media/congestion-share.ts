@@ -42,7 +42,7 @@ export class CongestionShare {
   readonly #wanted: TrackShare[] = [];
   readonly #shared: Shared = { allocatedBps: 0, desiredBps: 0, nextStepBps: 0, fell: false };
   /** What probes look for, if it is not the usual. */
-  readonly #room: Pick<Demand, "stepRoom" | "leastRoomBps">;
+  readonly #probeRoom: Pick<Demand, "stepRoom" | "leastRoomBps">;
   #allocatedMs = -1e12;
   #budgetBps = 0;
   #fellMs = -1e12;
@@ -55,7 +55,10 @@ export class CongestionShare {
     this.#downlinks = downlinks;
     this.#spec = spec;
     const { stepRoom, leastRoomBps } = spec;
-    this.#room = { ...(stepRoom !== undefined && { stepRoom }), ...(leastRoomBps !== undefined && { leastRoomBps }) };
+    this.#probeRoom = {
+      ...(stepRoom !== undefined && { stepRoom }),
+      ...(leastRoomBps !== undefined && { leastRoomBps }),
+    };
     subscriber.sent = this.controller.sent;
   }
 
@@ -120,7 +123,7 @@ export class CongestionShare {
         allocatedBps: shared.allocatedBps + this.#audioBps,
         nextStepBps: shared.nextStepBps,
         desiredBps: shared.desiredBps === 0 ? 0 : shared.desiredBps + this.#audioBps,
-        ...this.#room,
+        ...this.#probeRoom,
       },
       nowMs,
     );
@@ -145,7 +148,7 @@ export class CongestionShare {
 
   /** What is left for video; 0 = no limit is known. */
   #besideAudio(bps: number): number {
-    return bps === 0 ? 0 : Math.max(bps - this.#audioBps, this.#spec.leastBudgetBps ?? 0, 1);
+    return bps === 0 ? 0 : Math.max(Math.max(bps, this.#spec.leastBudgetBps ?? 0) - this.#audioBps, 1);
   }
 
   /** What the audio of the subscriber takes out of the same estimate. */

@@ -29,6 +29,8 @@ export class LossTracker {
   #rttMs = INITIAL_RTT_MS;
   /** How often packets were asked for so far. */
   asked = 0;
+  /** Packets that came by RTX after they were missed. */
+  repaired = 0;
 
   /** Packets that are missing and still asked for. */
   get count(): number {
@@ -59,6 +61,7 @@ export class LossTracker {
   arrived(sequence: number, retransmitted: boolean, nowMs: number): boolean {
     for (let index = 0; index < this.#count; index++) {
       if (this.#sequence[index] !== sequence) continue;
+      if (retransmitted) this.repaired++;
       if (retransmitted && this.#tries[index] === 1) {
         this.#rttMs += (Math.min(nowMs - this.#askedMs[index]!, 1000) - this.#rttMs) * RTT_WEIGHT;
       }

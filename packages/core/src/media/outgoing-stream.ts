@@ -80,6 +80,11 @@ export class OutgoingStream {
     return this.#plan.measures;
   }
 
+  /** Packets that were sent again on the stream of retransmissions. */
+  get repaired(): number {
+    return this.#repeater.repaired;
+  }
+
   /** Takes a renegotiated description of the same stream; `bind` follows. */
   update(spec: SenderSpec): void {
     this.#spec = spec;

@@ -103,6 +103,13 @@ export class PeerMedia {
     return undefined;
   }
 
+  /** The stream whose retransmissions have this SSRC. */
+  downlinkOfRtx(ssrc: number): Downlink | undefined {
+    if (ssrc === 0) return undefined;
+    for (const downlink of this.downlinks.values()) if ((downlink.spec.rtxSsrc | 0) === ssrc) return downlink;
+    return undefined;
+  }
+
   /** Notes how a stream ended. */
   remember(ssrc: number, state: ContinuityState): void {
     this.ended.delete(ssrc);

@@ -7,6 +7,8 @@ export class ReceiverView {
   highest = 0;
   /** Packets lost so far. */
   lost = 0;
+  /** The same of the stream of retransmissions. */
+  rtxLost = 0;
   /** In timestamp units. */
   jitter = 0;
   /** Reports so far. */

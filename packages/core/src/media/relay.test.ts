@@ -57,7 +57,12 @@ test("what is published goes as it came, header extensions and padding included"
   const [sent] = near.sent.filter(({ peer }) => peer === WAY);
   assert.deepEqual(sent?.bytes, packet);
   near.feed(PUBLISHER, packet.subarray(0, 8));
-  assert.equal(near.sent.filter(({ peer }) => peer === WAY).length, 1, "what is no RTP does not go");
+  near.feed(PUBLISHER, rtp({ sequence: 10, ssrc: 1000, payload: Array<number>(2020).fill(0) }));
+  assert.equal(
+    near.sent.filter(({ peer }) => peer === WAY).length,
+    1,
+    "what is no RTP, or could not be protected, does not go",
+  );
 });
 
 test("the viewer at the other worker sees it, and its wish for a key frame travels back", () => {

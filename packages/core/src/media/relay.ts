@@ -13,8 +13,8 @@ import type { Slab } from "../slab.ts";
 import type { PeerMedia } from "./peer-media.ts";
 import { isReady } from "./transport.ts";
 
-/** What protection adds at most. */
-const MAX_RTCP_BYTES = SLOT_BYTES - 64;
+/** What fits into a slot when it is protected: the publisher's own protection may have added less. */
+const MAX_PLAIN_BYTES = SLOT_BYTES - 64;
 
 const header = newRtpHeader();
 
@@ -49,7 +49,7 @@ export class Relay {
   /** One plain RTP packet. */
   forward(at: number, length: number): void {
     const { transport } = this.target;
-    if (!isReady(transport) || !readRtpHeader(this.#u8, at, length, header)) return;
+    if (length > MAX_PLAIN_BYTES || !isReady(transport) || !readRtpHeader(this.#u8, at, length, header)) return;
     const { headerLength } = header;
     const to = this.#sink.reserve();
     this.#u8.copyWithin(to, at, at + headerLength);
@@ -61,7 +61,7 @@ export class Relay {
   /** One plain compound RTCP packet, if it reports on what is sent. */
   forwardReport(at: number, length: number): void {
     const { transport } = this.target;
-    if (length < RTCP_MIN_BYTES || length > MAX_RTCP_BYTES || rtcpType(this.#u8, at) !== SENDER_REPORT) return;
+    if (length < RTCP_MIN_BYTES || length > MAX_PLAIN_BYTES || rtcpType(this.#u8, at) !== SENDER_REPORT) return;
     if (!isReady(transport)) return;
     const to = this.#sink.reserve();
     this.#u8.copyWithin(to, at, at + length);

@@ -20,6 +20,8 @@ export const ON_RTX = -2;
 export class Repeater {
   /** Next sequence number of the RTX stream. */
   rtxSequence: number;
+  /** Packets that went out again on that stream; what was asked for more than once counts once. */
+  repaired = 0;
   #sent: SentPackets | undefined;
   /** What the records refer to. */
   #from: Uplink | undefined;
@@ -99,6 +101,7 @@ export class Repeater {
     const octets = writer.write(subscriber, plan, ring, index, rtx, this.rtxSequence, timestamp, ssrc, change);
     if (octets < 0) return NOT_SENT;
     this.rtxSequence = (this.rtxSequence + 1) & 0xffff;
+    if (sent.repeats(record) === 1) this.repaired++;
     return ON_RTX;
   }
 }

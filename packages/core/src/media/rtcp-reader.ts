@@ -119,7 +119,11 @@ export class RtcpReader {
     for (let i = 0; i < count; i++) {
       readReportBlock(this.#u8, from + i * REPORT_BLOCK_BYTES, block);
       const downlink = peer.downlinks.get(block.ssrc);
-      if (!downlink) continue;
+      if (!downlink) {
+        const repaired = peer.downlinkOfRtx(block.ssrc);
+        if (repaired) repaired.reported.rtxLost = block.cumulativeLost;
+        continue;
+      }
       downlink.reported.update(block, this.#time.nowMs);
       this.#playoutDelay(downlink, block);
       const rttMs = downlink.stream.reportTimes.rttMs(block.lastReport, block.delaySinceLastReport, this.#time.nowMs);

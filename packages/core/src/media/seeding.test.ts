@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { AV1, readVp8, rtp, vp8 } from "./harness.test.ts";
+import { AV1, H264, VP9, readVp8, rtp, vp8 } from "./harness.test.ts";
 import type { Rtp } from "./harness.test.ts";
 import { Rig } from "./rig.test.ts";
 import { DESCRIPTOR_ID, SvcEncoder, readSeen } from "./svc-encoder.test.ts";
@@ -73,13 +73,18 @@ test("VP8: numbers, time and picture ids go on from one forwarder to the next; n
   );
 });
 
-test("AV1: frame numbers go on too", () => {
+for (const codec of [AV1, VP9]) {
+  test(`${codec.mime}: frame numbers go on too`, () => framesGoOn(codec));
+}
+
+function framesGoOn(codec: typeof AV1): void {
   const extensions = { dependencyDescriptor: DESCRIPTOR_ID };
+  const mime = codec === AV1 ? "av1" : "vp9";
   fc.assert(
     fc.property(fc.nat(0xffff), fc.nat(0xffff), fc.integer({ min: 1, max: 20 }), (one, other, count) => {
       const rigs = [one, other].map((frame) => ({
-        rig: new Rig({ codecs: [AV1], extensions }, { codecs: [AV1], extensions }),
-        encoder: new SvcEncoder("L1T3", { mime: "av1", frame: frame + 1000, sequence: frame }),
+        rig: new Rig({ codecs: [codec], extensions }, { codecs: [codec], extensions }),
+        encoder: new SvcEncoder("L1T3", { mime, frame: frame + 1000, sequence: frame }),
       }));
       const packets = rigs.map(({ rig, encoder }, n) => {
         if (n > 0) rig.downlink.seed(rigs[0]!.rig.downlink.take(rigs[0]!.rig.time), rig.time);
@@ -94,5 +99,37 @@ test("AV1: frame numbers go on too", () => {
       for (let i = 2; i < frames.length; i += 2) assert.equal((frames[i]! - frames[i - 1]!) & 0xffff, 1);
     }),
     { numRuns: 50 },
+  );
+}
+
+test("H.264: numbers and time go on, also of a stream that comes to a forwarder under other numbers", () => {
+  fc.assert(
+    fc.property(fc.array(stay, { minLength: 2, maxLength: 5 }), (stays) => {
+      const packets: Rtp[] = [];
+      const seams: number[] = [];
+      let nowMs = 1_700_000_000_000.25;
+      let state: ReturnType<Rig["downlink"]["take"]>;
+      for (const { pictures, sequence, timestamp, gapMs } of stays) {
+        const rig = new Rig({ codecs: [H264] }, { codecs: [H264] });
+        rig.nowMs = nowMs += gapMs;
+        rig.advance(0);
+        if (state) {
+          assert.equal(rig.downlink.seed(state, rig.time), "applied");
+          seams.push(packets.length);
+        }
+        for (const [i, lost] of pictures.entries()) {
+          const at = { sequence: (sequence + i) & 0xffff, timestamp: (timestamp + i * 3000) >>> 0 };
+          const payload = i === 0 ? [0x78, 0, 2, 0x67, 1, 0, 2, 0x65, 1] : [0x61, i];
+          if (!lost || i === 0) rig.feed(rtp({ payloadType: 108, ssrc: 1000, ...at, marker: true, payload }));
+          rig.advance(33);
+        }
+        nowMs = rig.nowMs;
+        packets.push(...rig.take());
+        state = rig.downlink.take(rig.time);
+        assert.ok(state);
+      }
+      assertSeamless(packets, seams);
+    }),
+    { numRuns: 150 },
   );
 });

@@ -81,6 +81,11 @@ export class SentPackets {
     return at;
   }
 
+  /** How often it was repeated. */
+  repeats(record: number): number {
+    return (this.#words[record + WORD_REPEAT]! >> REPEATS_SHIFT) & 3;
+  }
+
   sourceSequence(record: number): number {
     return this.#words[record]!;
   }

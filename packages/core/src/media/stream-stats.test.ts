@@ -14,6 +14,7 @@ import {
   senderReport,
   videoReceiver,
   videoSender,
+  vp8,
 } from "./harness.test.ts";
 import { StatsSchedule } from "./stream-stats-schedule.ts";
 
@@ -30,6 +31,12 @@ function report(ssrc: number, highest: number, lost: number, jitter = 0): Uint8A
   bytes.setUint32(16, highest);
   bytes.setUint32(20, jitter);
   return new Uint8Array(bytes.buffer);
+}
+
+/** The publisher sends one of its packets again. */
+function rtxOf(sequence: number): Uint8Array {
+  const again = [sequence >> 8, sequence & 255, ...vp8({ pictureId: sequence, tl0: sequence })];
+  return rtp({ payloadType: 97, ssrc: 1001, sequence, timestamp: sequence * 3000, marker: true, payload: again });
 }
 
 function call() {
@@ -128,6 +135,45 @@ test("downstream: what the publisher's network lost is not the subscriber's loss
   send(100, (n) => n % 10 === 5);
   world.feed(VIEWER, report(VIDEO_SSRC, 1100, 10));
   assert.equal(downstream().lost, 0);
+});
+
+test("upstream: of what was lost, what came by RTX is repaired", () => {
+  const { world, send, upstream } = call();
+  send(20, (n) => n === 5 || n === 10);
+  world.feed(PUBLISHER, rtxOf(6));
+  send(20);
+  const first = upstream();
+  assert.deepEqual([first.packets, first.lost, first.repaired], [40, 2, 1]);
+  world.feed(PUBLISHER, rtxOf(7));
+  send(20);
+  const second = upstream();
+  assert.deepEqual([second.lost, second.repaired], [0, 0], "what nobody missed repairs nothing");
+});
+
+test("downstream: what was sent again is repaired, unless that is reported lost too", () => {
+  const { world, send, downstream } = call();
+  send(50);
+  world.feed(VIEWER, report(VIDEO_SSRC, 1000, 0));
+  downstream();
+  send(50);
+  const numbers = world
+    .takeRtp(VIEWER)
+    .slice(-10)
+    .map((packet) => packet.sequence);
+  for (const times of [1, 2]) {
+    world.feed(VIEWER, nack(VIDEO_SSRC, ...numbers.slice(0, 6 / times)));
+    world.advance(600);
+  }
+  world.feed(VIEWER, report(VIDEO_SSRC, 1050, 10));
+  world.feed(VIEWER, report(VIDEO_SSRC + 1, 9, 0));
+  const first = downstream();
+  assert.deepEqual([first.lost, first.repaired], [10, 6], "each once, however often it was asked for");
+  world.feed(VIEWER, nack(VIDEO_SSRC, ...numbers.slice(6)));
+  send(50);
+  world.feed(VIEWER, report(VIDEO_SSRC + 1, 13, 3));
+  world.feed(VIEWER, report(VIDEO_SSRC, 1100, 14));
+  const second = downstream();
+  assert.deepEqual([second.lost, second.repaired], [4, 1]);
 });
 
 test("downstream: silence counts while something is sent, and never when nothing is", () => {

@@ -1,7 +1,7 @@
 /**
  * What the streams of one peer did over an interval (`StreamStats`): differences of counters that the packet path keeps
- * anyway. Loss is what the network lost, repaired or not; downstream, what was missing before it was sent does not
- * count. Invariant: a stream that has sent nothing yet is not spoken of, one that counted anew starts from nothing.
+ * anyway. Loss is what the network lost, and beside it stands how much of that was repaired; downstream, what was missing before
+ * it was sent does not count. Invariant: a stream that has sent nothing yet is not spoken of, one that counted anew starts from nothing.
  */
 import type { PeerStats, StreamStats } from "../engine/protocol.ts";
 import type { Downlink } from "./downlink.ts";
@@ -13,7 +13,8 @@ import type { Uplink } from "./uplink.ts";
 
 const OCTETS_MASK = 0x3fffffff;
 
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+/** Figures that are being put together. */
+type Figures = { -readonly [K in keyof StreamStats]-?: StreamStats[K] };
 
 /** The streams of one peer. */
 export class StreamMeter {
@@ -59,7 +60,7 @@ export class StreamMeter {
 
   /** One entry for a track, whatever the number of its codecs and layers. */
   #takeReceivers(nowMs: number): StreamStats[] {
-    const tracks = new Map<string, Mutable<StreamStats>>();
+    const tracks = new Map<string, Figures>();
     const layers = new Map<Layer, LayerMark>();
     const uplinks = new Map<Uplink, Distance>();
     for (const uplink of this.#peer.uplinks) {
@@ -95,11 +96,12 @@ export class StreamMeter {
   }
 }
 
-function emptyStats(track: string): Mutable<StreamStats> {
+function emptyStats(track: string): Figures {
   return {
     track,
     packets: 0,
     lost: 0,
+    repaired: 0,
     bytes: 0,
     nacks: 0,
     keyFrameRequests: 0,
@@ -121,17 +123,20 @@ class LayerMark {
   #received = 0;
   #octets = 0;
   #asked = 0;
+  #repaired = 0;
   #keyFrames = 0;
   #outOfOrder = 0;
 
-  take(layer: Layer, into: Mutable<StreamStats>, nowMs: number): void {
+  take(layer: Layer, into: Figures, nowMs: number): void {
     const { reception, losses, keyFrames } = layer;
     if (layer.epoch !== this.#epoch) this.#expected = this.#received = 0;
     this.#epoch = layer.epoch;
     const { expected, received } = reception;
     const due = Math.max(expected - this.#expected, 0);
     into.packets += due;
-    into.lost += Math.min(Math.max(due - (received - this.#received), 0), due);
+    const lost = Math.min(Math.max(due - (received - this.#received), 0), due);
+    into.lost += lost;
+    into.repaired += Math.min(losses.repaired - this.#repaired, lost);
     into.bytes += (layer.octets - this.#octets) & OCTETS_MASK;
     into.nacks += losses.asked - this.#asked;
     into.keyFrameRequests += keyFrames.taken - this.#keyFrames;
@@ -142,6 +147,7 @@ class LayerMark {
     this.#received = received;
     this.#octets = layer.octets;
     this.#asked = losses.asked;
+    this.#repaired = losses.repaired;
     this.#keyFrames = keyFrames.taken;
     this.#outOfOrder = layer.outOfOrder;
   }
@@ -152,6 +158,8 @@ class DownlinkMark {
   #reports = 0;
   #highest = 0;
   #lost = 0;
+  #rtxLost = 0;
+  #repaired = 0;
   #packets: number;
   #sequence: number;
   #octets: number;
@@ -201,7 +209,7 @@ class DownlinkMark {
   }
 
   /** Without a new report nothing is known of this interval; it counts when the next one comes. */
-  #takeReport(downlink: Downlink, into: Mutable<StreamStats>): void {
+  #takeReport(downlink: Downlink, into: Figures): void {
     const { reported, source } = downlink;
     if (reported.reports === this.#reports) return;
     const sent = (downlink.stream.packets - this.#packets) | 0;
@@ -212,6 +220,9 @@ class DownlinkMark {
       const holes = Math.max(numbers - sent, 0);
       into.packets = due;
       into.lost = Math.min(Math.max(reported.lost - this.#lost - holes, 0), due);
+      // What was sent again has arrived, unless it got lost too.
+      const repaired = downlink.stream.repaired - this.#repaired - Math.max(reported.rtxLost - this.#rtxLost, 0);
+      into.repaired = Math.min(Math.max(repaired, 0), into.lost);
     }
     if (source) {
       const ownMs = (reported.jitter * 1000) / source.clockRate;
@@ -220,6 +231,8 @@ class DownlinkMark {
     this.#reports = reported.reports;
     this.#highest = reported.highest;
     this.#lost = reported.lost;
+    this.#rtxLost = reported.rtxLost;
+    this.#repaired = downlink.stream.repaired;
     this.#packets = downlink.stream.packets;
     this.#sequence = downlink.stream.continuity.sequence;
   }

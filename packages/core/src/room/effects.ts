@@ -5,6 +5,7 @@
  */
 import type {
   AgentDispatch,
+  ClientInfo,
   DisconnectReason,
   ParticipantInfo,
   Room as RoomInfo,
@@ -75,6 +76,8 @@ export type Effect =
       readonly track: TrackInfo | undefined;
       /** For people: why, in words. */
       readonly detail: string;
+      /** With "joined": what it joined with. Absent where it is forwarded from another room. */
+      readonly client?: ClientInfo;
       readonly atMs: number;
     }
   /** A track is to be sent to somebody from now on, which takes a negotiation; or it cannot be, for this reason. */

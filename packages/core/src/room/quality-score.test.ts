@@ -134,3 +134,10 @@ test("whatever is measured, the score stays in its bounds", () => {
     }),
   );
 });
+
+test("loss that was repaired in time does not count", () => {
+  const steady = (repaired: number) => Array.from({ length: 6 }, () => ({ packets: 1000, lost: 80, repaired }));
+  assert.equal(after(VIDEO, ...steady(0)), POOR);
+  assert.equal(after(VIDEO, ...steady(40)), GOOD);
+  assert.equal(after(VIDEO, ...steady(78)), EXCELLENT);
+});

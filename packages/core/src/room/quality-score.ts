@@ -73,7 +73,9 @@ function silentScore(before: StreamScore, { silentMs }: StreamStats, context: St
 function flowing(stats: StreamStats, usualPackets: number, context: StreamContext): number {
   // Few packets (silence, a still screen) are missed less: as LiveKit, by the root of their share.
   const weight = lossWeight(context.mime) * Math.sqrt(Math.min(stats.packets / usualPackets, 1));
-  const byLoss = ((100 * stats.lost) / stats.packets) * weight;
+  // Nobody sees what was repaired in time.
+  const missed = Math.max(stats.lost - (stats.repaired ?? 0), 0);
+  const byLoss = ((100 * missed) / stats.packets) * weight;
   const byPackets = BEST - delayEffect(stats.jitterMs, context) - byLoss;
   const byLayers = BEST - LAYER_WEIGHT * stats.layerDistance;
   return Math.min(byPackets, byLayers);

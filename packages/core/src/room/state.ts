@@ -150,7 +150,9 @@ export class RoomState {
 
   event(kind: ParticipantEventKind, participant: Participant, detail = "", track?: TrackInfo): void {
     const info = participant.info();
-    this.emit({ type: "participantEvent", kind, participant: info, track, detail, atMs: this.nowMs });
+    const event = { type: "participantEvent" as const, kind, participant: info, track, detail, atMs: this.nowMs };
+    const connects = kind === "joined" && !participant.forwardedFrom;
+    this.emit(connects ? { ...event, client: participant.client } : event);
   }
 
   /** Strictly increasing, also within one microsecond (livekit.md 4.1). */

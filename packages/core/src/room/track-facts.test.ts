@@ -11,6 +11,7 @@ import {
 } from "@livekit/protocol";
 import type { MediaCommand } from "../engine/protocol.ts";
 import { World } from "./harness.test.ts";
+import { DEFAULT_MEDIA_POLICY } from "./options.ts";
 
 /** What the worker heard about tracks and receivers, in order. */
 function story(world: World): string[] {
@@ -103,6 +104,10 @@ test("bandwidth: as the server is configured, unless the client says otherwise a
   };
   assert.deepEqual(congestion("alice"), { enabled: true, allowPause: false });
   assert.deepEqual(congestion("bob", true), { enabled: true, allowPause: true });
+  const set = { enabled: false, allowPause: true, stepRoom: 2, leastRoomBps: 1000, leastBudgetBps: 5000 };
+  const other = new World({}, {}, { media: { ...DEFAULT_MEDIA_POLICY, congestion: set } });
+  other.connect("alice");
+  assert.deepEqual(other.commands("openPeer").at(-1)!.congestion, set);
 });
 
 test("packet trailers are announced of the track, and taken off for who cannot read them", () => {

@@ -14,8 +14,9 @@ import type { UpgradeRoute } from "../signal/upgrade.ts";
 import { httpFailure } from "../signal/http-failure.ts";
 import { AgentConnection } from "./connection.ts";
 import { Dispatches, type DispatchEffect } from "./dispatches.ts";
-import { JobScheduler, type Registration, type SchedulerEffect } from "./scheduler.ts";
+import { JobScheduler, type SchedulerEffect } from "./scheduler.ts";
 import { agentToken } from "./token.ts";
+import type { Registration } from "./workers.ts";
 
 const MAX_WORKERS = 5000;
 

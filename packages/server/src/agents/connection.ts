@@ -14,7 +14,7 @@ import {
 } from "@livekit/protocol";
 import { WebSocket } from "ws";
 import { deploymentMistake } from "./deployment.ts";
-import type { Registration } from "./scheduler.ts";
+import type { Registration } from "./workers.ts";
 
 const REGISTER_WITHIN_MS = 10_000;
 const PING_EVERY_MS = 10_000;

@@ -16,7 +16,8 @@ import { NEVER } from "@stoa/core/clock";
 import type { Random } from "@stoa/core/crypto";
 import type { Effect } from "@stoa/core/room/effects";
 import { newSid } from "@stoa/core/room/sid";
-import { isEnded, type JobScheduler, type SchedulerEffect } from "./scheduler.ts";
+import { isEnded } from "./job-state.ts";
+import type { JobScheduler, SchedulerEffect } from "./scheduler.ts";
 
 /** How long an agent may take to leave after its dispatch was deleted. */
 const LEAVE_WITHIN_MS = 3000;

@@ -12,7 +12,9 @@ import {
   WorkerStatus,
 } from "@livekit/protocol";
 import fc from "fast-check";
-import { isEnded, JobScheduler, type Registration, type SchedulerEffect } from "./scheduler.ts";
+import { isEnded } from "./job-state.ts";
+import { JobScheduler, type SchedulerEffect } from "./scheduler.ts";
+import type { Registration } from "./workers.ts";
 
 function setUp(lots: () => number = () => 0) {
   const scheduler = new JobScheduler({ random: { bytes: () => new Uint8Array(), uint32: lots }, targetLoad: 0.7 });

@@ -12,31 +12,17 @@ import {
   ServerMessage,
   WorkerStatus,
   type AvailabilityResponse,
-  type JobType,
-  type ParticipantPermission,
   type UpdateJobStatus,
   type UpdateWorkerStatus,
 } from "@livekit/protocol";
 import { NEVER } from "@stoa/core/clock";
-import type { Random } from "@stoa/core/crypto";
+import { ns, setState, isEnded } from "./job-state.ts";
+import { chooseWorker, matches, type ChoiceOptions, type Registration, type Worker } from "./workers.ts";
 
 /** How long a worker may take to say whether it takes a job. */
 const ANSWER_WITHIN_MS = 10_000;
 /** How long the job of a worker whose connection broke waits for it to come back. */
 const LOST_AFTER_MS = 10_000;
-/** What one job more is taken to weigh until the worker reports its load. */
-const JOB_LOAD = 0.02;
-
-/** What a worker said when it registered. */
-export interface Registration {
-  /** "AW_…" */
-  readonly id: string;
-  readonly agentName: string;
-  readonly namespace: string;
-  readonly type: JobType;
-  readonly deployment: string;
-  readonly permissions: ParticipantPermission;
-}
 
 /** Why a job is ended from here. */
 export type EndReason = "requested" | "agentLeft" | "roomClosed";
@@ -49,14 +35,6 @@ export type SchedulerEffect =
   | { readonly type: "job"; readonly job: Job; readonly lost: boolean }
   /** Nobody takes the job; it is forgotten. */
   | { readonly type: "unserved"; readonly job: Job; readonly reason: string };
-
-interface Worker {
-  readonly registration: Registration;
-  status: WorkerStatus;
-  load: number;
-  /** Jobs taken since the last report of the load. */
-  unreported: number;
-}
 
 interface Search {
   readonly job: Job;
@@ -79,21 +57,14 @@ interface Running {
   lostAtMs: number;
 }
 
-/** What a scheduler is made with. */
-export interface SchedulerOptions {
-  readonly random: Random;
-  /** Workers below this load are taken first. */
-  readonly targetLoad: number;
-}
-
 export class JobScheduler {
-  readonly #options: SchedulerOptions;
+  readonly #options: ChoiceOptions;
   readonly #workers = new Map<string, Worker>();
   readonly #searches = new Map<string, Search>();
   readonly #running = new Map<string, Running>();
   #effects: SchedulerEffect[] = [];
 
-  constructor(options: SchedulerOptions) {
+  constructor(options: ChoiceOptions) {
     this.#options = options;
   }
 
@@ -252,7 +223,7 @@ export class JobScheduler {
     const { job, tried } = search;
     search.asked = undefined;
     search.dueMs = NEVER;
-    const worker = this.#choose(job, tried);
+    const worker = chooseWorker(this.#workers.values(), job, tried, this.#options);
     if (worker) {
       const { id } = worker.registration;
       tried.add(id);
@@ -280,26 +251,6 @@ export class JobScheduler {
     this.#tell(job);
   }
 
-  /** By lot, weighted by what they have left: up to the target load while anybody is below it, else up to 1. */
-  #choose(job: Job, tried: ReadonlySet<string>): Worker | undefined {
-    const able = [...this.#workers.values()].filter(({ registration, status }) => {
-      return (
-        status === WorkerStatus.WS_AVAILABLE && !tried.has(registration.id) && matches(registration, job, job.namespace)
-      );
-    });
-    const left = (worker: Worker, limit: number) => Math.max(0, limit - worker.load - JOB_LOAD * worker.unreported);
-    for (const limit of [this.#options.targetLoad, 1]) {
-      const sum = able.reduce((total, worker) => total + left(worker, limit), 0);
-      if (sum <= 0) continue;
-      let lot = (this.#options.random.uint32() / 2 ** 32) * sum;
-      for (const worker of able) {
-        lot -= left(worker, limit);
-        if (lot < 0) return worker;
-      }
-    }
-    return undefined;
-  }
-
   #end(running: Running, status: JobStatus, error: string, nowMs: number, lost = false): void {
     const { job } = running;
     this.#running.delete(job.id);
@@ -314,23 +265,4 @@ export class JobScheduler {
   #send(worker: string, message: ServerMessage): void {
     this.#effects.push({ type: "send", worker, message });
   }
-}
-
-/** Whether the job is over. */
-export function isEnded(status: JobStatus): boolean {
-  return status === JobStatus.JS_SUCCESS || status === JobStatus.JS_FAILED;
-}
-
-function matches(registration: Registration, job: Job, namespace: string): boolean {
-  const { agentName, type, deployment } = registration;
-  const same = agentName === job.agentName && type === job.type && deployment === job.deployment;
-  return same && registration.namespace === namespace;
-}
-
-function setState(job: Job, change: Partial<JobState>, nowMs: number): void {
-  job.state = Object.assign(job.state?.clone() ?? new JobState(), change, { updatedAt: ns(nowMs) });
-}
-
-function ns(ms: number): bigint {
-  return BigInt(Math.floor(ms)) * 1_000_000n;
 }

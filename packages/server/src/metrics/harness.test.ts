@@ -1,5 +1,5 @@
 /** The figures of rooms, things that happen, and what is read of them. */
-import { ParticipantInfo, type TrackInfo } from "@livekit/protocol";
+import { ParticipantInfo, type ClientInfo, type TrackInfo } from "@livekit/protocol";
 import type { MediaCommand, StreamStats } from "@stoa/core/engine/protocol";
 import type { ParticipantEventKind } from "@stoa/core/room/effects";
 import { createInstruments } from "./instruments.ts";
@@ -20,10 +20,11 @@ export function setUp() {
     kind: ParticipantEventKind,
     sid: string,
     track?: TrackInfo,
-    { room = "lobby", ...info }: { room?: string } & Partial<ParticipantInfo> = {},
+    { room = "lobby", client, ...info }: { room?: string; client?: ClientInfo } & Partial<ParticipantInfo> = {},
   ) => {
     const participant = new ParticipantInfo({ sid, ...info });
-    rooms.onParticipant(room, { type: "participantEvent", kind, participant, track, detail: "", atMs: nowMs });
+    const event = { type: "participantEvent" as const, kind, participant, track, detail: "", atMs: nowMs };
+    rooms.onParticipant(room, client ? { ...event, client } : event);
   };
   return { instruments, rooms, value, happen, pass: (ms: number) => void (nowMs += ms) };
 }

@@ -16,9 +16,9 @@ import type { MediaCommand, PeerId } from "@stoa/core/engine/protocol";
 export interface Person {
   readonly joinedMs: number;
   readonly kind: string;
-  /** "" before it connected, and of one that is forwarded from another room. */
-  protocol: string;
-  sdk: string;
+  /** "" of one that is forwarded from another room. */
+  readonly protocol: string;
+  readonly sdk: string;
   /** When its media was connected. */
   activeMs: number | undefined;
   /** Milliseconds, 0 when unknown. */
@@ -47,21 +47,18 @@ export interface KnownTrack {
 /** What a label says of a track that is not known any more. */
 const NO_TRACK = { kind: "", source: "" } as const;
 
+/** Of one without a client here. */
+const NO_CLIENT = { protocol: "", sdk: "" } as const;
+
 export class Known {
   readonly #people = new Map<string, Person>();
   readonly #peers = new Map<PeerId, KnownPeer>();
   readonly #tracks = new Map<string, KnownTrack>();
 
-  join(sid: string, kind: ParticipantInfo_Kind, atMs: number): void {
-    const empty = { protocol: "", sdk: "", activeMs: undefined, rttMs: 0, quality: undefined, peers: [] };
-    this.#people.set(sid, { joinedMs: atMs, kind: ParticipantInfo_Kind[kind] ?? "", ...empty });
-  }
-
-  connect(sid: string, { protocol, sdk }: ClientInfo): void {
-    const person = this.#people.get(sid);
-    if (!person) return;
-    person.protocol = String(protocol);
-    person.sdk = ClientInfo_SDK[sdk] ?? "";
+  join(sid: string, kind: ParticipantInfo_Kind, client: ClientInfo | undefined, atMs: number): void {
+    const words = client ? { protocol: String(client.protocol), sdk: ClientInfo_SDK[client.sdk] ?? "" } : NO_CLIENT;
+    const empty = { activeMs: undefined, rttMs: 0, quality: undefined, peers: [] };
+    this.#people.set(sid, { joinedMs: atMs, kind: ParticipantInfo_Kind[kind] ?? "", ...words, ...empty });
   }
 
   person(sid: string): Person | undefined {

@@ -2,10 +2,10 @@
  * Figures of rooms and participants, from what the rooms do and the media workers report; those of tracks and streams are
  * kept in files of their own. Invariant: a gauge goes down exactly once for everything that it went up for.
  */
-import { DisconnectReason, type ParticipantInfo, type Room as RoomInfo } from "@livekit/protocol";
+import { DisconnectReason, type ClientInfo, type ParticipantInfo, type Room as RoomInfo } from "@livekit/protocol";
 import type { MediaCommand, MediaEvent } from "@stoa/core/engine/protocol";
 import type { Effect } from "@stoa/core/room/effects";
-import type { ConnectedEvent, RoomObserver } from "../rooms/effects.ts";
+import type { RoomObserver } from "../rooms/effects.ts";
 import type { Instruments } from "./instruments.ts";
 import { Known, type Person } from "./known.ts";
 import { StreamFigures } from "./stream-figures.ts";
@@ -50,11 +50,11 @@ export class RoomFigures implements RoomObserver {
     this.#to.roomSeconds.observe(Math.max(0, (this.#nowMs() - Number(room.creationTimeMs)) / 1000));
   }
 
-  onParticipant(room: string, { kind, participant, track, atMs }: EffectOf<"participantEvent">): void {
+  onParticipant(room: string, { kind, participant, track, client, atMs }: EffectOf<"participantEvent">): void {
     const { sid } = participant;
     switch (kind) {
       case "joined":
-        return this.#joined(participant, atMs);
+        return this.#joined(participant, client, atMs);
       case "active":
         return this.#active(this.#known.person(sid), atMs);
       case "left":
@@ -70,10 +70,6 @@ export class RoomFigures implements RoomObserver {
         return;
       default:
     }
-  }
-
-  onConnected(_: string, { participant, client }: ConnectedEvent): void {
-    this.#known.connect(participant, client);
   }
 
   onSubscription(room: string, event: EffectOf<"subscription">): void {
@@ -118,8 +114,8 @@ export class RoomFigures implements RoomObserver {
     this.#to.messageCounts.request++;
   }
 
-  #joined({ sid, kind }: ParticipantInfo, atMs: number): void {
-    this.#known.join(sid, kind, atMs);
+  #joined({ sid, kind }: ParticipantInfo, client: ClientInfo | undefined, atMs: number): void {
+    this.#known.join(sid, kind, client, atMs);
     this.#to.participants.inc();
     this.#to.joins.inc({ state: "signal_connected", warp: "" });
     this.#to.joins.inc({ state: "rtc_init", warp: "" });

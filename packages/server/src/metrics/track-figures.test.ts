@@ -67,8 +67,7 @@ describe("publications and subscriptions", () => {
   test("are tried, and come true after a time that is told by client and source", async () => {
     const { rooms, value, happen, pass } = setUp();
     for (const sid of ["PA_1", "PA_2"]) {
-      happen("joined", sid, undefined, { kind: ParticipantInfo_Kind.AGENT });
-      rooms.onConnected("lobby", { participant: sid, client: CLIENT });
+      happen("joined", sid, undefined, { kind: ParticipantInfo_Kind.AGENT, client: CLIENT });
     }
     rooms.onCommand("lobby", openPeer(2, "PA_2"));
     announce(rooms, "PA_1", CAMERA);
@@ -190,12 +189,8 @@ describe("streams", () => {
 
 describe("sessions", () => {
   test("have the client's protocol; whoever never got media failed, or gave up", async () => {
-    const { rooms, value, happen, pass } = setUp();
-    const join = (sid: string) => {
-      happen("joined", sid);
-      rooms.onConnected("lobby", { participant: sid, client: CLIENT });
-    };
-    for (const sid of ["PA_1", "PA_2", "PA_3"]) join(sid);
+    const { value, happen, pass } = setUp();
+    for (const sid of ["PA_1", "PA_2", "PA_3"]) happen("joined", sid, undefined, { client: CLIENT });
     pass(200);
     happen("active", "PA_1");
     happen("left", "PA_1");

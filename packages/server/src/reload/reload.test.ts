@@ -34,13 +34,20 @@ describe("changes of a configuration", () => {
   });
 
   test("take effect at once, wait for the next start, or have none", () => {
-    for (const key of ["keys.a", "limit.num_tracks", "webhook.urls", "logging.level", "room.empty_timeout"]) {
+    for (const key of [
+      "keys.a",
+      "limit.num_tracks",
+      "limit.max_data_blobs_size",
+      "webhook.urls",
+      "logging.level",
+      "room.empty_timeout",
+    ]) {
       assert.equal(fateOf(key), "applied", key);
     }
     for (const key of ["port", "rtc.udp_port", "room.enabled_codecs", "prometheus.port", "logging.json", "limits"]) {
       assert.equal(fateOf(key), "waiting", key);
     }
-    for (const key of ["limit.max_data_blobs_size", "room.create_room_timeout", "turn.udp_port", "rtc.force_tcp"]) {
+    for (const key of ["room.create_room_timeout", "turn.udp_port", "rtc.force_tcp"]) {
       assert.equal(fateOf(key), "ineffective", key);
     }
   });
@@ -78,7 +85,8 @@ describe("a running server", () => {
       load(
         `port: 1
 logging: { level: debug }
-limit: { max_room_name_length: 3, max_data_blobs_size: 1 }
+limit: { max_room_name_length: 3 }
+room: { create_room_timeout: 3s }
 rtc: { udp_port: 1234 }
 turn: { enabled: true }`,
         "APInew",
@@ -86,9 +94,9 @@ turn: { enabled: true }`,
     );
     assert.deepEqual(reloaded.applied, ["keys.APItest", "keys.APInew", "logging.level", "limit.max_room_name_length"]);
     assert.deepEqual(reloaded.waiting, ["port", "rtc.udp_port"]);
-    assert.deepEqual(reloaded.ineffective, ["limit.max_data_blobs_size", "turn.enabled"]);
+    assert.deepEqual(reloaded.ineffective, ["room.create_room_timeout", "turn.enabled"]);
     const sentence = "has changed; it is accepted but without effect in this version";
-    assert.ok(log.lines.includes(`warn "limit.max_data_blobs_size" ${sentence}`));
+    assert.ok(log.lines.includes(`warn "room.create_room_timeout" ${sentence}`));
     assert.ok(log.lines.includes('warn "port" has changed; it takes effect when the server is started again'));
     assert.ok(log.lines.includes("level debug"));
     assert.equal(await validate("APItest"), 401);

@@ -2,7 +2,7 @@
  * Performs what a room asks for (`core/room/effects.ts`), in order: responses to their socket, commands to the room's
  * worker, tokens signed and sent, the end of the room to the registry. Nothing here decides anything.
  */
-import { DisconnectReason, SignalResponse, type ClientInfo, type SignalRequest } from "@livekit/protocol";
+import { DisconnectReason, SignalResponse, type SignalRequest } from "@livekit/protocol";
 import type { MediaCommand, MediaEvent } from "@stoa/core/engine/protocol";
 import type { Effect } from "@stoa/core/room/effects";
 import type { ParticipantSid } from "@stoa/core/room/sid";
@@ -25,8 +25,6 @@ export interface RoomObserver {
   onDispatch?(room: string, event: EffectOf<"dispatchCreated" | "dispatchDeleted">): void;
   /** Somebody is to be sent a track, or cannot be. */
   onSubscription?(room: string, event: EffectOf<"subscription">): void;
-  /** A signal connection stands: the first one of a participant, or another one. */
-  onConnected?(room: string, event: ConnectedEvent): void;
   onRoomUpdated?(event: EffectOf<"roomUpdated">): void;
   onRoomClosed?(event: EffectOf<"roomClosed">): void;
   /** Each message to a client, each request of one, each word to and from the media worker: be quick. */
@@ -34,12 +32,6 @@ export interface RoomObserver {
   onRequest?(room: string, from: ParticipantSid, request: SignalRequest): void;
   onCommand?(room: string, command: MediaCommand): void;
   onMedia?(room: string, event: MediaEvent): void;
-}
-
-/** Who connected, and with what. */
-export interface ConnectedEvent {
-  readonly participant: ParticipantSid;
-  readonly client: ClientInfo;
 }
 
 /** What the performer works with. */

@@ -231,7 +231,6 @@ export class RoomRegistry implements SignalDoor, MediaListener {
     }
     if ("participant" in result) {
       const sid = (connection.participant = result.participant);
-      this.#performer.tell((observer) => observer.onConnected?.(runner.name, { participant: sid, client }));
       socket.listen({
         onRequest: (message) => {
           this.#performer.tell((observer) => observer.onRequest?.(runner.name, sid, message));

@@ -155,7 +155,7 @@ export class TimelineObserver implements RoomObserver {
         return this.#noteOfPeer(event.peer, "paused", text + this.#estimate(event.peer), event.track);
       }
       case "stats":
-        return this.#noteStats(event.peer, event.stats);
+        return this.#noteStats(room, event.peer, event.stats);
       default:
     }
   }
@@ -171,7 +171,7 @@ export class TimelineObserver implements RoomObserver {
     this.#note(to, "quality", `connection quality is ${word} (${own.score.toFixed(1)} of 5)${why}`);
   }
 
-  #noteStats(id: PeerId, stats: PeerStats): void {
+  #noteStats(room: string, id: PeerId, stats: PeerStats): void {
     const peer = this.#peers.get(id);
     const member = peer && this.#members.get(peer.participant);
     if (!member) return;
@@ -182,9 +182,10 @@ export class TimelineObserver implements RoomObserver {
       const before = peer.distances.get(track) ?? 0;
       if (before === layerDistance) continue;
       peer.distances.set(track, layerDistance);
-      const what = this.#words(member.room, track);
-      const short = `${what} flows ${layers(layerDistance)} below what is wanted`;
-      const text = layerDistance === 0 ? `${what} flows as wanted` : short;
+      const text =
+        layerDistance === 0
+          ? `${this.#words(room, track)} flows as wanted`
+          : `${this.#words(room, track)} flows ${layers(layerDistance)} below what is wanted`;
       this.#noteOfPeer(id, "layer", text + this.#estimate(id), track);
     }
   }

@@ -62,6 +62,11 @@ export class ChannelSender {
     return this.#meter.atMostBps;
   }
 
+  /** How long the receiver has taken nothing of what is there. */
+  stalledMs(nowMs: number): number {
+    return this.#meter.stalledMs(nowMs);
+  }
+
   get highMarkBytes(): number {
     return this.#marks.highBytes;
   }

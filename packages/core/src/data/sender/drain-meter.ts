@@ -12,8 +12,8 @@ export class DrainMeter {
   readonly #bytes = new Float64Array(STEPS);
   readonly #idleBytes = new Float64Array(STEPS);
   readonly #busyMs = new Float64Array(STEPS);
-  /** 0: when the current step began. 1: when the last note was taken. Sums: 2 of `bytes`, 3 of `busyMs`, 4 of `idleBytes`. */
-  readonly #totals = new Float64Array(5);
+  /** 0: when the current step began. 1: when the last note was taken. Sums: 2 of `bytes`, 3 of `busyMs`, 4 of `idleBytes`. 5: see `stalledMs`. */
+  readonly #totals = new Float64Array(6);
   #step = 0;
   #buffered = 0;
   #started = false;
@@ -24,12 +24,14 @@ export class DrainMeter {
     if (!this.#started) {
       this.#started = true;
       totals[0] = nowMs;
+      totals[5] = nowMs;
     } else {
       this.#turn(nowMs);
       const drained = Math.max(0, this.#buffered + sent - buffered);
       // Something was left before the new bytes came, so the receiver was the limit all the time.
       if (buffered > sent) this.#addBusy(drained, Math.max(0, nowMs - totals[1]!));
       else this.#addIdle(drained);
+      if (drained > 0 || buffered <= sent) totals[5] = nowMs;
     }
     this.#buffered = buffered;
     totals[1] = nowMs;
@@ -45,6 +47,12 @@ export class DrainMeter {
     this.#totals.fill(0);
     this.#totals[0] = nowMs;
     this.#totals[1] = nowMs;
+    this.#totals[5] = nowMs;
+  }
+
+  /** How long there has been something in the buffer and none of it has left. */
+  stalledMs(nowMs: number): number {
+    return nowMs - this.#totals[5]!;
   }
 
   /** Bits per second while there was something in the buffer; -1 when unknown. */
