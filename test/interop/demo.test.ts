@@ -1,6 +1,7 @@
 /** The demo page as a person uses it: on a laptop and on a phone, with the browser's fake camera, microphone and screen. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { RoomServiceClient } from "livekit-server-sdk";
 import { launchChromium } from "@stoa/testkit/browser";
 import { type ServerProcess, startServer } from "@stoa/testkit/server-process";
 import { until } from "@stoa/testkit/until";
@@ -109,6 +110,10 @@ test("two people meet on the demo page: see, figures, mute, share the screen, le
 
   await ada.click("#leave");
   await ada.waitForSelector("#lobby:not([hidden])");
+  assert.equal(await ada.innerText("#problem"), "");
   await until(async () => (await grace.innerText("#people")) === "only you", 5000, "Ada to be gone");
+  await new RoomServiceClient(server.http, server.key, server.secret).removeParticipant("lobby", "Grace");
+  await grace.waitForSelector("#lobby:not([hidden])");
+  assert.equal(await grace.innerText("#problem"), "You were removed from the call.");
   assert.deepEqual(mistakes, []);
 });

@@ -1,5 +1,5 @@
 // The demo call: join, see and hear, mute, share, chat, leave. Everything about one tile is in tile.js.
-import { Room, RoomEvent, setLogLevel } from "./livekit-client.mjs";
+import { DisconnectReason, Room, RoomEvent, setLogLevel } from "./livekit-client.mjs";
 import { Tiles } from "./tile.js";
 
 const $ = (id) => document.getElementById(id);
@@ -14,6 +14,11 @@ const settings = await fetch("config.json")
   .then((r) => r.json())
   .catch(() => ({ tokens: false }));
 $("token-field").hidden = settings.tokens;
+// Who and where stands in the token, where one is asked for.
+for (const label of form.querySelectorAll(".self")) {
+  label.hidden = !settings.tokens;
+  label.querySelector("input").required = settings.tokens;
+}
 form.identity.value = params.get("identity") ?? localStorage.getItem("stoa-name") ?? "";
 form.room.value = params.get("room") ?? form.room.value;
 if (params.get("token")) form.token.value = params.get("token");
@@ -85,9 +90,19 @@ async function join(identity, roomName) {
   refresh();
 }
 
-function left() {
+const ENDS = {
+  [DisconnectReason.CLIENT_INITIATED]: "",
+  [DisconnectReason.DUPLICATE_IDENTITY]: "Somebody joined with the same name.",
+  [DisconnectReason.SERVER_SHUTDOWN]: "The server was stopped.",
+  [DisconnectReason.PARTICIPANT_REMOVED]: "You were removed from the call.",
+  [DisconnectReason.ROOM_DELETED]: "The call was ended.",
+  [DisconnectReason.ROOM_CLOSED]: "The call was ended.",
+};
+
+function left(reason) {
   tiles?.close();
   show("lobby");
+  $("problem").textContent = ENDS[reason] ?? "The connection was lost.";
 }
 
 function show(which) {
