@@ -28,7 +28,7 @@ const STAND_IN = join(root, "tools", "go-tests", "outside_server.go");
 const SERVER_PORT = 7880;
 /** Tests that no server outside of their process can be asked: what marks them in their source, and why. */
 const CANNOT_RUN = [
-  { mark: /\bsetupMultiNodeTest/, why: "needs two nodes and Redis" },
+  { mark: /\bs2\.Stop\(/, why: "ends one of two nodes" },
   { mark: /\.OnStatsUpdate\(/, why: "puts its own functions into the server's memory" },
 ];
 

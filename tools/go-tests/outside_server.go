@@ -1,6 +1,6 @@
 // Package test stands beside the integration tests of a livekit-server checkout while tools/go-tests.mjs compiles them. It owns the stand-in for
 // the server that those tests make inside their own process: a program that is started with what the test changed in the configuration,
-// and asked over its API for what the tests read from the server's memory.
+// and asked over its API for what the tests read from the server's memory. Where a test wants two nodes, the second one is a way to the first.
 package test
 
 import (
@@ -8,6 +8,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -37,7 +39,9 @@ const (
 
 // outsideServer has those methods of LivekitServer that the tests call.
 type outsideServer struct {
+	// One of the two: the program, or what stands for a second node.
 	command *exec.Cmd
+	relay   net.Listener
 	log     *os.File
 	port    int
 	node    *livekit.Node
@@ -45,37 +49,80 @@ type outsideServer struct {
 }
 
 func initializeOutsideServer(conf *config.Config, node routing.LocalNode) (*outsideServer, error) {
+	server := &outsideServer{port: int(conf.Port), node: node.Clone(), ended: make(chan struct{})}
+	if conf.Redis.Address != "" {
+		// One node needs no place to meet others.
+		conf.Redis.Address = ""
+		if conf.Port == secondServerPort {
+			var err error
+			server.relay, err = net.Listen("tcp", fmt.Sprintf(":%d", conf.Port))
+			return server, err
+		}
+	}
+	return server, server.launch(conf)
+}
+
+func (s *outsideServer) launch(conf *config.Config) error {
 	var words []string
 	if err := json.Unmarshal([]byte(os.Getenv(outsideCommandVariable)), &words); err != nil || len(words) == 0 {
-		return nil, fmt.Errorf("%s holds no command: %w", outsideCommandVariable, err)
+		return fmt.Errorf("%s holds no command: %w", outsideCommandVariable, err)
 	}
 	body, err := changedConfiguration(conf)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	command := exec.Command(words[0], append(words[1:], "--config-body", string(body))...)
-	server := &outsideServer{command: command, port: int(conf.Port), node: node.Clone(), ended: make(chan struct{})}
+	s.command = exec.Command(words[0], append(words[1:], "--config-body", string(body))...)
 	if name := os.Getenv(outsideLogVariable); name != "" {
-		if server.log, err = os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600); err != nil {
-			return nil, err
+		if s.log, err = os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600); err != nil {
+			return err
 		}
-		command.Stdout, command.Stderr = server.log, server.log
+		s.command.Stdout, s.command.Stderr = s.log, s.log
 	}
-	return server, command.Start()
+	return s.command.Start()
 }
 
 // Start returns when the server has ended, as LivekitServer's does.
 func (s *outsideServer) Start() error {
+	defer close(s.ended)
+	if s.relay != nil {
+		for {
+			connection, err := s.relay.Accept()
+			if err != nil {
+				return nil
+			}
+			go passOn(connection)
+		}
+	}
 	_ = s.command.Wait()
 	if s.log != nil {
 		s.log.Close()
 	}
-	close(s.ended)
 	return nil
+}
+
+// passOn joins a connection to one to the first node, until either side ends it.
+func passOn(guest net.Conn) {
+	host, err := net.Dial("tcp", fmt.Sprintf("localhost:%d", defaultServerPort))
+	if err != nil {
+		guest.Close()
+		return
+	}
+	pass := func(to, from net.Conn) {
+		_, _ = io.Copy(to, from)
+		to.Close()
+		from.Close()
+	}
+	go pass(host, guest)
+	pass(guest, host)
 }
 
 // Stop waits for the end: the next test wants the same port. The second signal is how both servers are told not to wait for their guests.
 func (s *outsideServer) Stop(_ bool) {
+	if s.relay != nil {
+		s.relay.Close()
+		<-s.ended
+		return
+	}
 	for range 2 {
 		_ = s.command.Process.Signal(syscall.SIGTERM)
 		select {

@@ -37,6 +37,8 @@ export class OwnSection implements DownlinkSection {
   /** Offered with a track in a description that the client may have applied, and not negotiated inactive since. */
   active = false;
   used = false;
+  /** Answered as inactive, and not offered with a track since. */
+  #resting = false;
   /** The client refused the m-line: its place may be taken by a new one. */
   refused = false;
   /** Track of the newest offer. */
@@ -64,7 +66,10 @@ export class OwnSection implements DownlinkSection {
     if (this.refused) {
       return { type: "rejected", media: this.kind, protocol: "UDP/TLS/RTP/SAVPF", formats: "0", mid: this.mid };
     }
-    if (down) this.active = this.used = true;
+    if (down) {
+      this.active = this.used = true;
+      this.#resting = false;
+    }
     const codecs = offeredCodecs(this.kind, options, down);
     const rtx = codecs.some(({ name }) => name === "rtx");
     const ssrcs = down ? (rtx ? [down.ssrc, down.rtxSsrc] : [down.ssrc]) : [];
@@ -72,7 +77,7 @@ export class OwnSection implements DownlinkSection {
       type: this.kind,
       protocol: "UDP/TLS/RTP/SAVPF",
       mid: this.mid,
-      direction: down ? "sendonly" : "inactive",
+      direction: down ? "sendonly" : this.#resting && options.client.endsIdleReceivers ? "recvonly" : "inactive",
       codecs,
       extensions: offeredExtensions(this.kind, options),
       rtcpRsize: true,
@@ -88,6 +93,7 @@ export class OwnSection implements DownlinkSection {
     this.sender = undefined;
     this.refused ||= media.rejected;
     if (!this.offeredSid || this.refused) this.active = false;
+    if (!this.offeredSid) this.#resting = true;
     const { down } = this;
     const stale = !down || down.track.sid !== this.offeredSid;
     if (this.refused) this.offeredSid = undefined;

@@ -49,8 +49,9 @@ interface Subscriber {
   receive(wanted: readonly DownTrack[]): string;
 }
 
-function dual(browser: string): Subscriber {
-  const peer = new Offerer({ ...options(browser), dataChannels: true });
+function dual(browser: string, endsIdleReceivers = false): Subscriber {
+  const { client, ...rest } = options(browser);
+  const peer = new Offerer({ ...rest, client: { ...client, endsIdleReceivers }, dataChannels: true });
   return {
     receive: (wanted) => {
       let offer = "";
@@ -58,6 +59,7 @@ function dual(browser: string): Subscriber {
         assert.ok(round < 3, "it comes to an end");
         offer = peer.createOffer().offer;
         const answer = offer
+          .replaceAll("a=recvonly", "a=inactive")
           .replaceAll("a=sendonly", "a=recvonly")
           .replaceAll("a=setup:actpass", "a=setup:active")
           .replaceAll(/a=ssrc.*\r\n/g, "");
@@ -112,6 +114,7 @@ function narrow(offer: string): string {
 const subscribers: [name: string, make: () => Subscriber][] = [
   ["Chromium on two peers", () => dual("Chrome")],
   ["Firefox on two peers", () => dual("Firefox")],
+  ["pion on two peers", () => dual("", true)],
   ["Chromium and rtc-node on one peer", () => single("Chrome", narrow(fixture("chromium-v1-join")))],
   ["Firefox on one peer", () => single("Firefox", narrow(fixture("firefox-v1-publish")))],
 ];
@@ -126,6 +129,25 @@ for (const [name, make] of subscribers) {
       }
     });
   }
+}
+
+for (const pion of [true, false]) {
+  test(`an m-line without a track is offered as inactive ${pion ? "once to pion" : "for as long as it has none"}`, () => {
+    const peer = dual("", pion);
+    const [audio, video] = tracks(0);
+    const directionOfVideo = (wanted: readonly DownTrack[]) => {
+      const session = parseSdp(peer.receive(wanted));
+      assert.ok(!("failure" in session));
+      return session.media.at(-1)!.direction;
+    };
+    assert.equal(directionOfVideo([audio!, video!]), "sendonly");
+    assert.equal(directionOfVideo([audio!]), "inactive");
+    const rests = pion ? "recvonly" : "inactive";
+    assert.equal(directionOfVideo([]), rests);
+    assert.equal(directionOfVideo([tracks(1)[0]!]), rests);
+    assert.equal(directionOfVideo(tracks(1)), "sendonly");
+    assert.equal(directionOfVideo([]), "inactive");
+  });
 }
 
 test("Safari's m-lines are not used again before there are very many", () => {

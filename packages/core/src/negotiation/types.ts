@@ -44,6 +44,11 @@ export interface ClientTraits {
   readonly receivesRed: boolean;
   /** False for Safari: an m-line of the subscriber peer is never used for a second track. */
   readonly reusesTransceivers: boolean;
+  /**
+   * True for pion, which Go clients use: every offer of an m-line as inactive ends its receiver, and only the first one makes a new one,
+   * so that after two of them the m-line never brings a track again.
+   */
+  readonly endsIdleReceivers?: boolean;
 }
 
 /**

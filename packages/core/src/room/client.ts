@@ -39,6 +39,8 @@ export interface ClientFeatures {
   readonly reconnectResponse: boolean;
   /** Announces a video track in SDP before its codec is known: publish it at its first packet. */
   readonly publishAtFirstPacket: boolean;
+  /** See ClientTraits. */
+  readonly endsIdleReceivers: boolean;
   readonly obs: boolean;
   /** Connects to TCP candidates. */
   readonly iceTcp: boolean;
@@ -67,6 +69,7 @@ export function clientFeatures(info: ClientInfo): ClientFeatures {
     readsTrailers: info.capabilities.includes(ClientInfo_Capability.CAP_PACKET_TRAILER),
     reconnectResponse: info.sdk !== ClientInfo_SDK.JS || !isOlder(info.version, [1, 6, 3]),
     publishAtFirstPacket: info.sdk === ClientInfo_SDK.GO,
+    endsIdleReceivers: info.sdk === ClientInfo_SDK.GO,
     obs: info.browser.includes("OBS"),
     iceTcp: supportsIceTcp(info),
   };

@@ -123,7 +123,8 @@ function connect(room: RoomState, participant: Participant, negotiation: Negotia
 function traitsOf(room: RoomState, { client, features }: Participant): ClientTraits {
   const traits = clientTraits(client);
   const shared = features.transceiverReuse && !(room.options.config.syncStreams && features.syncStreams);
-  return { ...traits, reusesTransceivers: traits.reusesTransceivers && shared };
+  const reusesTransceivers = traits.reusesTransceivers && shared;
+  return { ...traits, reusesTransceivers, endsIdleReceivers: features.endsIdleReceivers };
 }
 
 /** "JS 2.23.0, Chrome 156 on Linux, one peer connection, protocol 16", for the timeline. */
