@@ -1,5 +1,38 @@
 /** The bottlenecks that congestion control is held against; `npm run plot:congestion` draws them. */
-import type { Scenario } from "./congestion-world.ts";
+
+interface LinkSpec {
+  /** From when on (ms) it carries how much (bit/s). */
+  readonly capacity: readonly (readonly [fromMs: number, bps: number])[];
+  /** What does not fit in so much waiting time is dropped. */
+  readonly queueMs: number;
+  /** One way. */
+  readonly delayMs: number;
+  readonly jitterMs?: number;
+  /** 0 … 1, both ways. */
+  readonly loss?: number;
+  /** Traffic of others through the same queue. */
+  readonly others?: { readonly fromMs: number; readonly toMs: number; readonly bps: number };
+}
+
+/** A receiver that is kept from running: what came meanwhile seems to have come at the end, and nothing is answered. */
+interface Stalls {
+  readonly leastMs: number;
+  readonly mostMs: number;
+  /** From the end of one to the beginning of the next, on average. */
+  readonly pauseMs: number;
+}
+
+export interface Scenario {
+  readonly name: string;
+  readonly title: string;
+  readonly estimator: "transport-cc" | "REMB";
+  readonly durationMs: number;
+  readonly link: LinkSpec;
+  /** One number: a source that follows the estimate up to there. More: layers of a simulcast track, cumulative. */
+  readonly source: readonly number[];
+  readonly stalls?: Stalls;
+  readonly seed?: number;
+}
 
 const LAYERS = [150_000, 500_000, 1_700_000];
 const FALL = [

@@ -1,8 +1,8 @@
 /** Congestion control against simulated bottlenecks: what a subscriber gets, and what it does to the link. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { SCENARIOS } from "./congestion-scenarios.ts";
-import { CongestionWorld, run, type Sample, type Scenario } from "./congestion-world.ts";
+import { SCENARIOS, type Scenario } from "./congestion-scenarios.ts";
+import { CongestionWorld, run, type Sample } from "./congestion-world.ts";
 
 /** Time to find the rate, after the start and after each change of the link. */
 const SETTLE_MS = 15_000;

@@ -11,7 +11,7 @@ class Client {
   readonly side = new RembSide();
   nowMs = 0;
   queueMs = 0;
-  /** Whether the last step cut the rate. */
+  /** How often the rate was cut. */
   cuts = 0;
 
   constructor() {
