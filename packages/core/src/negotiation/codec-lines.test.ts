@@ -144,3 +144,9 @@ test("a publisher whose codecs are all switched off is refused on its m-line", (
   assert.match(result.answer, /^m=video 0 /m);
   assert.deepEqual(result.receivers, []);
 });
+
+test("RED is described with NACK, because opus is, but the worker asks for none of it again", () => {
+  const { receivers } = answered("audio", DEFAULT_CODECS, "63 red/48000/2 111/111\n111 opus/48000/2");
+  const asked = receivers[0]!.codecs.map(({ mime, nack }): [string, boolean] => [mime, nack]);
+  assert.deepEqual(Object.fromEntries(asked), { "audio/red": false, "audio/opus": true });
+});

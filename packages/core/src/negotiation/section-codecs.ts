@@ -57,7 +57,10 @@ export function carriesTrack(codecs: readonly CommonCodec[], mimes: readonly str
   return codecs.some((codec) => mimes.some((mime) => canCarry(codec.mime, mime.toLowerCase())));
 }
 
-/** For the worker. `nack` as in the written description. */
+/**
+ * For the worker. `nack` as in the written description, save for RED: that repairs itself, and is not asked for again in either
+ * direction (livekit.md 3.8), although clients that write it for opus have it written for both.
+ */
 export function codecSpec({ mime, codec, rtx }: CommonCodec, fmtp: string, nack: boolean): CodecSpec {
   return {
     payloadType: codec.payloadType,
@@ -66,7 +69,7 @@ export function codecSpec({ mime, codec, rtx }: CommonCodec, fmtp: string, nack:
     channels: codec.channels,
     fmtp,
     rtxPayloadType: rtx?.payloadType ?? 0,
-    nack,
+    nack: nack && mime !== "audio/red",
   };
 }
 
