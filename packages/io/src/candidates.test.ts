@@ -2,7 +2,7 @@ import { describe, test } from "node:test";
 import assert from "node:assert/strict";
 import type { NetworkInterfaceInfo } from "node:os";
 import type { CandidateOptions, Interfaces } from "./candidates.ts";
-import { DEFAULT_CANDIDATE_OPTIONS, localCandidates } from "./candidates.ts";
+import { DEFAULT_CANDIDATE_OPTIONS, localCandidates, ownAddresses } from "./candidates.ts";
 
 function info(address: string, internal = false): NetworkInterfaceInfo {
   const common = { address, internal, mac: "00:00:00:00:00:00", netmask: "", cidr: null };
@@ -74,4 +74,8 @@ describe("local candidates", () => {
     assert.deepEqual(addresses({ listen: ["0.0.0.0"] }), udp("10.0.0.5", "172.17.0.1"));
     assert.deepEqual(addresses({ listen: ["::"] }), udp("2001:db8::5"));
   });
+});
+
+test("addresses to answer from: all but link-local ones, also those that are not announced", () => {
+  assert.deepEqual(ownAddresses(INTERFACES), ["127.0.0.1", "::1", "10.0.0.5", "2001:db8::5", "172.17.0.1"]);
 });

@@ -50,6 +50,19 @@ export function localCandidates(
   return [...udp, ...addresses.map((address): LocalCandidate => ({ protocol: "tcp", address, port }))];
 }
 
+/** More addresses than a machine with a purpose has; each costs a socket. */
+const MAX_OWN = 32;
+
+/** Addresses of this machine that something can be sent to from outside it or inside, in the order of the system. */
+export function ownAddresses(interfaces: Interfaces): string[] {
+  const own = new Set<string>();
+  for (const { address: text } of Object.values(interfaces).flatMap((infos = []) => infos)) {
+    const address = parseIp(text);
+    if (address && !isLinkLocal(address)) own.add(formatIp(address));
+  }
+  return [...own].slice(0, MAX_OWN);
+}
+
 function candidateAddresses(interfaces: Interfaces, options: CandidateOptions): string[] {
   const nodeIp = options.nodeIp === undefined ? undefined : parseIp(options.nodeIp);
   const chosen = new Set<string>();
