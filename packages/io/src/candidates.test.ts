@@ -37,8 +37,11 @@ describe("local candidates", () => {
     ]);
   });
 
-  test("loopback only on request, and last", () => {
-    assert.deepEqual(addresses({ loopback: true }), udp("10.0.0.5", "2001:db8::5", "172.17.0.1", "127.0.0.1", "::1"));
+  test("loopback only on request, one of it, and last", () => {
+    assert.deepEqual(addresses({ loopback: true }), udp("10.0.0.5", "2001:db8::5", "172.17.0.1", "127.0.0.1"));
+    assert.deepEqual(addresses({ loopback: true, nodeIp: "127.0.0.1" }), udp("127.0.0.1", "2001:db8::5"));
+    const v6 = { includes: ["::1/128"], excludes: [] };
+    assert.deepEqual(addresses({ loopback: true, ips: v6 }), udp("::1"));
   });
 
   test("the node IP stands for the addresses of its family", () => {
@@ -46,7 +49,7 @@ describe("local candidates", () => {
     assert.deepEqual(addresses({ nodeIp: "127.0.0.1" }), udp("127.0.0.1", "2001:db8::5"));
     assert.deepEqual(
       addresses({ nodeIp: "203.0.113.9", loopback: true }),
-      udp("203.0.113.9", "2001:db8::5", "127.0.0.1", "::1"),
+      udp("203.0.113.9", "2001:db8::5", "127.0.0.1"),
     );
   });
 
