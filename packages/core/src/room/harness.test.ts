@@ -214,7 +214,7 @@ export class World {
   #performOne(effect: Effect): void {
     if (effect.type === "send") {
       const client = this.clients.find((one) => one.connection === effect.connection);
-      if (!client) return;
+      if (!client || client.deaf) return;
       this.onSend?.(client, effect.message);
       client.receive(effect.message);
     } else if (effect.type === "endSignal") {
@@ -254,6 +254,8 @@ export class Client {
   sid = "";
   /** 0 = no signal connection. */
   connection = 0;
+  /** The network is gone and the server does not know: what it sends is lost. Until the next connection. */
+  deaf = false;
   readonly messages: SignalResponse[] = [];
   /** Others as this client knows them, by sid. */
   readonly others = new Map<string, ParticipantInfo>();
@@ -282,6 +284,7 @@ export class Client {
 
   join(resume?: JoinInput["resume"]): JoinResult {
     this.connection = this.world.nextConnection++;
+    this.deaf = false;
     const result = this.world.room.join(this.#joinInput(resume), this.world.nowMs);
     if ("participant" in result) this.sid = result.participant;
     else this.connection = 0;
@@ -442,7 +445,7 @@ export class Client {
 
   /** What a client does by itself after it has read its messages. */
   react(): void {
-    if (this.connection === 0 || this.options.silent) return;
+    if (this.connection === 0 || this.deaf || this.options.silent) return;
     if (this.#wantsOffer) {
       this.#wantsOffer = false;
       this.offer([]);

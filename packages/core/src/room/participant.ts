@@ -24,6 +24,7 @@ import { newQuality } from "./quality.ts";
 import type { ParticipantSid, TrackSid } from "./sid.ts";
 import type { TrackPermissions } from "./permissions.ts";
 import type { PendingTrack, PublishedTrack } from "./track.ts";
+import { Unheard } from "./unheard.ts";
 import { newWay } from "./way.ts";
 
 /** What a participant wants of one track of somebody else. */
@@ -121,8 +122,10 @@ export class Participant {
   lastBroadcast = 0;
   lastBroadcastMs = 0;
   lastToldSelf = 0;
-  /** Tracks that the API muted or unmuted while the client was away. */
-  readonly missedMutes = new Map<TrackSid, boolean>();
+  /** What it was told and may not have heard. */
+  readonly unheard = new Unheard();
+  /** Tracks that we ended and of which it may have heard only at its last resume. */
+  endedWhileAway: ReadonlySet<TrackSid> = new Set();
   /** Set for one that stands for a participant of another room (ForwardParticipant). */
   forwardedFrom: ForwardSource | undefined;
   /** Rooms into which it is forwarded. */

@@ -5,11 +5,16 @@ import {
   LeaveRequest,
   LeaveRequest_Action,
   ParticipantInfo_State,
+  ParticipantPermission,
+  Ping,
   SyncState,
   TrackInfo,
   TrackPublishedResponse,
+  TrackSource,
   UpdateSubscription,
 } from "@livekit/protocol";
+import { muteTrack } from "./admin/mute-track.ts";
+import { updateParticipant } from "./admin/update-participant.ts";
 import { World, type Client } from "./harness.test.ts";
 
 function order(client: Client): (string | undefined)[] {
@@ -185,5 +190,86 @@ test("SyncState: subscriptions and switched-off tracks are taken over", () => {
   assert.deepEqual(
     disabled.map(({ settings }) => settings.disabled),
     [true],
+  );
+});
+
+/** Two pings of a client, so that what it was told before them has arrived. */
+function beat(world: World, client: Client): void {
+  for (let i = 0; i < 2; i++) {
+    world.advance(5000);
+    client.request({ case: "pingReq", value: new Ping() });
+  }
+}
+
+test("what went to a connection that was dead already is said again, once, before or after the snapshot as it must be", () => {
+  const world = new World();
+  const alice = world.connect("alice");
+  const mic = alice.publish("mic", "audio").sid;
+  const cam = alice.publish("cam", "video").sid;
+  const bob = world.connect("bob");
+  beat(world, alice);
+  alice.deaf = true;
+  world.advance(3000);
+  world.act(muteTrack({ identity: "alice", trackSid: mic, muted: true }, false));
+  const permission = { canPublishSources: [TrackSource.MICROPHONE], canPublish: true, canSubscribe: true };
+  world.act(
+    updateParticipant({
+      identity: "alice",
+      name: "",
+      metadata: "",
+      attributes: {},
+      permission: new ParticipantPermission(permission),
+    }),
+  );
+  alice.forget();
+  alice.resume();
+  const kinds = order(alice);
+  assert.deepEqual(kinds.slice(0, 4), ["reconnect", "mute", "trackUnpublished", "update"]);
+  assert.equal(alice.last("mute")?.sid, mic);
+  assert.equal(alice.last("trackUnpublished")?.trackSid, cam);
+  beat(world, alice);
+  alice.dropSignal();
+  alice.forget();
+  alice.resume();
+  assert.deepEqual([alice.all("mute"), alice.all("trackUnpublished")], [[], []]);
+  assert.ok(bob.sees("alice")?.tracks.every(({ muted }) => muted));
+});
+
+test("SyncState may name a track that was withdrawn while the client was away, for it reads of that just now", () => {
+  const world = new World();
+  const alice = world.connect("alice");
+  const { sid } = alice.publish("cam", "video");
+  alice.dropSignal();
+  world.act(
+    updateParticipant({
+      identity: "alice",
+      name: "",
+      metadata: "",
+      attributes: {},
+      permission: new ParticipantPermission(),
+    }),
+  );
+  alice.resume();
+  const publishTracks = [new TrackPublishedResponse({ track: new TrackInfo({ sid }) })];
+  alice.request({ case: "syncState", value: new SyncState({ publishTracks }) });
+  assert.equal(alice.leave, undefined);
+  beat(world, alice);
+  alice.dropSignal();
+  alice.resume();
+  alice.request({ case: "syncState", value: new SyncState({ publishTracks }) });
+  assert.equal(alice.last("leave")?.reason, DisconnectReason.STATE_MISMATCH, "it has read of it long since");
+});
+
+test("a publisher that was away hears that somebody receives its track now", () => {
+  const world = new World();
+  const alice = world.connect("alice");
+  const { sid } = alice.publish("mic", "audio");
+  alice.dropSignal();
+  world.connect("bob");
+  world.advance(60_000);
+  alice.resume();
+  assert.deepEqual(
+    alice.all("trackSubscribed").map(({ trackSid }) => trackSid),
+    [sid],
   );
 });

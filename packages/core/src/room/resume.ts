@@ -2,7 +2,7 @@
  * Back after the signal connection broke (livekit.md 1.11): the session, its peers and its tracks are as they were; only
  * the signal connection is a new one. Invariant: ReconnectResponse first, then everything that the client may have missed.
  */
-import { MuteTrackRequest, ReconnectResponse, RoomUpdate } from "@livekit/protocol";
+import { ReconnectResponse, RoomUpdate } from "@livekit/protocol";
 import { repeatDynacast } from "./dynacast.ts";
 import { wayResumed } from "./fallback.ts";
 import { clientConfiguration } from "./join-response.ts";
@@ -10,7 +10,7 @@ import { restartIce } from "./negotiate.ts";
 import type { JoinInput } from "./options.ts";
 import type { Participant } from "./participant.ts";
 import { dropSignal } from "./signal.ts";
-import { tellSpeakers } from "./speakers.ts";
+import { tellSpeakersAgain } from "./speakers.ts";
 import type { RoomState } from "./state.ts";
 import { reconsiderAll } from "./subscriptions.ts";
 import { refreshToken } from "./token.ts";
@@ -33,15 +33,15 @@ export function resume(room: RoomState, participant: Participant, input: JoinInp
   if (participant.features.reconnectResponse) {
     room.send(participant, { case: "reconnect", value: reconnectResponse(room, participant) });
   }
+  const missed = participant.unheard.missed(missedSinceMs);
+  participant.endedWhileAway = missed.ended;
   // Before the snapshot shows the client its own track muted: it would contradict.
-  for (const [sid, muted] of participant.missedMutes) {
-    room.send(participant, { case: "mute", value: new MuteTrackRequest({ sid, muted }) });
-  }
-  participant.missedMutes.clear();
+  for (const message of missed.own) room.deliver(participant, message);
   if (participant.features.disconnectedUpdates) sendMissedDepartures(room, participant, missedSinceMs);
   sendSnapshot(room, participant);
   room.send(participant, { case: "roomUpdate", value: new RoomUpdate({ room: room.info() }) });
-  tellSpeakers(room, participant);
+  for (const message of missed.others) room.deliver(participant, message);
+  tellSpeakersAgain(room, participant, missed.speakers);
   refreshToken(room, participant);
   reconsiderAll(room, participant);
   room.event("resumed", participant);

@@ -131,12 +131,13 @@ export class RoomState {
 
   /** To a participant's live signal connection; without one it is lost, the resume makes up for it. */
   send(to: Participant, message: Response): void {
-    if (to.connection === undefined) return;
     this.deliver(to, new SignalResponse({ message }));
   }
 
   /** A message that several participants get: one object, so that it is encoded once. */
   deliver(to: Participant, message: SignalResponse): void {
+    if (to.forwardedFrom) return;
+    to.unheard.note(message, this.nowMs, to.lastHeardMs);
     if (to.connection === undefined) return;
     this.emit({ type: "send", to: to.sid, connection: to.connection, message });
   }

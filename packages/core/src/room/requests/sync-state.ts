@@ -1,7 +1,7 @@
 /**
  * SignalRequest.sync_state: what a client that resumes believes to be the state (livekit.md 1.11). It must not publish
- * tracks that we do not know; its subscriptions and switched-off tracks are taken over. Its SDP and data channels
- * survived with the peers and are not looked at.
+ * tracks that we do not know, but for those that we ended while it was away, of which it reads just now. Its subscriptions
+ * and switched-off tracks are taken over. Its SDP and data channels survived with the peers and are not looked at.
  */
 import { UpdateTrackSettings, type SyncState } from "@livekit/protocol";
 import { fullReconnect } from "../leave.ts";
@@ -34,7 +34,7 @@ export function handleSyncState(room: RoomState, participant: Participant, state
 }
 
 function publishes(participant: Participant, sid: TrackSid): boolean {
-  if (participant.tracks.has(sid)) return true;
+  if (participant.tracks.has(sid) || participant.endedWhileAway.has(sid)) return true;
   for (const pending of participant.pending.values()) {
     if (pending.infos.some((info) => info.sid === sid)) return true;
   }
