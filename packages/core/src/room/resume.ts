@@ -57,11 +57,11 @@ function takeAccident(room: RoomState, participant: Participant): "before" | "af
   return failResume && room.nowMs <= failResume.untilMs ? failResume.when : undefined;
 }
 
-/** Media that had failed gets a new chance, and is given up if the restart of ICE does not bring it back. */
+/** Media that had failed, or is about to, gets a new chance, and is given up if the restart of ICE does not bring it back. */
 function awaitMedia(room: RoomState, participant: Participant): void {
   room.timers.clear("mediaGone", participant.sid);
   for (const link of [participant.publisher, participant.subscriber]) {
-    if (link?.state !== "failed") continue;
+    if (link?.state !== "failed" && link?.state !== "disconnected") continue;
     link.state = "disconnected";
     room.timers.set("mediaGone", participant.sid, room.nowMs + RESTORE_MEDIA_WITHIN_MS);
   }
