@@ -5,6 +5,7 @@
 import { DataPacket, DataPacket_Kind, UserPacket } from "@livekit/protocol";
 import type { MemberSpec, PeerId } from "../engine/protocol.ts";
 import type { SendOutcome } from "../peer/data-transport.ts";
+import { Nonces } from "./nonces.ts";
 import { parseDataPacket, stampDataPacket } from "./stamp.ts";
 import { DataStreamCounts } from "./stream-counts.ts";
 
@@ -49,6 +50,8 @@ export class DataRelay {
   readonly stats: RelayStats = { received: 0, refused: 0, delivered: 0, dropped: 0 };
   readonly streams = new DataStreamCounts();
   readonly #rooms = new Map<string, Map<string, Member>>();
+  /** Of what the members of a room sent lately. */
+  readonly #nonces = new Map<string, Nonces>();
   /** Ids of the server's own calls. */
   readonly #awaitedRpcs = new Set<string>();
   readonly #send: ChannelSend;
@@ -69,7 +72,10 @@ export class DataRelay {
 
   setMember(room: string, participant: string, spec: MemberSpec): void {
     let members = this.#rooms.get(room);
-    if (!members) this.#rooms.set(room, (members = new Map()));
+    if (!members) {
+      this.#rooms.set(room, (members = new Map()));
+      this.#nonces.set(room, new Nonces());
+    }
     const member = members.get(participant);
     if (member) member.spec = spec;
     else members.set(participant, { participant, spec, lastSequence: 0, pending: [], pendingBytes: 0 });
@@ -78,7 +84,9 @@ export class DataRelay {
   removeMember(room: string, participant: string): void {
     const members = this.#rooms.get(room);
     members?.delete(participant);
-    if (members?.size === 0) this.#rooms.delete(room);
+    if (members?.size !== 0) return;
+    this.#rooms.delete(room);
+    this.#nonces.delete(room);
   }
 
   /** Highest reliable sequence number received of a participant (ReconnectResponse.last_message_seq). */
@@ -110,7 +118,8 @@ export class DataRelay {
     if (
       !packet ||
       !this.#isNew(from, packet, reliable) ||
-      !stampDataPacket(packet, { participant, member: from.spec }, reliable)
+      !stampDataPacket(packet, { participant, member: from.spec }, reliable) ||
+      (packet.value.case === "user" && this.#nonces.get(room)?.isNew(packet.value.value.nonce) === false)
     ) {
       this.stats.refused++;
       return;
