@@ -5,10 +5,9 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { RpcError } from "@livekit/rtc-node";
 import { launchChromium, openPage } from "@stoa/testkit/browser";
 import type { CallPage } from "@stoa/testkit/call-page";
-import { NodeClient, shutdownNodeClients } from "@stoa/testkit/node-client";
+import { type Answer, NodeClient, shutdownNodeClients } from "@stoa/testkit/node-client";
 import { type ServerProcess, startServer } from "@stoa/testkit/server-process";
 import { until } from "@stoa/testkit/until";
 import { RoomServiceClient } from "livekit-server-sdk";
@@ -110,26 +109,16 @@ test("P5: a hundred messages for one reach that one, with their topic, and nobod
   await close(a, b, c);
 });
 
-type Answer = { payload?: string; code?: number; data?: string };
-
 test("P6: calls between a page and a Node program: echo, much text, errors, nobody there", async () => {
   const [page] = (await enter("p6", "ada")) as [CallPage];
   const node = new NodeClient("nora");
   await node.join(server, "p6");
   await until(async () => (await page.participants()).length === 1, 5000, "the Node program to be there");
   await page.call("answerCalls");
-  const own = node.room.localParticipant!;
-  own.registerRpcMethod("echo", async ({ callerIdentity, payload }) => `${callerIdentity}: ${payload}`);
-  own.registerRpcMethod("boom", async () => {
-    throw new RpcError(42, "boom", "and more");
-  });
+  node.answerCalls();
   const fromPage = (method: string, payload: string, to = "nora") =>
     page.call<Answer>("callMethod", to, method, payload);
-  const fromNode = (method: string, payload: string): Promise<Answer> =>
-    own.performRpc({ destinationIdentity: "ada", method, payload }).then(
-      (answer) => ({ payload: answer }),
-      ({ code, data }: RpcError) => ({ code: Number(code), ...(data === undefined ? {} : { data }) }),
-    );
+  const fromNode = (method: string, payload: string) => node.callMethod("ada", method, payload);
   for (const [call, name] of [
     [fromPage, "ada"],
     [fromNode, "nora"],
