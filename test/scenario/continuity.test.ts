@@ -24,11 +24,12 @@ function write(world: RoomWorld, from: Member, first: number, count: number, eve
 }
 
 /** Everybody is in the session of the beginning, and sees the others as the room does. */
-function assertWhole(world: RoomWorld): void {
+function assertWhole(world: RoomWorld, replaced: ReadonlySet<Member> = new Set()): void {
   const everybody = world.room.participants();
   assert.equal(everybody.length, world.members.length);
   for (const member of world.members) {
     assert.deepEqual([member.restarts, member.sawLeave], [0, []], member.identity);
+    if (!replaced.has(member)) assert.equal(member.duplicates, 0);
     for (const info of everybody) {
       if (info.sid !== member.sid) assert.ok(member.others.get(info.sid)?.equals(info), `${member.identity} sees all`);
     }
@@ -100,19 +101,42 @@ test("a client that moves to another network, and resumes or not, goes on where 
   }
 });
 
+test("a client that replaces its channel when it has come back gets what was under way on the former one", () => {
+  const { world, ada, bob, cleo } = call(7);
+  bob.replacesChannel = true;
+  for (let i = 0; i < 400; i++) {
+    if (i === 100) bob.loseSignal();
+    // Nothing gets through while the channel is replaced, so that much is under way.
+    if (i === 130) world.unreachable.add(bob.client.host);
+    if (i === 170) world.unreachable.delete(bob.client.host);
+    ada.send(i, 2000);
+    world.run(10);
+  }
+  world.run(10_000);
+  for (const member of [bob, cleo]) assert.deepEqual(member.received.get("ada"), upTo(400), member.identity);
+  assertWhole(world, new Set([bob]));
+});
+
 type Break = "cutSignal" | "loseSignal" | "suspend" | "block" | "move";
 const BREAKS: readonly Break[] = ["cutSignal", "loseSignal", "suspend", "block", "move"];
 
 interface Step {
   readonly who: number;
-  readonly what: Break | "write" | "whisper" | "profile";
+  readonly what: Break | "write" | "whisper" | "profile" | "replace";
   readonly amount: number;
   readonly waitMs: number;
 }
 
 const step: fc.Arbitrary<Step> = fc.record({
   who: fc.nat(2),
-  what: fc.constantFrom(...BREAKS, "write" as const, "write" as const, "whisper" as const, "profile" as const),
+  what: fc.constantFrom(
+    ...BREAKS,
+    "write" as const,
+    "write" as const,
+    "whisper" as const,
+    "profile" as const,
+    "replace" as const,
+  ),
   amount: fc.nat(20),
   waitMs: fc.constantFrom(0, 10, 100, 700, 3000),
 });
@@ -121,6 +145,7 @@ const step: fc.Arbitrary<Step> = fc.record({
 class Life {
   readonly world: RoomWorld;
   readonly sent = new Map<string, number[]>();
+  readonly #replaced = new Set<Member>();
   #number = 0;
   #moves = 0;
 
@@ -136,6 +161,9 @@ class Life {
     if (what === "write" || what === "whisper") this.#write(member, what === "whisper", amount);
     else if (what === "profile") {
       member.request({ case: "updateMetadata", value: new UpdateParticipantMetadata({ metadata: `m${amount}` }) });
+    } else if (what === "replace") {
+      member.replacesChannel = true;
+      this.#replaced.add(member);
     } else if (!member.suspended) this.#break(member, what, amount);
     world.run(waitMs);
   }
@@ -183,7 +211,7 @@ class Life {
         );
       }
     }
-    assertWhole(world);
+    assertWhole(world, this.#replaced);
   }
 }
 

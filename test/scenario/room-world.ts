@@ -166,6 +166,10 @@ export class Member {
   sid = "";
   /** It can do nothing at all. */
   suspended = false;
+  /** It will replace its channel when it has come back, as Safari needs it. */
+  replacesChannel = false;
+  /** Messages that came twice and that it dropped. */
+  duplicates = 0;
   /** How often it had to begin a new session, and how often it came back into its own. */
   restarts = 0;
   resumes = 0;
@@ -267,7 +271,7 @@ export class Member {
     this.#read();
     if (this.suspended) return;
     if (nowMs >= this.#retryAtMs) this.#resume();
-    if (nowMs >= this.#replayAtMs && this.client.peer.connected) this.#replay();
+    if (nowMs >= this.#replayAtMs && this.client.peer.connected) this.#goOn();
     if (nowMs >= this.#pingAtMs) {
       this.#pingAtMs = nowMs + PING_EVERY_MS;
       this.request({ case: "pingReq", value: new Ping() });
@@ -296,6 +300,14 @@ export class Member {
     this.request({ case: "offer", value: this.#offer() });
   }
 
+  #goOn(): void {
+    if (this.replacesChannel) {
+      this.replacesChannel = false;
+      this.client.replaceChannel("_reliable");
+    }
+    if (this.client.isOpen("_reliable")) this.#replay();
+  }
+
   /** Everything that the server has not had, then whatever was written meanwhile. */
   #replay(): void {
     this.#replayAtMs = Number.POSITIVE_INFINITY;
@@ -306,13 +318,19 @@ export class Member {
 
   #read(): void {
     for (; this.#taken < this.client.messages.length; this.#taken++) {
-      const packet = DataPacket.fromBinary(this.client.messages[this.#taken]!.bytes);
+      const { label, bytes } = this.client.messages[this.#taken]!;
+      if (label !== "_reliable") continue;
+      const packet = DataPacket.fromBinary(bytes);
       assert.ok(packet.value.case === "user");
+      if (packet.sequence <= (this.#lastSequence.get(packet.participantSid) ?? 0)) {
+        this.duplicates++;
+        continue;
+      }
       const { payload } = packet.value.value;
       const numbers = this.received.get(packet.participantIdentity) ?? [];
       this.received.set(packet.participantIdentity, numbers);
       numbers.push(new DataView(payload.buffer, payload.byteOffset).getUint32(0));
-      if (packet.sequence > 0) this.#lastSequence.set(packet.participantSid, packet.sequence);
+      this.#lastSequence.set(packet.participantSid, packet.sequence);
     }
   }
 

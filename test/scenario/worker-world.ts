@@ -284,6 +284,13 @@ export class Client {
     return [...this.#labels.values()].includes(label);
   }
 
+  /** Opens another reliable channel of this label, and is deaf on the former ones from now on. */
+  replaceChannel(label: string): void {
+    for (const [channel, name] of this.#labels) if (name === label) this.#labels.set(channel, `former ${label}`);
+    this.peer.openChannel({ label, ordered: true, maxRetransmits: undefined });
+    this.#drain();
+  }
+
   openChannel(label: string, maxRetransmits?: number): void {
     this.peer.openChannel({ label, ordered: maxRetransmits === undefined, maxRetransmits });
     this.#drain();

@@ -282,3 +282,25 @@ test("two hundred streams that begin and never end cost what their packets cost,
   const bytes = got.filter(({ peer }) => peer === 2).reduce((sum, { packet }) => sum + packet.toBinary().length, 0);
   assert.ok(bytes > 50_000 && bytes <= 100_000, `${bytes} bytes`);
 });
+
+test("what a member that came back is missing: what it has not received, by sender and number", () => {
+  const { relay, got } = room();
+  assert.equal(relay.missingTest("R", "PA_b", 0), undefined, "it has said nothing");
+  relay.noteReceived("R", "PA_b", new Map([["PA_a", 2]]), 0);
+  relay.noteReceived("R", "PA_gone", new Map(), 0);
+  for (const sequence of [2, 3, 0]) relay.handleMessage("R", "PA_a", "_reliable", user("x", { sequence }));
+  relay.handleMessage("R", "PA_c", "_reliable", user("x", { sequence: 1 }));
+  const missing = relay.missingTest("R", "PA_b", 1000)!;
+  const sent = got.filter(({ peer }) => peer === 2).map(({ packet }) => packet);
+  assert.deepEqual(
+    sent.map((packet) => [packet.participantSid, packet.sequence, missing(packet.toBinary())]),
+    [
+      ["PA_a", 2, false],
+      ["PA_a", 3, true],
+      ["PA_a", 0, false],
+      ["PA_c", 1, true],
+    ],
+  );
+  assert.equal(missing(Uint8Array.of(255)), false);
+  assert.equal(relay.missingTest("R", "PA_b", 31_000), undefined, "clients forget what they have received");
+});

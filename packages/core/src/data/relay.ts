@@ -43,7 +43,18 @@ interface Member {
   lastSequence: number;
   pending: Uint8Array[];
   pendingBytes: number;
+  /** What it had received when it last came back. */
+  received: Received | undefined;
 }
+
+/** Highest reliable sequence numbers by the SID of their sender. */
+interface Received {
+  readonly sequences: ReadonlyMap<string, number>;
+  readonly untilMs: number;
+}
+
+/** For so long after it came back a member's word on what it has is good: it may replace its channel meanwhile. */
+const RECEIVED_FOR_MS = 30_000;
 
 /** The rooms' members and the way of a message between them. */
 export class DataRelay {
@@ -78,7 +89,15 @@ export class DataRelay {
     }
     const member = members.get(participant);
     if (member) member.spec = spec;
-    else members.set(participant, { participant, spec, lastSequence: 0, pending: [], pendingBytes: 0 });
+    else
+      members.set(participant, {
+        participant,
+        spec,
+        lastSequence: 0,
+        pending: [],
+        pendingBytes: 0,
+        received: undefined,
+      });
   }
 
   removeMember(room: string, participant: string): void {
@@ -92,6 +111,26 @@ export class DataRelay {
   /** Highest reliable sequence number received of a participant (ReconnectResponse.last_message_seq). */
   lastSequence(room: string, participant: string): number {
     return this.#rooms.get(room)?.get(participant)?.lastSequence ?? 0;
+  }
+
+  /** A member has come back and says how far it has received whom. */
+  noteReceived(room: string, participant: string, sequences: ReadonlyMap<string, number>, nowMs: number): void {
+    const member = this.#rooms.get(room)?.get(participant);
+    if (member) member.received = { sequences, untilMs: nowMs + RECEIVED_FOR_MS };
+  }
+
+  /**
+   * Whether a message that was sent to this member on a channel that it has replaced is still to reach it. It drops what it
+   * knows by SID and sequence number, so only messages with both are sent again. Undefined when it has not said what it knows.
+   */
+  missingTest(room: string, participant: string, nowMs: number): ((bytes: Uint8Array) => boolean) | undefined {
+    const received = this.#rooms.get(room)?.get(participant)?.received;
+    if (!received || nowMs > received.untilMs) return undefined;
+    return (bytes) => {
+      const packet = parseDataPacket(bytes);
+      if (!packet || packet.sequence === 0 || packet.participantSid === "") return false;
+      return packet.sequence > (received.sequences.get(packet.participantSid) ?? 0);
+    };
   }
 
   /** The reliable channel of a member opened: what waited goes out. */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
+  DataChannelReceiveState,
   DisconnectReason,
   LeaveRequest,
   LeaveRequest_Action,
@@ -258,6 +259,20 @@ test("SyncState may name a track that was withdrawn while the client was away, f
   alice.resume();
   alice.request({ case: "syncState", value: new SyncState({ publishTracks }) });
   assert.equal(alice.last("leave")?.reason, DisconnectReason.STATE_MISMATCH, "it has read of it long since");
+});
+
+test("SyncState: what the client has received goes to the worker, bounded", () => {
+  const world = new World();
+  const alice = world.connect("alice");
+  alice.dropSignal();
+  alice.resume();
+  const datachannelReceiveStates = Array.from(
+    { length: 3000 },
+    (_, i) => new DataChannelReceiveState({ publisherSid: `PA_${i}`, lastSeq: i + 1 }),
+  );
+  alice.request({ case: "syncState", value: new SyncState({ datachannelReceiveStates }) });
+  const [noted] = world.commands("noteReceived");
+  assert.deepEqual([noted?.participant, noted?.sequences.size, noted?.sequences.get("PA_7")], [alice.sid, 1000, 8]);
 });
 
 test("a publisher that was away hears that somebody receives its track now", () => {
