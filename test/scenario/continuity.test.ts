@@ -3,14 +3,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { UpdateParticipantMetadata } from "@livekit/protocol";
 import fc from "fast-check";
-import { type Member, RoomWorld } from "./room-world.ts";
+import { Member } from "./room-member.ts";
+import { RoomWorld } from "./room-world.ts";
 
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 
 /** Ada writes to bob, who may be hard to reach. */
-function call(seed: number, conditions = { delayMs: 20 }) {
-  const world = new RoomWorld(seed, conditions);
-  const [ada, bob, cleo] = ["ada", "bob", "cleo"].map((name) => world.join(name)) as [Member, Member, Member];
+function call(seed: number, bobs: "single" | "dual" = "dual") {
+  const world = new RoomWorld(seed, { delayMs: 20 });
+  const [ada, bob, cleo] = [world.join("ada"), world.join("bob", bobs), world.join("cleo", "dual")];
   world.run(5000);
   return { world, ada, bob, cleo };
 }
@@ -38,12 +39,11 @@ function assertWhole(world: RoomWorld, replaced: ReadonlySet<Member> = new Set()
 
 test("300 numbered messages through two socket cuts and an ICE break arrive once each, in order", () => {
   const { world, ada, bob, cleo } = call(1);
-  world.run(10, () => false);
   for (let i = 0; i < 300; i++) {
     if (i === 60) ada.cutSignal();
     if (i === 140) bob.loseSignal();
-    if (i === 200) world.unreachable.add(ada.client.host);
-    if (i === 260) world.unreachable.delete(ada.client.host);
+    if (i === 200) ada.block(true);
+    if (i === 260) ada.block(false);
     ada.send(i, 200);
     world.run(50);
   }
@@ -91,7 +91,7 @@ test("a client that moves to another network, and resumes or not, goes on where 
   for (const resumes of [false, true]) {
     const { world, ada, bob, cleo } = call(resumes ? 5 : 6);
     write(world, ada, 0, 20, 20);
-    ada.client.move("10.9.9.9", 4444);
+    ada.move(9);
     if (resumes) ada.loseSignal();
     write(world, ada, 20, 200, 20);
     world.run(10_000);
@@ -102,19 +102,35 @@ test("a client that moves to another network, and resumes or not, goes on where 
 });
 
 test("a client that replaces its channel when it has come back gets what was under way on the former one", () => {
-  const { world, ada, bob, cleo } = call(7);
+  const { world, ada, bob, cleo } = call(7, "single");
   bob.replacesChannel = true;
   for (let i = 0; i < 400; i++) {
     if (i === 100) bob.loseSignal();
     // Nothing gets through while the channel is replaced, so that much is under way.
-    if (i === 130) world.unreachable.add(bob.client.host);
-    if (i === 170) world.unreachable.delete(bob.client.host);
+    if (i === 130) bob.block(true);
+    if (i === 170) bob.block(false);
     ada.send(i, 2000);
     world.run(10);
   }
   world.run(10_000);
   for (const member of [bob, cleo]) assert.deepEqual(member.received.get("ada"), upTo(400), member.identity);
   assertWhole(world, new Set([bob]));
+});
+
+test("what was written while somebody joined waits for its channel, from the moment on that the others could see it", () => {
+  for (const mode of ["single", "dual"] as const) {
+    const { world, ada } = call(8);
+    const dora = new Member(world, "dora", mode);
+    world.members.push(dora);
+    ada.send(999);
+    world.run(200);
+    dora.enter();
+    assert.ok(!dora.isOpen);
+    write(world, ada, 0, 100, 5);
+    assert.ok(dora.isOpen);
+    world.run(1000);
+    assert.deepEqual(dora.received.get("ada"), upTo(100), mode);
+  }
 });
 
 type Break = "cutSignal" | "loseSignal" | "suspend" | "block" | "move";
@@ -151,7 +167,9 @@ class Life {
 
   constructor(seed: number) {
     this.world = new RoomWorld(seed, { loss: 0.02, delayMs: 15, jitterMs: 10 });
-    for (const name of ["ada", "bob", "cleo"]) this.world.join(name);
+    this.world.join("ada");
+    this.world.join("bob", "dual");
+    this.world.join("cleo");
     this.world.run(3000);
   }
 
@@ -188,13 +206,10 @@ class Life {
       member.suspend();
       world.worker.clock.after(400 * amount, () => member.wake());
     } else if (what === "block") {
-      const { host } = member.client;
-      world.unreachable.add(host);
-      world.worker.clock.after(300 * amount, () => world.unreachable.delete(host));
-    } else if (what === "move") {
-      const { host } = member.client;
-      if (!world.unreachable.has(host)) member.client.move(`10.8.${member.client.id}.${++this.#moves % 250}`, 4000);
-    } else if (member.signal === "up") member[what]();
+      member.block(true);
+      world.worker.clock.after(300 * amount, () => member.suspended || member.block(false));
+    } else if (what === "move") member.move(1 + (this.#moves++ % 250));
+    else if (member.signal === "up") member[what]();
   }
 
   settle(): void {
