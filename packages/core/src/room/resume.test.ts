@@ -1,18 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  DataChannelReceiveState,
   DisconnectReason,
   LeaveRequest,
   LeaveRequest_Action,
   ParticipantInfo_State,
   ParticipantPermission,
-  Ping,
-  SyncState,
-  TrackInfo,
-  TrackPublishedResponse,
   TrackSource,
-  UpdateSubscription,
 } from "@livekit/protocol";
 import { muteTrack } from "./admin/mute-track.ts";
 import { updateParticipant } from "./admin/update-participant.ts";
@@ -152,63 +146,13 @@ test("who left while the client was away is told first, but not a replaced sessi
   }
 });
 
-test("SyncState: a published track that is unknown here means a full reconnect", () => {
-  const world = new World();
-  const alice = world.connect("alice");
-  const bob = world.connect("bob");
-  const { sid } = alice.publish("mic", "audio");
-  alice.addTrack("cam", "video");
-  const pending = alice.published("cam")!.sid;
-  const sync = (client: Client, sids: (string | undefined)[]) =>
-    client.request({
-      case: "syncState",
-      value: new SyncState({
-        publishTracks: sids.map((one) => new TrackPublishedResponse(one ? { track: new TrackInfo({ sid: one }) } : {})),
-      }),
-    });
-  sync(alice, [sid, pending]);
-  assert.equal(alice.leave, undefined);
-  sync(bob, [sid]);
-  assert.equal(bob.last("leave")?.action, LeaveRequest_Action.RECONNECT);
-  assert.equal(bob.last("leave")?.reason, DisconnectReason.STATE_MISMATCH);
-  sync(alice, [undefined]);
-  assert.equal(alice.last("leave")?.action, LeaveRequest_Action.RECONNECT);
-});
-
-test("SyncState: subscriptions and switched-off tracks are taken over", () => {
-  const world = new World();
-  const alice = world.connect("alice");
-  const mic = alice.publish("mic", "audio").sid;
-  const cam = alice.publish("cam", "video").sid;
-  const bob = world.connect("bob", { autoSubscribe: false });
-  bob.dropSignal();
-  bob.resume();
-  const subscription = new UpdateSubscription({ trackSids: [mic, cam], subscribe: true });
-  bob.request({ case: "syncState", value: new SyncState({ subscription, trackSidsDisabled: [cam] }) });
-  world.advance(1000);
-  assert.deepEqual(bob.receives().toSorted(), [mic, cam].toSorted());
-  const disabled = world.commands("setDownlink").filter(({ track }) => track === cam);
-  assert.deepEqual(
-    disabled.map(({ settings }) => settings.disabled),
-    [true],
-  );
-});
-
-/** Two pings of a client, so that what it was told before them has arrived. */
-function beat(world: World, client: Client): void {
-  for (let i = 0; i < 2; i++) {
-    world.advance(5000);
-    client.request({ case: "pingReq", value: new Ping() });
-  }
-}
-
 test("what went to a connection that was dead already is said again, once, before or after the snapshot as it must be", () => {
   const world = new World();
   const alice = world.connect("alice");
   const mic = alice.publish("mic", "audio").sid;
   const cam = alice.publish("cam", "video").sid;
   const bob = world.connect("bob");
-  beat(world, alice);
+  alice.beat();
   alice.deaf = true;
   world.advance(3000);
   world.act(muteTrack({ identity: "alice", trackSid: mic, muted: true }, false));
@@ -228,7 +172,7 @@ test("what went to a connection that was dead already is said again, once, befor
   assert.deepEqual(kinds.slice(0, 4), ["reconnect", "mute", "trackUnpublished", "update"]);
   assert.equal(alice.last("mute")?.sid, mic);
   assert.equal(alice.last("trackUnpublished")?.trackSid, cam);
-  beat(world, alice);
+  alice.beat();
   alice.dropSignal();
   alice.forget();
   alice.resume();
@@ -236,43 +180,28 @@ test("what went to a connection that was dead already is said again, once, befor
   assert.ok(bob.sees("alice")?.tracks.every(({ muted }) => muted));
 });
 
-test("SyncState may name a track that was withdrawn while the client was away, for it reads of that just now", () => {
+test("of hundreds who left while the client was away it is told each one, once", () => {
   const world = new World();
-  const alice = world.connect("alice");
-  const { sid } = alice.publish("cam", "video");
-  alice.dropSignal();
-  world.act(
-    updateParticipant({
-      identity: "alice",
-      name: "",
-      metadata: "",
-      attributes: {},
-      permission: new ParticipantPermission(),
-    }),
-  );
-  alice.resume();
-  const publishTracks = [new TrackPublishedResponse({ track: new TrackInfo({ sid }) })];
-  alice.request({ case: "syncState", value: new SyncState({ publishTracks }) });
-  assert.equal(alice.leave, undefined);
-  beat(world, alice);
-  alice.dropSignal();
-  alice.resume();
-  alice.request({ case: "syncState", value: new SyncState({ publishTracks }) });
-  assert.equal(alice.last("leave")?.reason, DisconnectReason.STATE_MISMATCH, "it has read of it long since");
-});
-
-test("SyncState: what the client has received goes to the worker, bounded", () => {
-  const world = new World();
-  const alice = world.connect("alice");
-  alice.dropSignal();
-  alice.resume();
-  const datachannelReceiveStates = Array.from(
-    { length: 3000 },
-    (_, i) => new DataChannelReceiveState({ publisherSid: `PA_${i}`, lastSeq: i + 1 }),
-  );
-  alice.request({ case: "syncState", value: new SyncState({ datachannelReceiveStates }) });
-  const [noted] = world.commands("noteReceived");
-  assert.deepEqual([noted?.participant, noted?.sequences.size, noted?.sequences.get("PA_7")], [alice.sid, 1000, 8]);
+  const bob = world.connect("bob");
+  const crowd = (round: number) => {
+    const clients = Array.from({ length: 300 }, (_, i) => world.connect(`p${round}-${i}`));
+    world.advance(4000);
+    return () => clients.forEach((client) => client.request({ case: "leave", value: new LeaveRequest({}) }));
+  };
+  for (const round of [0, 1]) {
+    const leave = crowd(round);
+    bob.beat();
+    bob.dropSignal();
+    leave();
+    world.advance(4000);
+    bob.forget();
+    bob.resume();
+    const told = bob.all("update").flatMap(({ participants }) => participants);
+    const left = told.filter(({ state }) => state === ParticipantInfo_State.DISCONNECTED);
+    assert.equal(new Set(left.map(({ identity }) => identity)).size, 300);
+    assert.ok(left.every(({ identity }) => identity.startsWith(`p${round}-`)));
+    assert.equal(bob.others.size, 0);
+  }
 });
 
 test("a publisher that was away hears that somebody receives its track now", () => {

@@ -15,6 +15,7 @@ import type { RoomState } from "./state.ts";
 import { reconsiderAll } from "./subscriptions.ts";
 import { refreshToken } from "./token.ts";
 import { sendMissedDepartures, sendSnapshot } from "./updates.ts";
+import { IN_FLIGHT_MS } from "./unheard.ts";
 import { usableIceServers } from "./way.ts";
 
 const RESTORE_MEDIA_WITHIN_MS = 20_000;
@@ -37,7 +38,9 @@ export function resume(room: RoomState, participant: Participant, input: JoinInp
   participant.endedWhileAway = missed.ended;
   // Before the snapshot shows the client its own track muted: it would contradict.
   for (const message of missed.own) room.deliver(participant, message);
-  if (participant.features.disconnectedUpdates) sendMissedDepartures(room, participant, missedSinceMs);
+  if (participant.features.disconnectedUpdates) {
+    sendMissedDepartures(room, participant, missedSinceMs - IN_FLIGHT_MS);
+  }
   sendSnapshot(room, participant);
   room.send(participant, { case: "roomUpdate", value: new RoomUpdate({ room: room.info() }) });
   for (const message of missed.others) room.deliver(participant, message);

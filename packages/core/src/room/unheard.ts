@@ -5,10 +5,8 @@
  */
 import type { SignalResponse } from "@livekit/protocol";
 
-/**
- * What was sent so shortly before the client was last heard may not have arrived: what we heard was on its way meanwhile.
- */
-const IN_FLIGHT_MS = 1000;
+/** What was sent so shortly before a client was last heard may not have arrived: what we heard was on its way meanwhile. */
+export const IN_FLIGHT_MS = 1000;
 /** More things than anybody is told of in the time between two pings; the oldest are given up. */
 const MAX_MESSAGES = 1000;
 

@@ -16,6 +16,7 @@ import {
 import { tellForwards } from "./forwards.ts";
 import type { Participant } from "./participant.ts";
 import type { QueuedUpdate, RoomState } from "./state.ts";
+import { IN_FLIGHT_MS } from "./unheard.ts";
 
 /**
  * A join of a mere subscriber costs one message to everybody, so in a big room they are gathered: LiveKit waits 3 s always; here the
@@ -27,8 +28,9 @@ const MAX_BATCH_INTERVAL_MS = 3000;
 const ROOM_UPDATE_INTERVAL_MS = 5000;
 /** Messages about many participants are cut around this size. */
 const CHUNK_BYTES = 128 * 1024;
-/** Departures remembered for clients that resume. */
-const MAX_DEPARTURES = 128;
+/** Departures remembered for clients that resume: at least these, and more as long as somebody may have missed them. */
+const KEPT_DEPARTURES = 128;
+const MAX_DEPARTURES = 2000;
 
 /** How a change is told. */
 export interface AnnounceOptions {
@@ -114,14 +116,19 @@ export function sendSnapshot(room: RoomState, recipient: Participant): void {
 
 /** Who left since the client was last heard, or is in the batch: it may have missed it, its snapshot lacks it. */
 export function sendMissedDepartures(room: RoomState, recipient: Participant, sinceMs: number): void {
-  const missed = room.departures.filter(({ participant, replaced, farewell }) => {
+  const missed = room.departures.filter((update) => {
+    const { participant, replaced, farewell } = update;
     if (replaced && recipient.features.identityReconnection) return false;
-    if (farewell) return participant !== recipient && participant.lastBroadcastMs >= sinceMs;
-    const queued = participant.lastBroadcast !== participant.revision;
-    return (queued || participant.lastBroadcastMs >= sinceMs) && knows(recipient, participant);
+    return mayBeMissed(update, sinceMs) && (farewell ? participant !== recipient : knows(recipient, participant));
   });
   if (missed.length === 0) return;
   room.deliver(recipient, updateMessage(missed.map(({ participant, farewell }) => farewell ?? participant.info())));
+}
+
+/** Told since then, or not yet. */
+function mayBeMissed({ participant, farewell }: QueuedUpdate, sinceMs: number): boolean {
+  const queued = !farewell && participant.lastBroadcast !== participant.revision;
+  return queued || participant.lastBroadcastMs >= sinceMs;
 }
 
 /** Counters of the room changed: they go out together with others that follow within 5 s. */
@@ -201,8 +208,21 @@ function hasLeft(participant: Participant): boolean {
 
 /** From now on, not from the batch on: who resumes before that gets a snapshot without it. */
 function rememberDeparture(room: RoomState, update: QueuedUpdate): void {
-  room.departures.push(update);
-  if (room.departures.length > MAX_DEPARTURES) room.departures.shift();
+  const { departures } = room;
+  departures.push(update);
+  if (departures.length > KEPT_DEPARTURES && departures.length % KEPT_DEPARTURES === 0) forgetDepartures(room);
+  if (departures.length > MAX_DEPARTURES) departures.shift();
+}
+
+/** Forgets those of whose leaving everybody has heard. */
+function forgetDepartures(room: RoomState): void {
+  let heardMs = room.nowMs;
+  for (const participant of room.participants.values()) {
+    if (!participant.forwardedFrom) heardMs = Math.min(heardMs, participant.lastHeardMs - IN_FLIGHT_MS);
+  }
+  const { departures } = room;
+  const young = departures.findIndex((update) => mayBeMissed(update, heardMs));
+  departures.splice(0, Math.min(young < 0 ? departures.length : young, departures.length - KEPT_DEPARTURES));
 }
 
 function pack(updates: readonly QueuedUpdate[]): SignalResponse[] {
