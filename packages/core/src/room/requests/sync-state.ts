@@ -7,13 +7,14 @@
 import { UpdateTrackSettings, type SyncState } from "@livekit/protocol";
 import { fullReconnect } from "../leave.ts";
 import type { Participant } from "../participant.ts";
-import type { TrackSid } from "../sid.ts";
+import type { ParticipantSid, TrackSid } from "../sid.ts";
 import type { RoomState } from "../state.ts";
 import { handleSubscription } from "./subscription.ts";
 import { rememberSettings } from "./track-setting.ts";
 
 /** Of whose messages a client may say how many it has. */
 const MAX_SENDERS = 1000;
+const MAX_SID_LENGTH = 64;
 
 /** Takes it over, or has the client start anew. */
 export function handleSyncState(room: RoomState, participant: Participant, state: SyncState): void {
@@ -30,8 +31,10 @@ export function handleSyncState(room: RoomState, participant: Participant, state
     fullReconnect(room, participant, "the client publishes a data track, unknown here");
     return;
   }
-  const received = state.datachannelReceiveStates.slice(0, MAX_SENDERS);
-  const sequences = new Map(received.map(({ publisherSid, lastSeq }) => [publisherSid, lastSeq]));
+  const sequences = new Map<ParticipantSid, number>();
+  for (const { publisherSid, lastSeq } of state.datachannelReceiveStates.slice(0, MAX_SENDERS)) {
+    if (publisherSid.length <= MAX_SID_LENGTH) sequences.set(publisherSid, lastSeq);
+  }
   room.media({ type: "noteReceived", room: room.options.sid, participant: participant.sid, sequences });
   // Settings first: a track that is switched off must not start.
   for (const sid of state.trackSidsDisabled) {
