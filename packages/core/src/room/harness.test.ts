@@ -293,6 +293,14 @@ export class Client {
     return result;
   }
 
+  /** Comes back over a new signal connection that is dead before anything arrives on it. */
+  resumeInVain(): void {
+    this.connection = this.world.nextConnection++;
+    this.deaf = true;
+    this.world.room.join(this.#joinInput({ participantSid: this.sid, reason: undefined }), this.world.nowMs);
+    this.world.perform();
+  }
+
   /** Comes back over a new signal connection, as after a network change. */
   resume(reason?: ReconnectReason): JoinResult {
     return this.join({ participantSid: this.sid, reason });

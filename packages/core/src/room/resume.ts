@@ -15,7 +15,6 @@ import type { RoomState } from "./state.ts";
 import { reconsiderAll } from "./subscriptions.ts";
 import { refreshToken } from "./token.ts";
 import { sendMissedDepartures, sendSnapshot } from "./updates.ts";
-import { IN_FLIGHT_MS } from "./unheard.ts";
 import { usableIceServers } from "./way.ts";
 
 const RESTORE_MEDIA_WITHIN_MS = 20_000;
@@ -26,21 +25,19 @@ export function resume(room: RoomState, participant: Participant, input: JoinInp
   participant.connection = input.connection;
   const accident = takeAccident(room, participant);
   if (accident === "before") return dropSignal(room, participant);
-  const missedSinceMs = participant.lastHeardMs;
   participant.lastHeardMs = room.nowMs;
+  participant.connectedMs = room.nowMs;
   wayResumed(room, participant, input.resume?.reason);
   awaitMedia(room, participant);
 
   if (participant.features.reconnectResponse) {
     room.send(participant, { case: "reconnect", value: reconnectResponse(room, participant) });
   }
-  const missed = participant.unheard.missed(missedSinceMs);
+  const missed = participant.unheard.missed(participant.unsureSinceMs);
   participant.endedWhileAway = missed.ended;
   // Before the snapshot shows the client its own track muted: it would contradict.
   for (const message of missed.own) room.deliver(participant, message);
-  if (participant.features.disconnectedUpdates) {
-    sendMissedDepartures(room, participant, missedSinceMs - IN_FLIGHT_MS);
-  }
+  if (participant.features.disconnectedUpdates) sendMissedDepartures(room, participant);
   sendSnapshot(room, participant);
   room.send(participant, { case: "roomUpdate", value: new RoomUpdate({ room: room.info() }) });
   for (const message of missed.others) room.deliver(participant, message);

@@ -138,7 +138,7 @@ export class RoomState {
   /** A message that several participants get: one object, so that it is encoded once. */
   deliver(to: Participant, message: SignalResponse): void {
     if (to.forwardedFrom) return;
-    to.unheard.note(message, this.nowMs, to.lastHeardMs);
+    to.unheard.note(message, this.nowMs, to.unsureSinceMs);
     if (to.connection === undefined) return;
     this.emit({ type: "send", to: to.sid, connection: to.connection, message });
   }

@@ -5,8 +5,6 @@
  */
 import type { SignalResponse } from "@livekit/protocol";
 
-/** What was sent so shortly before a client was last heard may not have arrived: what we heard was on its way meanwhile. */
-export const IN_FLIGHT_MS = 1000;
 /** More things than anybody is told of in the time between two pings; the oldest are given up. */
 const MAX_MESSAGES = 1000;
 
@@ -29,14 +27,14 @@ export class Unheard {
   /** By what they are about, oldest first. */
   readonly #told = new Map<string, Told>();
 
-  /** A message goes out, or would if the client were there; `heardMs`: when the client was last heard. */
-  note(message: SignalResponse, nowMs: number, heardMs: number): void {
+  /** A message goes out, or would if the client were there; what was told before `unsureSinceMs` has arrived. */
+  note(message: SignalResponse, nowMs: number, unsureSinceMs: number): void {
     const about = aboutOf(message);
     if (about === undefined) return;
     this.#told.delete(about);
     this.#told.set(about, { message, atMs: nowMs });
     for (const [key, { atMs }] of this.#told) {
-      if (this.#told.size <= MAX_MESSAGES && atMs >= heardMs - IN_FLIGHT_MS) return;
+      if (this.#told.size <= MAX_MESSAGES && atMs >= unsureSinceMs) return;
       this.#told.delete(key);
     }
   }
@@ -46,14 +44,14 @@ export class Unheard {
     this.#told.delete(`mute ${track}`);
   }
 
-  /** What was said since the client was last heard; it is about to be said again. */
-  missed(heardMs: number): Missed {
+  /** What may not have arrived; it is about to be said again. */
+  missed(unsureSinceMs: number): Missed {
     const own: SignalResponse[] = [];
     const others: SignalResponse[] = [];
     const ended = new Set<string>();
     const speakers = new Set<string>();
     for (const { message, atMs } of this.#told.values()) {
-      if (atMs < heardMs - IN_FLIGHT_MS) continue;
+      if (atMs < unsureSinceMs) continue;
       const told = message.message;
       if (told.case === "trackUnpublished") ended.add(told.value.trackSid);
       // As they are now, not as they were.

@@ -16,7 +16,6 @@ import {
 import { tellForwards } from "./forwards.ts";
 import type { Participant } from "./participant.ts";
 import type { QueuedUpdate, RoomState } from "./state.ts";
-import { IN_FLIGHT_MS } from "./unheard.ts";
 
 /**
  * A join of a mere subscriber costs one message to everybody, so in a big room they are gathered: LiveKit waits 3 s always; here the
@@ -114,12 +113,15 @@ export function sendSnapshot(room: RoomState, recipient: Participant): void {
   for (const chunk of chunks(snapshot(room, recipient))) room.deliver(recipient, updateMessage(chunk));
 }
 
-/** Who left since the client was last heard, or is in the batch: it may have missed it, its snapshot lacks it. */
-export function sendMissedDepartures(room: RoomState, recipient: Participant, sinceMs: number): void {
+/** Of whose leaving the client may not have heard, or who is in the batch: its snapshot lacks them. */
+export function sendMissedDepartures(room: RoomState, recipient: Participant): void {
   const missed = room.departures.filter((update) => {
     const { participant, replaced, farewell } = update;
     if (replaced && recipient.features.identityReconnection) return false;
-    return mayBeMissed(update, sinceMs) && (farewell ? participant !== recipient : knows(recipient, participant));
+    return (
+      mayBeMissed(update, recipient.unsureSinceMs) &&
+      (farewell ? participant !== recipient : knows(recipient, participant))
+    );
   });
   if (missed.length === 0) return;
   room.deliver(recipient, updateMessage(missed.map(({ participant, farewell }) => farewell ?? participant.info())));
@@ -216,12 +218,12 @@ function rememberDeparture(room: RoomState, update: QueuedUpdate): void {
 
 /** Forgets those of whose leaving everybody has heard. */
 function forgetDepartures(room: RoomState): void {
-  let heardMs = room.nowMs;
-  for (const participant of room.participants.values()) {
-    if (!participant.forwardedFrom) heardMs = Math.min(heardMs, participant.lastHeardMs - IN_FLIGHT_MS);
+  let sinceMs = room.nowMs;
+  for (const { forwardedFrom, unsureSinceMs } of room.participants.values()) {
+    if (!forwardedFrom) sinceMs = Math.min(sinceMs, unsureSinceMs);
   }
   const { departures } = room;
-  const young = departures.findIndex((update) => mayBeMissed(update, heardMs));
+  const young = departures.findIndex((update) => mayBeMissed(update, sinceMs));
   departures.splice(0, Math.min(young < 0 ? departures.length : young, departures.length - KEPT_DEPARTURES));
 }
 
