@@ -1,4 +1,7 @@
-/** Every accident that livekit-client can ask for, to test itself, ends as it should. */
+/**
+ * Every accident that livekit-client can ask for, to test itself, ends as it should. Asks for more than the original gives in two:
+ * a migration without another node is a new session there, and "leave-full-reconnect" does nothing.
+ */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { launchChromium, openPage } from "@stoa/testkit/browser";
