@@ -214,7 +214,7 @@ export class Client {
   readonly #slab: Slab;
   readonly #slot: number;
   readonly #endpoint: Endpoint;
-  readonly #credentials: { ufrag: string; pwd: string };
+  #credentials: { ufrag: string; pwd: string };
   readonly #fingerprint: string;
   readonly #labels = new Map<number, string>();
 
@@ -265,6 +265,30 @@ export class Client {
       { protocol: "udp", address: Uint8Array.from(this.#world.address.split("."), Number), port: 5000 },
       nowMs,
     );
+  }
+
+  /** New credentials of the client's, for its next `description`; `follow` completes the restart. */
+  restartIce(): void {
+    this.#credentials = drawIceCredentials(this.#world.random);
+    this.peer.restartIce(this.#credentials.ufrag, this.#credentials.pwd, this.#world.clock.nowMs);
+  }
+
+  /** The worker's description anew, after a restart of ICE. */
+  follow(remote: RemoteTransport): void {
+    this.remote = remote;
+    this.peer.setRemote(remote, this.#world.clock.nowMs);
+  }
+
+  /** Whether a channel of this label is open. */
+  isOpen(label: string): boolean {
+    return [...this.#labels.values()].includes(label);
+  }
+
+  /** Opens another reliable channel of this label, and is deaf on the former ones from now on. */
+  replaceChannel(label: string): void {
+    for (const [channel, name] of this.#labels) if (name === label) this.#labels.set(channel, `former ${label}`);
+    this.peer.openChannel({ label, ordered: true, maxRetransmits: undefined });
+    this.#drain();
   }
 
   openChannel(label: string, maxRetransmits?: number): void {

@@ -5,6 +5,7 @@
   const { Room, RoomEvent, Track, LocalVideoTrack, LocalAudioTrack } = LivekitClient;
   const events = [];
   const data = [];
+  const files = [];
   const speakers = [];
   const peers = [];
   const gains = new Map();
@@ -239,6 +240,34 @@
     qualities: () =>
       [room.localParticipant, ...room.remoteParticipants.values()].map((p) => [p.identity, p.connectionQuality]),
     simulate: (...scenario) => room.simulateScenario(...scenario),
+    /** Answers the calls of others: "echo" with their words, "boom" with an error of its own. */
+    answerCalls: () => {
+      room.registerRpcMethod("echo", async ({ callerIdentity, payload }) => `${callerIdentity}: ${payload}`);
+      room.registerRpcMethod("boom", async () => {
+        throw new LivekitClient.RpcError(42, "boom", "and more");
+      });
+    },
+    /** Calls a method of somebody: `{ payload }` or `{ code, data }`. */
+    callMethod: (destinationIdentity, method, payload) =>
+      room.localParticipant.performRpc({ destinationIdentity, method, payload }).then(
+        (answer) => ({ payload: answer }),
+        ({ code, data: more }) => ({ code, data: more }),
+      ),
+    files,
+    /** Takes byte streams of this topic into `files`. */
+    takeFiles: (topic) => {
+      room.registerByteStreamHandler(topic, async (reader, { identity }) => {
+        const file = { from: identity, name: reader.info.name, bytes: 0, sha256: "" };
+        files.push(file);
+        const parts = [];
+        for await (const part of reader) {
+          parts.push(part);
+          file.bytes += part.length;
+        }
+        const digest = await crypto.subtle.digest("SHA-256", await new Blob(parts).arrayBuffer());
+        file.sha256 = [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+      });
+    },
     leave: () => room.disconnect(),
     /** The signal socket breaks under the client's feet. */
     breakSignal: () => sockets.at(-1).close(),

@@ -9,6 +9,7 @@ import {
   ParticipantKind,
   Room,
   RoomEvent,
+  RpcError,
   TrackKind,
   TrackPublishOptions,
   TrackSource,
@@ -25,6 +26,13 @@ const FRAME_SAMPLES = 480;
 
 /** Ends the native SDK: without this a process that used it does not end by itself. */
 export const shutdownNodeClients = dispose;
+
+/** What came of a call to a method of somebody. */
+export interface Answer {
+  readonly payload?: string;
+  readonly code?: number;
+  readonly data?: string;
+}
 
 /** One participant on the native SDK. */
 export class NodeClient {
@@ -92,6 +100,24 @@ export class NodeClient {
 
   async send(text: string, reliable = true): Promise<void> {
     await this.room.localParticipant!.publishData(new TextEncoder().encode(text), { reliable, topic: "t" });
+  }
+
+  /** Answers the calls of others: "echo" with their words, "boom" with an error of its own. */
+  answerCalls(): void {
+    const own = this.room.localParticipant!;
+    own.registerRpcMethod("echo", async ({ callerIdentity, payload }) => `${callerIdentity}: ${payload}`);
+    own.registerRpcMethod("boom", async () => {
+      throw new RpcError(42, "boom", "and more");
+    });
+  }
+
+  async callMethod(destinationIdentity: string, method: string, payload: string): Promise<Answer> {
+    try {
+      return { payload: await this.room.localParticipant!.performRpc({ destinationIdentity, method, payload }) };
+    } catch (error) {
+      if (!(error instanceof RpcError)) throw error;
+      return { code: Number(error.code), ...(error.data === undefined ? {} : { data: error.data }) };
+    }
   }
 
   hears(identity: string, hz: number, timeoutMs = 15_000): Promise<number> {

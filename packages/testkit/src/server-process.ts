@@ -18,6 +18,8 @@ export interface ServerOptions {
   readonly config?: Record<string, unknown>;
   /** Address to listen on and to announce; default 127.0.0.1. */
   readonly address?: string;
+  /** In the place of this one, which has ended: the same ports and keys. */
+  readonly like?: ServerProcess;
   /** More arguments on the command line. */
   readonly args?: readonly string[];
   /** More environment variables. */
@@ -75,9 +77,13 @@ export class ServerProcess {
 /** Starts a server and waits until it answers. Throws with the end of its log when it does not. */
 export async function startServer(options: ServerOptions = {}): Promise<ServerProcess> {
   const address = options.address ?? "127.0.0.1";
-  const ports = { http: await freeTcpPort(), tcp: await freeTcpPort(), udp: await freeUdpPort() };
-  const key = `API${randomBytes(5).toString("hex")}`;
-  const secret = randomBytes(24).toString("hex");
+  const ports = options.like?.ports ?? {
+    http: await freeTcpPort(),
+    tcp: await freeTcpPort(),
+    udp: await freeUdpPort(),
+  };
+  const key = options.like?.key ?? `API${randomBytes(5).toString("hex")}`;
+  const secret = options.like?.secret ?? randomBytes(24).toString("hex");
   const config = merge(
     {
       port: ports.http,

@@ -35,6 +35,8 @@ export interface LanePeer {
 /** Reliable messages are refused beyond this, as long as nobody asked for a threshold the only bound. */
 const RELIABLE_BYTES = 16 << 20;
 const RELIABLE_FRAMES = 1 << 16;
+/** More than the mark of a channel and what is under way. */
+const RECALL_BYTES = 2 << 20;
 const LOSSY_BYTES = 1 << 20;
 const LOSSY_FRAMES = 1 << 13;
 /** How long a message may wait before its receiver can count as slow; LiveKit's patience with one write. */
@@ -79,12 +81,16 @@ export class PeerLanes {
     return this.#lane(label)?.sender.attached === true;
   }
 
-  /** A channel is open; of several with one label the last one counts. What waits goes out on it. */
-  open(label: string, channel: number, nowMs: number): void {
+  /**
+   * A channel is open; of several with one label the last one counts. What waits goes out on it; before that, what the one
+   * before it was given lately and is `missing`, if that can be told.
+   */
+  open(label: string, channel: number, nowMs: number, missing?: (payload: Uint8Array) => boolean): void {
     this.#labels.set(channel, label);
     if (label !== RELIABLE_LABEL && label !== LOSSY_LABEL && label !== DATA_TRACK_LABEL) return;
     let lane = this.#lane(label);
     if (!lane) this.#lanes.push((lane = { label, sender: newSender(label, this.#options), channel }));
+    else if (missing) lane.sender.recall(missing, nowMs);
     lane.channel = channel;
     lane.sender.attach(new ChannelPort(this.#peer, channel), nowMs);
   }
@@ -149,7 +155,7 @@ function newSender(label: string, options: LaneOptions): ChannelSender {
   if (label === RELIABLE_LABEL) {
     const bounds = { maxFrames: RELIABLE_FRAMES, maxBytes: RELIABLE_BYTES, maxPayloadBytes };
     const marks = options.slowThresholdBps > 0 ? { ...RELIABLE_MARKS, minBytes: MIN_MARK_BYTES } : RELIABLE_MARKS;
-    return new ChannelSender({ overflow: "dropNewest", marks, ...bounds });
+    return new ChannelSender({ overflow: "dropNewest", marks, recallBytes: RECALL_BYTES, ...bounds });
   }
   const targetMs = label === LOSSY_LABEL ? options.lossyTargetMs : options.dataTrackTargetMs;
   return new ChannelSender({

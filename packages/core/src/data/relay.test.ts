@@ -1,45 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ChatMessage, DataPacket, DataPacket_Kind, RpcAck, Transcription, UserPacket } from "@livekit/protocol";
+import { DataPacket, DataPacket_Kind, RpcAck } from "@livekit/protocol";
 import fc from "fast-check";
-import type { MemberSpec, PeerId } from "../engine/protocol.ts";
-import { DataRelay } from "./relay.ts";
-
-const member = (identity: string, dataPeer: PeerId, more: Partial<MemberSpec> = {}): MemberSpec => ({
-  identity,
-  canPublish: true,
-  canPublishData: true,
-  canSubscribe: true,
-  hidden: false,
-  agent: false,
-  active: true,
-  dataPeer,
-  ...more,
-});
-
-function room(open: ReadonlySet<PeerId> = new Set([1, 2, 3])) {
-  const got: { peer: PeerId; label: string; packet: DataPacket }[] = [];
-  const opened = new Set(open);
-  const replies: { participant: string; packet: DataPacket }[] = [];
-  const relay = new DataRelay(
-    (peer, label, bytes) => {
-      if (!opened.has(peer)) return "closed";
-      got.push({ peer, label, packet: DataPacket.fromBinary(bytes) });
-      return "queued";
-    },
-    (participant, bytes) => replies.push({ participant, packet: DataPacket.fromBinary(bytes) }),
-  );
-  relay.setMember("R", "PA_a", member("alice", 1));
-  relay.setMember("R", "PA_b", member("bob", 2));
-  relay.setMember("R", "PA_c", member("carol", 3));
-  return { relay, got, opened, replies };
-}
-
-const user = (text: string, more: Partial<DataPacket> = {}, inside: Partial<UserPacket> = {}): Uint8Array =>
-  new DataPacket({
-    ...more,
-    value: { case: "user", value: new UserPacket({ payload: new TextEncoder().encode(text), topic: "t", ...inside }) },
-  } as DataPacket).toBinary();
+import { member, room, user } from "./relay-harness.test.ts";
 
 test("a packet reaches everybody but its sender, on the channel it came on, with the sender's true name", () => {
   const { relay, got } = room();
@@ -111,28 +74,6 @@ test("reliable packets wait for a channel that is not open yet, in order and bou
   );
 });
 
-test("only an agent speaks for another, and only an agent's transcription is relayed", () => {
-  const { relay, got } = room();
-  const chat = new DataPacket({
-    participantIdentity: "bob",
-    value: { case: "chatMessage", value: new ChatMessage({ message: "hi" }) },
-  });
-  const said = new DataPacket({ value: { case: "transcription", value: new Transcription() } });
-  relay.handleMessage("R", "PA_a", "_reliable", chat.toBinary());
-  relay.handleMessage("R", "PA_a", "_reliable", said.toBinary());
-  relay.setMember("R", "PA_a", member("alice", 1, { agent: true }));
-  relay.handleMessage("R", "PA_a", "_reliable", chat.toBinary());
-  relay.handleMessage("R", "PA_a", "_reliable", said.toBinary());
-  assert.deepEqual(
-    got.filter((g) => g.peer === 2).map((g) => [g.packet.value.case, g.packet.participantIdentity]),
-    [
-      ["chatMessage", "alice"],
-      ["chatMessage", "bob"],
-      ["transcription", "alice"],
-    ],
-  );
-});
-
 test("a channel with a label of the client's own arrives as a user packet", () => {
   const { relay, got } = room();
   relay.handleMessage("R", "PA_a", "custom", new Uint8Array([1, 2, 3]));
@@ -182,4 +123,26 @@ test("answers to a call of the server are the server's, and nobody else's", () =
   relay.awaitRpc("RPC_3", true);
   relay.handleMessage("R", "PA_a", "_reliable", ack("RPC_3"));
   assert.equal(replies.length, 1);
+});
+
+test("what a member that came back is missing: what it has not received, by sender and number", () => {
+  const { relay, got } = room();
+  assert.equal(relay.missingTest("R", "PA_b", 0), undefined, "it has said nothing");
+  relay.noteReceived("R", "PA_b", new Map([["PA_a", 2]]), 0);
+  relay.noteReceived("R", "PA_gone", new Map(), 0);
+  for (const sequence of [2, 3, 0]) relay.handleMessage("R", "PA_a", "_reliable", user("x", { sequence }));
+  relay.handleMessage("R", "PA_c", "_reliable", user("x", { sequence: 1 }));
+  const missing = relay.missingTest("R", "PA_b", 1000)!;
+  const sent = got.filter(({ peer }) => peer === 2).map(({ packet }) => packet);
+  assert.deepEqual(
+    sent.map((packet) => [packet.participantSid, packet.sequence, missing(packet.toBinary())]),
+    [
+      ["PA_a", 2, false],
+      ["PA_a", 3, true],
+      ["PA_a", 0, false],
+      ["PA_c", 1, true],
+    ],
+  );
+  assert.equal(missing(Uint8Array.of(255)), false);
+  assert.equal(relay.missingTest("R", "PA_b", 31_000), undefined, "clients forget what they have received");
 });

@@ -5,6 +5,7 @@
 import { DataPacket, DataPacket_Kind, UserPacket } from "@livekit/protocol";
 import type { MemberSpec, PeerId } from "../engine/protocol.ts";
 import type { SendOutcome } from "../peer/data-transport.ts";
+import { Nonces } from "./nonces.ts";
 import { parseDataPacket, stampDataPacket } from "./stamp.ts";
 import { DataStreamCounts } from "./stream-counts.ts";
 
@@ -42,13 +43,26 @@ interface Member {
   lastSequence: number;
   pending: Uint8Array[];
   pendingBytes: number;
+  /** What it had received when it last came back. */
+  received: Received | undefined;
 }
+
+/** Highest reliable sequence numbers by the SID of their sender. */
+interface Received {
+  readonly sequences: ReadonlyMap<string, number>;
+  readonly untilMs: number;
+}
+
+/** For so long after it came back a member's word on what it has is good: it may replace its channel meanwhile. */
+const RECEIVED_FOR_MS = 30_000;
 
 /** The rooms' members and the way of a message between them. */
 export class DataRelay {
   readonly stats: RelayStats = { received: 0, refused: 0, delivered: 0, dropped: 0 };
   readonly streams = new DataStreamCounts();
   readonly #rooms = new Map<string, Map<string, Member>>();
+  /** Of what the members of a room sent lately. */
+  readonly #nonces = new Map<string, Nonces>();
   /** Ids of the server's own calls. */
   readonly #awaitedRpcs = new Set<string>();
   readonly #send: ChannelSend;
@@ -69,21 +83,54 @@ export class DataRelay {
 
   setMember(room: string, participant: string, spec: MemberSpec): void {
     let members = this.#rooms.get(room);
-    if (!members) this.#rooms.set(room, (members = new Map()));
+    if (!members) {
+      this.#rooms.set(room, (members = new Map()));
+      this.#nonces.set(room, new Nonces());
+    }
     const member = members.get(participant);
     if (member) member.spec = spec;
-    else members.set(participant, { participant, spec, lastSequence: 0, pending: [], pendingBytes: 0 });
+    else
+      members.set(participant, {
+        participant,
+        spec,
+        lastSequence: 0,
+        pending: [],
+        pendingBytes: 0,
+        received: undefined,
+      });
   }
 
   removeMember(room: string, participant: string): void {
     const members = this.#rooms.get(room);
     members?.delete(participant);
-    if (members?.size === 0) this.#rooms.delete(room);
+    if (members?.size !== 0) return;
+    this.#rooms.delete(room);
+    this.#nonces.delete(room);
   }
 
   /** Highest reliable sequence number received of a participant (ReconnectResponse.last_message_seq). */
   lastSequence(room: string, participant: string): number {
     return this.#rooms.get(room)?.get(participant)?.lastSequence ?? 0;
+  }
+
+  /** A member has come back and says how far it has received whom. */
+  noteReceived(room: string, participant: string, sequences: ReadonlyMap<string, number>, nowMs: number): void {
+    const member = this.#rooms.get(room)?.get(participant);
+    if (member) member.received = { sequences, untilMs: nowMs + RECEIVED_FOR_MS };
+  }
+
+  /**
+   * Whether a message that was sent to this member on a channel that it has replaced is still to reach it. It drops what it
+   * knows by SID and sequence number, so only messages with both are sent again. Undefined when it has not said what it knows.
+   */
+  missingTest(room: string, participant: string, nowMs: number): ((bytes: Uint8Array) => boolean) | undefined {
+    const received = this.#rooms.get(room)?.get(participant)?.received;
+    if (!received || nowMs > received.untilMs) return undefined;
+    return (bytes) => {
+      const packet = parseDataPacket(bytes);
+      if (!packet || packet.sequence === 0 || packet.participantSid === "") return false;
+      return packet.sequence > (received.sequences.get(packet.participantSid) ?? 0);
+    };
   }
 
   /** The reliable channel of a member opened: what waited goes out. */
@@ -110,7 +157,8 @@ export class DataRelay {
     if (
       !packet ||
       !this.#isNew(from, packet, reliable) ||
-      !stampDataPacket(packet, { participant, member: from.spec }, reliable)
+      !stampDataPacket(packet, { participant, member: from.spec }, reliable) ||
+      (packet.value.case === "user" && this.#nonces.get(room)?.isNew(packet.value.value.nonce) === false)
     ) {
       this.stats.refused++;
       return;

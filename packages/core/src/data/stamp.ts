@@ -46,11 +46,8 @@ export function stampDataPacket(packet: DataPacket, from: Sender, reliable: bool
       return true;
     case "streamHeader":
       // An agent writes transcriptions on behalf of the person who spoke.
-      if (
-        speaksForAnother(member, claimed) &&
-        value.value.contentHeader.case === "textHeader" &&
-        value.value.contentHeader.value.generated
-      ) {
+      if (speaksForAnother(member, claimed) && value.value.contentHeader.case === "textHeader") {
+        value.value.contentHeader.value.generated = true;
         packet.participantIdentity = claimed;
       }
       return true;

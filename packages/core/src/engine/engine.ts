@@ -138,6 +138,8 @@ export class MediaEngine {
         return this.#openPeer(command);
       case "closePeer":
         return this.#closePeer(command.peer);
+      case "noteReceived":
+        return this.#relay.noteReceived(command.room, command.participant, command.sequences, nowMs);
       case "awaitRpc":
         return this.#relay.awaitRpc(command.id, command.awaited);
       case "sendData":
@@ -289,7 +291,14 @@ export class MediaEngine {
         this.#events.push({ ...event, type: "peerState", peer });
         return;
       case "channelOpen":
-        link.lanes.open(event.label, event.channel, this.#nowMs);
+        link.lanes.open(
+          event.label,
+          event.channel,
+          this.#nowMs,
+          event.label === RELIABLE_LABEL
+            ? this.#relay.missingTest(link.room, link.participant, this.#nowMs)
+            : undefined,
+        );
         this.#events.push({ type: "channelOpen", peer, label: event.label });
         if (event.label === RELIABLE_LABEL && this.#members.get(link.participant)?.spec.dataPeer === peer) {
           this.#relay.handleReliableOpen(link.room, link.participant);

@@ -228,6 +228,13 @@ export type MediaCommand =
       readonly reliable: boolean;
       readonly packet: Uint8Array;
     }
+  /** A participant that has come back says how far it has received whom: senders by SID, reliable sequence numbers. */
+  | {
+      readonly type: "noteReceived";
+      readonly room: string;
+      readonly participant: string;
+      readonly sequences: ReadonlyMap<string, number>;
+    }
   /** The answers to this call (RpcAck, RpcResponse) are for main: `rpcReply`. Until `awaited` is false. */
   | { readonly type: "awaitRpc"; readonly id: string; readonly awaited: boolean }
   | { readonly type: "shutdown" };

@@ -11,6 +11,7 @@ import {
   ParticipantInfo,
   ParticipantInfo_Kind,
   ParticipantInfo_State,
+  Ping,
   type ReconnectReason,
   RoomConfiguration,
   SessionDescription,
@@ -214,7 +215,7 @@ export class World {
   #performOne(effect: Effect): void {
     if (effect.type === "send") {
       const client = this.clients.find((one) => one.connection === effect.connection);
-      if (!client) return;
+      if (!client || client.deaf) return;
       this.onSend?.(client, effect.message);
       client.receive(effect.message);
     } else if (effect.type === "endSignal") {
@@ -254,6 +255,8 @@ export class Client {
   sid = "";
   /** 0 = no signal connection. */
   connection = 0;
+  /** The network is gone and the server does not know: what it sends is lost. Until the next connection. */
+  deaf = false;
   readonly messages: SignalResponse[] = [];
   /** Others as this client knows them, by sid. */
   readonly others = new Map<string, ParticipantInfo>();
@@ -282,11 +285,20 @@ export class Client {
 
   join(resume?: JoinInput["resume"]): JoinResult {
     this.connection = this.world.nextConnection++;
+    this.deaf = false;
     const result = this.world.room.join(this.#joinInput(resume), this.world.nowMs);
     if ("participant" in result) this.sid = result.participant;
     else this.connection = 0;
     this.world.perform();
     return result;
+  }
+
+  /** Comes back over a new signal connection that is dead before anything arrives on it. */
+  resumeInVain(): void {
+    this.connection = this.world.nextConnection++;
+    this.deaf = true;
+    this.world.room.join(this.#joinInput({ participantSid: this.sid, reason: undefined }), this.world.nowMs);
+    this.world.perform();
   }
 
   /** Comes back over a new signal connection, as after a network change. */
@@ -306,6 +318,14 @@ export class Client {
     this.connection = 0;
     this.world.room.handleSignalClosed(this.sid, connection, this.world.nowMs);
     this.world.perform();
+  }
+
+  /** Two pings, so that what it was told before them has arrived for certain. */
+  beat(): void {
+    for (let i = 0; i < 2; i++) {
+      this.world.advance(5000);
+      this.request({ case: "pingReq", value: new Ping() });
+    }
   }
 
   /** All peers that the worker knows of this client. */
@@ -442,7 +462,7 @@ export class Client {
 
   /** What a client does by itself after it has read its messages. */
   react(): void {
-    if (this.connection === 0 || this.options.silent) return;
+    if (this.connection === 0 || this.deaf || this.options.silent) return;
     if (this.#wantsOffer) {
       this.#wantsOffer = false;
       this.offer([]);

@@ -164,6 +164,36 @@ test("media fails while the signal lives: the client is asked to resume; without
   assert.deepEqual(lastWords(alice, bob), [DISCONNECTED, DisconnectReason.CONNECTION_TIMEOUT]);
 });
 
+test("a client that is asked to resume at the first sign of trouble has as long for it as any other", () => {
+  const world = new World();
+  const bob = world.connect("bob");
+  const alice = world.connect("alice", { tracks: [{ cid: "mic", kind: "audio" }] });
+  alice.peerState(alice.peers[0]!, "disconnected");
+  assert.deepEqual([alice.leave?.action, alice.connection], [LeaveRequest_Action.RESUME, 0]);
+  world.advance(5000);
+  alice.peerState(alice.peers[0]!, "failed");
+  world.advance(4999);
+  assert.ok(bob.sees("alice"));
+  world.advance(1);
+  assert.deepEqual(lastWords(alice, bob), [DISCONNECTED, DisconnectReason.CONNECTION_TIMEOUT]);
+});
+
+test("a client that resumes while its media is silent is not interrupted when that counts as failed", () => {
+  const world = new World();
+  const alice = world.connect("alice");
+  const [peer] = alice.peers;
+  world.advance(20_000);
+  alice.peerState(peer!, "disconnected");
+  alice.resume();
+  alice.restartIce();
+  alice.forget();
+  alice.peerState(peer!, "failed");
+  assert.deepEqual([alice.leave, alice.connection > 0], [undefined, true]);
+  alice.peerState(peer!, "connected");
+  world.advance(60_000);
+  assert.equal(alice.leave, undefined);
+});
+
 test("an old client is not sent a Leave that it would take for the end; its signal connection is closed", () => {
   const alice = new World().connect("alice", { protocol: 12 });
   alice.peerState(alice.peers[0]!, "failed");

@@ -58,7 +58,10 @@ export function restartLink(
   room.media({ type: "restartIce", peer: link.peer, ufrag, pwd, tcpOnly: participant.way.transports === "tcp" });
 }
 
-/** Closes what is open; the events of these peers find nobody any more. */
+/**
+ * Closes what is open; the events of these peers find nobody any more. The SDP machines are let go of: who left is remembered
+ * for a while, and they are the heaviest part of it.
+ */
 export function closeLinks(room: RoomState, participant: Participant): void {
   for (const link of [participant.publisher, participant.subscriber]) {
     if (!link?.opened) continue;
@@ -66,6 +69,8 @@ export function closeLinks(room: RoomState, participant: Participant): void {
     room.peers.delete(link.peer);
     room.media({ type: "closePeer", peer: link.peer });
   }
+  participant.publisher = undefined;
+  participant.subscriber = undefined;
 }
 
 /** What the worker forwards on this peer from now on. */

@@ -29,6 +29,8 @@ import { announce } from "./updates.ts";
 
 /** How long a participant without media may take to resume. */
 const MEDIA_GONE_AFTER_MS = 5000;
+/** From "disconnected" to "failed" in the worker: who is asked to resume that early has no less time than others. */
+const EARLY_MS = 5000;
 
 /** One event about a peer or a participant of this room; others are ignored. */
 export function handleMediaEvent(room: RoomState, event: MediaEvent): void {
@@ -98,7 +100,7 @@ function handlePeerState(
       link.state = "disconnected";
       room.event("mediaDisconnected", participant, detail);
       // Five seconds later the worker would say that it failed; the client is there, and may try another way at once.
-      if (silent && isCutOff(room, participant)) failLink(room, participant, link, "failed");
+      if (silent && isCutOff(room, participant)) failLink(room, participant, link, "failed", EARLY_MS);
       return;
     case "failed":
     case "closed":
@@ -119,17 +121,23 @@ function becomeActive(room: RoomState, participant: Participant): void {
   subscribeToExisting(room, participant);
 }
 
-function failLink(room: RoomState, participant: Participant, link: PeerLink, state: "failed" | "closed"): void {
+function failLink(
+  room: RoomState,
+  participant: Participant,
+  link: PeerLink,
+  state: "failed" | "closed",
+  earlyMs = 0,
+): void {
   link.state = "failed";
   // A client that says goodbye found nothing wrong with its way.
   if (state === "failed") mediaFailed(room, participant, link);
   // One that has resumed is restoring it: a peer that fails now is one of before.
   const restoring = participant.connection !== undefined && room.timers.isSet("mediaGone", participant.sid);
-  if (!restoring) askToResume(room, participant);
+  if (!restoring) askToResume(room, participant, earlyMs);
 }
 
-/** The client is asked to resume over a new signal connection, which restarts ICE; after 5 s it is gone. */
-function askToResume(room: RoomState, participant: Participant): void {
+/** The client is asked to resume over a new signal connection, which restarts ICE; 5 s after media failed it is gone. */
+function askToResume(room: RoomState, participant: Participant, earlyMs = 0): void {
   if (participant.connection !== undefined) {
     if (participant.features.leaveAction) {
       const leave = leaveMessage(participant.features, DisconnectReason.CONNECTION_TIMEOUT, "resume");
@@ -137,7 +145,7 @@ function askToResume(room: RoomState, participant: Participant): void {
     }
     dropSignal(room, participant);
   }
-  room.timers.set("mediaGone", participant.sid, room.nowMs + MEDIA_GONE_AFTER_MS);
+  room.timers.set("mediaGone", participant.sid, room.nowMs + earlyMs + MEDIA_GONE_AFTER_MS);
 }
 
 /** No connection of the participant is broken at the moment. */

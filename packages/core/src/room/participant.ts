@@ -24,7 +24,11 @@ import { newQuality } from "./quality.ts";
 import type { ParticipantSid, TrackSid } from "./sid.ts";
 import type { TrackPermissions } from "./permissions.ts";
 import type { PendingTrack, PublishedTrack } from "./track.ts";
+import { Unheard } from "./unheard.ts";
 import { newWay } from "./way.ts";
+
+/** No message takes longer to a client whose answer comes. */
+const IN_FLIGHT_MS = 1000;
 
 /** What a participant wants of one track of somebody else. */
 export interface Subscription {
@@ -78,8 +82,12 @@ export class Participant {
 
   /** The live signal connection; undefined between its loss and the resume. */
   connection: SignalId | undefined;
-  /** When the client was last heard; what was sent since may be lost. */
+  /** When the client was last heard. */
   lastHeardMs: number;
+  /** When its signal connection came. */
+  connectedMs: number;
+  /** What it was told before this has arrived; what it was told since may be lost. */
+  unsureSinceMs: number;
 
   /** The client's offers (all of it in single mode), and ours in dual mode. */
   publisher: PublisherLink | undefined;
@@ -121,8 +129,10 @@ export class Participant {
   lastBroadcast = 0;
   lastBroadcastMs = 0;
   lastToldSelf = 0;
-  /** Tracks that the API muted or unmuted while the client was away. */
-  readonly missedMutes = new Map<TrackSid, boolean>();
+  /** What it was told and may not have heard. */
+  readonly unheard = new Unheard();
+  /** Tracks that we ended and of which it may have heard only at its last resume. */
+  endedWhileAway: ReadonlySet<TrackSid> = new Set();
   /** Set for one that stands for a participant of another room (ForwardParticipant). */
   forwardedFrom: ForwardSource | undefined;
   /** Rooms into which it is forwarded. */
@@ -148,6 +158,8 @@ export class Participant {
     this.codecs = options.codecs;
     this.joinedAtMs = options.joinedAtMs;
     this.lastHeardMs = options.joinedAtMs;
+    this.connectedMs = options.joinedAtMs;
+    this.unsureSinceMs = options.joinedAtMs;
     this.connection = options.connection;
     this.#claims = options.claims;
     this.subscriberPrimary = !this.singlePeer && this.features.subscriberPrimary && options.claims.grants.canSubscribe;
@@ -219,6 +231,15 @@ export class Participant {
   canPublishSource(source: TrackSource): boolean {
     const { canPublish, canPublishSources } = this.grants;
     return canPublish && (canPublishSources.length === 0 || canPublishSources.includes(source));
+  }
+
+  /**
+   * A request came. What was sent so shortly before that it was on its way meanwhile may still be lost, and so may what a
+   * new connection began with.
+   */
+  heard(nowMs: number): void {
+    this.lastHeardMs = nowMs;
+    if (nowMs >= this.connectedMs + IN_FLIGHT_MS) this.unsureSinceMs = nowMs - IN_FLIGHT_MS;
   }
 
   /** States only go forward; false when it is there already. */

@@ -75,6 +75,7 @@ export function publishStarted(room: RoomState, participant: Participant, sid: T
 export function unpublish(room: RoomState, participant: Participant, track: PublishedTrack): void {
   const { sid } = track.info;
   participant.tracks.delete(sid);
+  participant.unheard.withdrawMute(sid);
   room.tracks.delete(sid);
   participant.touch();
   announce(room, participant);

@@ -5,11 +5,11 @@ import {
   LeaveRequest,
   LeaveRequest_Action,
   ParticipantInfo_State,
-  SyncState,
-  TrackInfo,
-  TrackPublishedResponse,
-  UpdateSubscription,
+  ParticipantPermission,
+  TrackSource,
 } from "@livekit/protocol";
+import { muteTrack } from "./admin/mute-track.ts";
+import { updateParticipant } from "./admin/update-participant.ts";
 import { World, type Client } from "./harness.test.ts";
 
 function order(client: Client): (string | undefined)[] {
@@ -146,44 +146,74 @@ test("who left while the client was away is told first, but not a replaced sessi
   }
 });
 
-test("SyncState: a published track that is unknown here means a full reconnect", () => {
-  const world = new World();
-  const alice = world.connect("alice");
-  const bob = world.connect("bob");
-  const { sid } = alice.publish("mic", "audio");
-  alice.addTrack("cam", "video");
-  const pending = alice.published("cam")!.sid;
-  const sync = (client: Client, sids: (string | undefined)[]) =>
-    client.request({
-      case: "syncState",
-      value: new SyncState({
-        publishTracks: sids.map((one) => new TrackPublishedResponse(one ? { track: new TrackInfo({ sid: one }) } : {})),
-      }),
-    });
-  sync(alice, [sid, pending]);
-  assert.equal(alice.leave, undefined);
-  sync(bob, [sid]);
-  assert.equal(bob.last("leave")?.action, LeaveRequest_Action.RECONNECT);
-  assert.equal(bob.last("leave")?.reason, DisconnectReason.STATE_MISMATCH);
-  sync(alice, [undefined]);
-  assert.equal(alice.last("leave")?.action, LeaveRequest_Action.RECONNECT);
-});
-
-test("SyncState: subscriptions and switched-off tracks are taken over", () => {
+test("what went to a connection that was dead already is said again, once, before or after the snapshot as it must be", () => {
   const world = new World();
   const alice = world.connect("alice");
   const mic = alice.publish("mic", "audio").sid;
   const cam = alice.publish("cam", "video").sid;
-  const bob = world.connect("bob", { autoSubscribe: false });
-  bob.dropSignal();
-  bob.resume();
-  const subscription = new UpdateSubscription({ trackSids: [mic, cam], subscribe: true });
-  bob.request({ case: "syncState", value: new SyncState({ subscription, trackSidsDisabled: [cam] }) });
-  world.advance(1000);
-  assert.deepEqual(bob.receives().toSorted(), [mic, cam].toSorted());
-  const disabled = world.commands("setDownlink").filter(({ track }) => track === cam);
+  const bob = world.connect("bob");
+  alice.beat();
+  alice.deaf = true;
+  world.advance(3000);
+  world.act(muteTrack({ identity: "alice", trackSid: mic, muted: true }, false));
+  const permission = { canPublishSources: [TrackSource.MICROPHONE], canPublish: true, canSubscribe: true };
+  world.act(
+    updateParticipant({
+      identity: "alice",
+      name: "",
+      metadata: "",
+      attributes: {},
+      permission: new ParticipantPermission(permission),
+    }),
+  );
+  alice.forget();
+  alice.resume();
+  const kinds = order(alice);
+  assert.deepEqual(kinds.slice(0, 4), ["reconnect", "mute", "trackUnpublished", "update"]);
+  assert.equal(alice.last("mute")?.sid, mic);
+  assert.equal(alice.last("trackUnpublished")?.trackSid, cam);
+  alice.beat();
+  alice.dropSignal();
+  alice.forget();
+  alice.resume();
+  assert.deepEqual([alice.all("mute"), alice.all("trackUnpublished")], [[], []]);
+  assert.ok(bob.sees("alice")?.tracks.every(({ muted }) => muted));
+});
+
+test("of hundreds who left while the client was away it is told each one, once", () => {
+  const world = new World();
+  const bob = world.connect("bob");
+  const crowd = (round: number) => {
+    const clients = Array.from({ length: 300 }, (_, i) => world.connect(`p${round}-${i}`));
+    world.advance(4000);
+    return () => clients.forEach((client) => client.request({ case: "leave", value: new LeaveRequest({}) }));
+  };
+  for (const round of [0, 1]) {
+    const leave = crowd(round);
+    bob.beat();
+    bob.dropSignal();
+    leave();
+    world.advance(4000);
+    bob.forget();
+    bob.resume();
+    const told = bob.all("update").flatMap(({ participants }) => participants);
+    const left = told.filter(({ state }) => state === ParticipantInfo_State.DISCONNECTED);
+    assert.equal(new Set(left.map(({ identity }) => identity)).size, 300);
+    assert.ok(left.every(({ identity }) => identity.startsWith(`p${round}-`)));
+    assert.equal(bob.others.size, 0);
+  }
+});
+
+test("a publisher that was away hears that somebody receives its track now", () => {
+  const world = new World();
+  const alice = world.connect("alice");
+  const { sid } = alice.publish("mic", "audio");
+  alice.dropSignal();
+  world.connect("bob");
+  world.advance(60_000);
+  alice.resume();
   assert.deepEqual(
-    disabled.map(({ settings }) => settings.disabled),
-    [true],
+    alice.all("trackSubscribed").map(({ trackSid }) => trackSid),
+    [sid],
   );
 });

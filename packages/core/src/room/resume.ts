@@ -2,7 +2,7 @@
  * Back after the signal connection broke (livekit.md 1.11): the session, its peers and its tracks are as they were; only
  * the signal connection is a new one. Invariant: ReconnectResponse first, then everything that the client may have missed.
  */
-import { MuteTrackRequest, ReconnectResponse, RoomUpdate } from "@livekit/protocol";
+import { ReconnectResponse, RoomUpdate } from "@livekit/protocol";
 import { repeatDynacast } from "./dynacast.ts";
 import { wayResumed } from "./fallback.ts";
 import { clientConfiguration } from "./join-response.ts";
@@ -10,7 +10,7 @@ import { restartIce } from "./negotiate.ts";
 import type { JoinInput } from "./options.ts";
 import type { Participant } from "./participant.ts";
 import { dropSignal } from "./signal.ts";
-import { tellSpeakers } from "./speakers.ts";
+import { tellSpeakersAgain } from "./speakers.ts";
 import type { RoomState } from "./state.ts";
 import { reconsiderAll } from "./subscriptions.ts";
 import { refreshToken } from "./token.ts";
@@ -25,23 +25,23 @@ export function resume(room: RoomState, participant: Participant, input: JoinInp
   participant.connection = input.connection;
   const accident = takeAccident(room, participant);
   if (accident === "before") return dropSignal(room, participant);
-  const missedSinceMs = participant.lastHeardMs;
   participant.lastHeardMs = room.nowMs;
+  participant.connectedMs = room.nowMs;
   wayResumed(room, participant, input.resume?.reason);
   awaitMedia(room, participant);
 
   if (participant.features.reconnectResponse) {
     room.send(participant, { case: "reconnect", value: reconnectResponse(room, participant) });
   }
+  const missed = participant.unheard.missed(participant.unsureSinceMs);
+  participant.endedWhileAway = missed.ended;
   // Before the snapshot shows the client its own track muted: it would contradict.
-  for (const [sid, muted] of participant.missedMutes) {
-    room.send(participant, { case: "mute", value: new MuteTrackRequest({ sid, muted }) });
-  }
-  participant.missedMutes.clear();
-  if (participant.features.disconnectedUpdates) sendMissedDepartures(room, participant, missedSinceMs);
+  for (const message of missed.own) room.deliver(participant, message);
+  if (participant.features.disconnectedUpdates) sendMissedDepartures(room, participant);
   sendSnapshot(room, participant);
   room.send(participant, { case: "roomUpdate", value: new RoomUpdate({ room: room.info() }) });
-  tellSpeakers(room, participant);
+  for (const message of missed.others) room.deliver(participant, message);
+  tellSpeakersAgain(room, participant, missed.speakers);
   refreshToken(room, participant);
   reconsiderAll(room, participant);
   room.event("resumed", participant);
@@ -57,11 +57,11 @@ function takeAccident(room: RoomState, participant: Participant): "before" | "af
   return failResume && room.nowMs <= failResume.untilMs ? failResume.when : undefined;
 }
 
-/** Media that had failed gets a new chance, and is given up if the restart of ICE does not bring it back. */
+/** Media that had failed, or is about to, gets a new chance, and is given up if the restart of ICE does not bring it back. */
 function awaitMedia(room: RoomState, participant: Participant): void {
   room.timers.clear("mediaGone", participant.sid);
   for (const link of [participant.publisher, participant.subscriber]) {
-    if (link?.state !== "failed") continue;
+    if (link?.state !== "failed" && link?.state !== "disconnected") continue;
     link.state = "disconnected";
     room.timers.set("mediaGone", participant.sid, room.nowMs + RESTORE_MEDIA_WITHIN_MS);
   }

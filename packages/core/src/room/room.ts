@@ -105,7 +105,7 @@ export class Room {
   handleRequest(from: ParticipantSid, connection: SignalId, request: SignalRequest, nowMs: number): void {
     const participant = this.#enter(from, nowMs);
     if (!participant || participant.connection !== connection) return;
-    participant.lastHeardMs = nowMs;
+    participant.heard(nowMs);
     dispatch(this.#state, participant, request);
   }
 

@@ -23,7 +23,7 @@ export function handleSpeakers(room: RoomState, speakers: readonly SpeakerLevel[
   tellEverybody(room);
 }
 
-/** Brings a participant up to date: it receives a track (no more), or came back. */
+/** Brings a participant up to date: it receives a track (no more). */
 export function tellSpeakers(room: RoomState, participant: Participant, round: Round = new Map()): void {
   if (participant.connection === undefined || !participant.features.speakersChanged) return;
   const told = participant.toldSpeakers;
@@ -38,6 +38,18 @@ export function tellSpeakers(room: RoomState, participant: Participant, round: R
   let message = round.get(key);
   if (!message) round.set(key, (message = speakersChanged(changes)));
   room.deliver(participant, message);
+}
+
+/** It came back: whom it was told of may not have arrived for these. */
+export function tellSpeakersAgain(
+  room: RoomState,
+  participant: Participant,
+  doubtful: ReadonlySet<ParticipantSid>,
+): void {
+  const told = new Map(participant.toldSpeakers);
+  for (const sid of doubtful) told.set(sid, Number.NaN);
+  participant.toldSpeakers = told;
+  tellSpeakers(room, participant);
 }
 
 /** A track ended: its speaker is silent before the end is told, for clients forget whom they no longer know. */

@@ -12,6 +12,7 @@ import {
   TimedVersion,
   type TrackInfo,
 } from "@livekit/protocol";
+import { Nonces } from "../data/nonces.ts";
 import type { MediaCommand, PeerId, SpeakerLevel } from "../engine/protocol.ts";
 import { protoCodec } from "./client.ts";
 import type { Effect, ParticipantEventKind } from "./effects.ts";
@@ -72,7 +73,7 @@ export class RoomState {
   /** By id. */
   readonly dispatches = new Map<string, AgentDispatch>();
   /** Of the messages that the API sent lately. */
-  readonly nonces = new Set<string>();
+  readonly nonces = new Nonces();
   /** Calls of the server that a participant has not answered yet, by id. */
   readonly rpcs = new Map<string, PendingRpc>();
 
@@ -131,12 +132,13 @@ export class RoomState {
 
   /** To a participant's live signal connection; without one it is lost, the resume makes up for it. */
   send(to: Participant, message: Response): void {
-    if (to.connection === undefined) return;
     this.deliver(to, new SignalResponse({ message }));
   }
 
   /** A message that several participants get: one object, so that it is encoded once. */
   deliver(to: Participant, message: SignalResponse): void {
+    if (to.forwardedFrom) return;
+    to.unheard.note(message, this.nowMs, to.unsureSinceMs);
     if (to.connection === undefined) return;
     this.emit({ type: "send", to: to.sid, connection: to.connection, message });
   }

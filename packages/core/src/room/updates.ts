@@ -27,8 +27,9 @@ const MAX_BATCH_INTERVAL_MS = 3000;
 const ROOM_UPDATE_INTERVAL_MS = 5000;
 /** Messages about many participants are cut around this size. */
 const CHUNK_BYTES = 128 * 1024;
-/** Departures remembered for clients that resume. */
-const MAX_DEPARTURES = 128;
+/** Departures remembered for clients that resume: at least these, and more as long as somebody may have missed them. */
+const KEPT_DEPARTURES = 128;
+const MAX_DEPARTURES = 2000;
 
 /** How a change is told. */
 export interface AnnounceOptions {
@@ -112,16 +113,24 @@ export function sendSnapshot(room: RoomState, recipient: Participant): void {
   for (const chunk of chunks(snapshot(room, recipient))) room.deliver(recipient, updateMessage(chunk));
 }
 
-/** Who left since the client was last heard, or is in the batch: it may have missed it, its snapshot lacks it. */
-export function sendMissedDepartures(room: RoomState, recipient: Participant, sinceMs: number): void {
-  const missed = room.departures.filter(({ participant, replaced, farewell }) => {
+/** Of whose leaving the client may not have heard, or who is in the batch: its snapshot lacks them. */
+export function sendMissedDepartures(room: RoomState, recipient: Participant): void {
+  const missed = room.departures.filter((update) => {
+    const { participant, replaced, farewell } = update;
     if (replaced && recipient.features.identityReconnection) return false;
-    if (farewell) return participant !== recipient && participant.lastBroadcastMs >= sinceMs;
-    const queued = participant.lastBroadcast !== participant.revision;
-    return (queued || participant.lastBroadcastMs >= sinceMs) && knows(recipient, participant);
+    return (
+      mayBeMissed(update, recipient.unsureSinceMs) &&
+      (farewell ? participant !== recipient : knows(recipient, participant))
+    );
   });
   if (missed.length === 0) return;
   room.deliver(recipient, updateMessage(missed.map(({ participant, farewell }) => farewell ?? participant.info())));
+}
+
+/** Told since then, or not yet. */
+function mayBeMissed({ participant, farewell }: QueuedUpdate, sinceMs: number): boolean {
+  const queued = !farewell && participant.lastBroadcast !== participant.revision;
+  return queued || participant.lastBroadcastMs >= sinceMs;
 }
 
 /** Counters of the room changed: they go out together with others that follow within 5 s. */
@@ -201,8 +210,21 @@ function hasLeft(participant: Participant): boolean {
 
 /** From now on, not from the batch on: who resumes before that gets a snapshot without it. */
 function rememberDeparture(room: RoomState, update: QueuedUpdate): void {
-  room.departures.push(update);
-  if (room.departures.length > MAX_DEPARTURES) room.departures.shift();
+  const { departures } = room;
+  departures.push(update);
+  if (departures.length > KEPT_DEPARTURES && departures.length % KEPT_DEPARTURES === 0) forgetDepartures(room);
+  if (departures.length > MAX_DEPARTURES) departures.shift();
+}
+
+/** Forgets those of whose leaving everybody has heard. */
+function forgetDepartures(room: RoomState): void {
+  let sinceMs = room.nowMs;
+  for (const { forwardedFrom, unsureSinceMs } of room.participants.values()) {
+    if (!forwardedFrom) sinceMs = Math.min(sinceMs, unsureSinceMs);
+  }
+  const { departures } = room;
+  const young = departures.findIndex((update) => mayBeMissed(update, sinceMs));
+  departures.splice(0, Math.min(young < 0 ? departures.length : young, departures.length - KEPT_DEPARTURES));
 }
 
 function pack(updates: readonly QueuedUpdate[]): SignalResponse[] {

@@ -12,6 +12,7 @@ import { earlier, NEVER } from "../../clock.ts";
 import type { SendOutcome } from "../../peer/data-transport.ts";
 import { DrainMeter } from "./drain-meter.ts";
 import { FrameQueue, type Fate, type WaitingFrame } from "./frame-queue.ts";
+import { RecentPayloads } from "./recent-payloads.ts";
 import type { SendPort } from "./send-port.ts";
 import type { Offer, SenderOptions, SenderReport, SenderStats } from "./sender-options.ts";
 import { RELIABLE_MARKS, WaterMarks } from "./water-marks.ts";
@@ -29,6 +30,7 @@ export class ChannelSender {
   readonly #options: SenderOptions;
   readonly #maxPayloadBytes: number;
   readonly #queue: FrameQueue;
+  readonly #recent: RecentPayloads | undefined;
   readonly #meter = new DrainMeter();
   readonly #marks: WaterMarks;
   #port: SendPort | undefined;
@@ -42,6 +44,8 @@ export class ChannelSender {
     this.#options = options;
     this.#maxPayloadBytes = options.maxPayloadBytes ?? MAX_PAYLOAD_BYTES;
     this.#queue = new FrameQueue(options.maxFrames ?? DEFAULT_MAX_FRAMES, options.maxBytes ?? DEFAULT_MAX_BYTES);
+    const { recallBytes = 0 } = options;
+    this.#recent = recallBytes > 0 ? new RecentPayloads(recallBytes) : undefined;
     this.#marks = new WaterMarks(options.marks ?? RELIABLE_MARKS);
   }
 
@@ -92,6 +96,25 @@ export class ChannelSender {
     this.#port = undefined;
     this.#retryAtMs = NEVER;
     this.#queue.rewind();
+  }
+
+  /**
+   * The channel is replaced by another, and what was under way on it is lost: payloads that it was given lately and that
+   * are `missing` wait again, before all others.
+   */
+  recall(missing: (payload: Uint8Array) => boolean, nowMs: number): void {
+    this.detach();
+    const payloads = (this.#recent?.take(nowMs) ?? []).filter(missing);
+    this.#queue.pushFirst(
+      payloads.map((payload) => ({
+        payloads: [payload],
+        bytes: payload.length,
+        sinceMs: nowMs,
+        expiresAtMs: nowMs + (this.#options.ttlMs ?? NEVER),
+        done: undefined,
+        next: 0,
+      })),
+    );
   }
 
   /**
@@ -247,6 +270,7 @@ export class ChannelSender {
     const outcome = port.send(payload, nowMs);
     if (outcome === "queued") {
       this.stats.sentBytes += payload.length;
+      this.#recent?.note(payload, nowMs);
       this.#meter.note(payload.length, port.bufferedAmount(), nowMs);
     } else if (outcome === "full") this.#retryAtMs = nowMs + RETRY_MS;
     else if (outcome === "closed") this.detach();

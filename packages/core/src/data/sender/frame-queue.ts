@@ -21,7 +21,7 @@ export interface WaitingFrame {
 export class FrameQueue {
   readonly maxFrames: number;
   readonly maxBytes: number;
-  readonly #waiting = new Fifo<WaitingFrame>();
+  #waiting = new Fifo<WaitingFrame>();
   /** The frame of which some payloads are sent; none of them count after `rewind`. */
   #begun: WaitingFrame | undefined;
   #bytes = 0;
@@ -53,6 +53,16 @@ export class FrameQueue {
   push(frame: WaitingFrame): void {
     this.#bytes += frame.bytes;
     this.#waiting.push(frame);
+  }
+
+  /** Puts frames before all others; they may be more than there is room for. */
+  pushFirst(frames: readonly WaitingFrame[]): void {
+    const former = this.#waiting;
+    this.#waiting = new Fifo<WaitingFrame>();
+    for (const frame of frames) this.push(frame);
+    if (this.#begun) this.#waiting.push(this.#begun);
+    this.#begun = undefined;
+    for (let frame = former.shift(); frame; frame = former.shift()) this.#waiting.push(frame);
   }
 
   /** The frame whose payload is next. */

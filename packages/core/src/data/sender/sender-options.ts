@@ -12,6 +12,8 @@ export interface SenderOptions {
   readonly maxPayloadBytes?: number;
   /** A frame that has not begun after this long is dropped. */
   readonly ttlMs?: number;
+  /** Bytes of what the channel was given lately that are kept for `recall`; none by default. */
+  readonly recallBytes?: number;
   readonly marks?: MarkLimits;
   /** There is room again for a frame that was "blocked". */
   readonly onWritable?: () => void;

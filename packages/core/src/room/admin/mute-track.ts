@@ -20,10 +20,7 @@ export function muteTrack(
     }
     if (!muted && !remoteUnmute) return new Refusal("failed_precondition", "remote unmute not enabled");
     // The client must hear of it before it sees its own track muted: it would contradict.
-    const tell = () => {
-      room.send(participant, { case: "mute", value: new MuteTrackRequest({ sid, muted }) });
-      if (participant.connection === undefined) participant.missedMutes.set(sid, muted);
-    };
+    const tell = () => room.send(participant, { case: "mute", value: new MuteTrackRequest({ sid, muted }) });
     return setMuted(room, participant, sid, muted, tell) ?? new Refusal("not_found", "track is not found");
   };
 }

@@ -3,11 +3,8 @@
  * sender. Invariant: a call that is repeated with the same nonce is delivered once.
  */
 import { DataPacket, DataPacket_Kind, UserPacket, type SendDataRequest } from "@livekit/protocol";
+import { NONCE_BYTES } from "../../data/nonces.ts";
 import { Refusal, type Action } from "./action.ts";
-
-const NONCE_BYTES = 16;
-/** Nonces remembered per room. */
-const MAX_NONCES = 100;
 
 /** Names that nobody has reach nobody. */
 export function sendData(request: SendDataRequest): Action<true> {
@@ -17,7 +14,7 @@ export function sendData(request: SendDataRequest): Action<true> {
       const msg = `nonce should be 16-bytes or not present, got: ${nonce.length} bytes`;
       return new Refusal("invalid_argument", msg, "nonce");
     }
-    if (nonce.length > 0 && !isNew(room.nonces, nonce)) return true;
+    if (!room.nonces.isNew(nonce)) return true;
     const named = destinationIdentities.length + destinationSids.length > 0;
     const to = new Set(destinationSids.filter((sid) => room.participants.has(sid)));
     for (const identity of destinationIdentities) {
@@ -37,13 +34,4 @@ export function sendData(request: SendDataRequest): Action<true> {
     });
     return true;
   };
-}
-
-/** Notes the nonce; the oldest one is forgotten for it. */
-function isNew(nonces: Set<string>, nonce: Uint8Array): boolean {
-  const text = nonce.join(" ");
-  if (nonces.has(text)) return false;
-  nonces.add(text);
-  if (nonces.size > MAX_NONCES) nonces.delete(nonces.values().next().value!);
-  return true;
 }

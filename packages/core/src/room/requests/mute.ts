@@ -7,6 +7,7 @@ import { respond } from "./respond.ts";
 
 /** Marks the track, and stops or resumes its forwarding. */
 export function handleMute(room: RoomState, participant: Participant, mute: MuteTrackRequest): void {
+  participant.unheard.withdrawMute(mute.sid);
   if (setMuted(room, participant, mute.sid, mute.muted)) return;
   respond(room, participant, {
     reason: RequestResponse_Reason.NOT_FOUND,

@@ -1,15 +1,20 @@
 /**
  * SignalRequest.sync_state: what a client that resumes believes to be the state (livekit.md 1.11). It must not publish
- * tracks that we do not know; its subscriptions and switched-off tracks are taken over. Its SDP and data channels
- * survived with the peers and are not looked at.
+ * tracks that we do not know, but for those that we ended while it was away, of which it reads just now. Its subscriptions
+ * and switched-off tracks are taken over. Its SDP and data channels survived with the peers and are not looked at; what
+ * it has received on them is for the worker, should it replace one.
  */
 import { UpdateTrackSettings, type SyncState } from "@livekit/protocol";
 import { fullReconnect } from "../leave.ts";
 import type { Participant } from "../participant.ts";
-import type { TrackSid } from "../sid.ts";
+import type { ParticipantSid, TrackSid } from "../sid.ts";
 import type { RoomState } from "../state.ts";
 import { handleSubscription } from "./subscription.ts";
 import { rememberSettings } from "./track-setting.ts";
+
+/** Of whose messages a client may say how many it has. */
+const MAX_SENDERS = 1000;
+const MAX_SID_LENGTH = 64;
 
 /** Takes it over, or has the client start anew. */
 export function handleSyncState(room: RoomState, participant: Participant, state: SyncState): void {
@@ -26,6 +31,11 @@ export function handleSyncState(room: RoomState, participant: Participant, state
     fullReconnect(room, participant, "the client publishes a data track, unknown here");
     return;
   }
+  const sequences = new Map<ParticipantSid, number>();
+  for (const { publisherSid, lastSeq } of state.datachannelReceiveStates.slice(0, MAX_SENDERS)) {
+    if (publisherSid.length <= MAX_SID_LENGTH) sequences.set(publisherSid, lastSeq);
+  }
+  room.media({ type: "noteReceived", room: room.options.sid, participant: participant.sid, sequences });
   // Settings first: a track that is switched off must not start.
   for (const sid of state.trackSidsDisabled) {
     rememberSettings(room, participant, sid, new UpdateTrackSettings({ disabled: true }));
@@ -34,7 +44,7 @@ export function handleSyncState(room: RoomState, participant: Participant, state
 }
 
 function publishes(participant: Participant, sid: TrackSid): boolean {
-  if (participant.tracks.has(sid)) return true;
+  if (participant.tracks.has(sid) || participant.endedWhileAway.has(sid)) return true;
   for (const pending of participant.pending.values()) {
     if (pending.infos.some((info) => info.sid === sid)) return true;
   }

@@ -1,0 +1,174 @@
+/** Sessions that break and go on, and data between real clients: acceptance P3 to P7 as far as one network is enough. */
+import assert from "node:assert/strict";
+import { createHash, randomBytes } from "node:crypto";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { launchChromium, openPage } from "@stoa/testkit/browser";
+import type { CallPage } from "@stoa/testkit/call-page";
+import { type Answer, NodeClient, shutdownNodeClients } from "@stoa/testkit/node-client";
+import { type ServerProcess, startServer } from "@stoa/testkit/server-process";
+import { until } from "@stoa/testkit/until";
+import { RoomServiceClient } from "livekit-server-sdk";
+
+const SMALL = { width: 320, height: 180 };
+/** What a page must not see of others while somebody resumes. */
+const DISTURBANCES = ["trackSubscribed", "trackUnsubscribed", "participantConnected", "participantDisconnected"];
+const FILE_BYTES = 50_000_000;
+
+let server: ServerProcess;
+let browser: Awaited<ReturnType<typeof launchChromium>>;
+
+before(async () => {
+  server = await startServer();
+  browser = await launchChromium();
+});
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+  await shutdownNodeClients();
+});
+
+async function enter(room: string, ...names: string[]): Promise<CallPage[]> {
+  const pages = await Promise.all(names.map((name) => openPage(browser, server, name)));
+  await Promise.all(pages.map((page) => page.join({ room })));
+  await Promise.all(
+    pages.map((page) =>
+      until(async () => (await page.participants()).length === names.length - 1, 8000, "all to be there"),
+    ),
+  );
+  return pages;
+}
+
+async function close(...pages: CallPage[]): Promise<void> {
+  await Promise.all(pages.map((page) => page.close()));
+}
+
+const participants = (room: string) =>
+  new RoomServiceClient(server.http, server.key, server.secret).listParticipants(room);
+
+async function count(page: CallPage, name: string): Promise<number> {
+  return (await page.events()).filter((event) => event.name === name).length;
+}
+
+test("P3: sockets are cut one after the other, both sides resume, and nobody sees anything of it", async () => {
+  const [a, b] = (await enter("p3", "ada", "bob")) as [CallPage, CallPage];
+  await Promise.all([a.publishCamera(SMALL), a.publishTone(440), b.publishTone(660)]);
+  await Promise.all([b.sees("ada"), b.hears("ada", 440), a.hears("bob", 660)]);
+  const sids = async () => (await participants("p3")).map(({ identity, sid }) => `${identity} ${sid}`).sort();
+  const before = await sids();
+  const seenBefore = await Promise.all([a, b].flatMap((page) => DISTURBANCES.map((name) => count(page, name))));
+  for (const page of [a, b]) {
+    await page.call("breakSignal");
+    await page.waitEvent("signalReconnecting", "", 5000);
+    await page.waitEvent("reconnected", "", 5000);
+    await Promise.all([b.sees("ada", { steps: 10 }), a.hears("bob", 660)]);
+  }
+  assert.deepEqual(await sids(), before);
+  const seenAfter = await Promise.all([a, b].flatMap((page) => DISTURBANCES.map((name) => count(page, name))));
+  assert.deepEqual(seenAfter, seenBefore);
+  assert.deepEqual([await count(a, "reconnecting"), await count(b, "reconnecting")], [0, 0]);
+  await a.call("mute", "microphone", true);
+  await b.waitEvent("trackMuted");
+  await close(a, b);
+});
+
+test("P4: the server is killed and comes back: so do both pages, with media both ways and no ghost", async () => {
+  const own = await startServer();
+  const pages = await Promise.all(["ada", "bob"].map((name) => openPage(browser, own, name)));
+  const [a, b] = pages as [CallPage, CallPage];
+  await Promise.all(pages.map((page) => page.join({ room: "p4" })));
+  await Promise.all([a.publishCamera(SMALL), b.publishCamera(SMALL), a.publishTone(440), b.publishTone(660)]);
+  await Promise.all([a.sees("bob"), b.sees("ada")]);
+  await own.stop("SIGKILL");
+  const again = await startServer({ like: own });
+  try {
+    await Promise.all(pages.map((page) => page.waitEvent("reconnected", "", 30_000)));
+    await Promise.all([a.sees("bob"), b.sees("ada"), a.hears("bob", 660), b.hears("ada", 440)]);
+    const rooms = new RoomServiceClient(again.http, again.key, again.secret);
+    const there = await rooms.listParticipants("p4");
+    assert.deepEqual(there.map(({ identity, tracks }) => `${identity} ${tracks.length}`).sort(), ["ada 2", "bob 2"]);
+  } finally {
+    await close(a, b);
+    await again.stop();
+  }
+});
+
+test("P5: a hundred messages for one reach that one, with their topic, and nobody else", async () => {
+  const [a, b, c] = (await enter("p5", "ada", "bob", "cleo")) as [CallPage, CallPage, CallPage];
+  for (let i = 0; i < 100; i++) {
+    await a.call("send", `${i}`, { reliable: true, destinationIdentities: ["bob"], topic: "note" });
+  }
+  await a.call("send", "for all", { reliable: true });
+  await until(async () => (await b.data()).length === 101 && (await c.data()).length === 1, 5000, "all messages");
+  assert.deepEqual(
+    (await b.data()).slice(0, 100),
+    Array.from({ length: 100 }, (_, i) => ({ text: `${i}`, from: "ada", topic: "note" })),
+  );
+  await close(a, b, c);
+});
+
+test("P6: calls between a page and a Node program: echo, much text, errors, nobody there", async () => {
+  const [page] = (await enter("p6", "ada")) as [CallPage];
+  const node = new NodeClient("nora");
+  await node.join(server, "p6");
+  await until(async () => (await page.participants()).length === 1, 5000, "the Node program to be there");
+  await page.call("answerCalls");
+  node.answerCalls();
+  const fromPage = (method: string, payload: string, to = "nora") =>
+    page.call<Answer>("callMethod", to, method, payload);
+  const fromNode = (method: string, payload: string) => node.callMethod("ada", method, payload);
+  for (const [call, name] of [
+    [fromPage, "ada"],
+    [fromNode, "nora"],
+  ] as const) {
+    assert.deepEqual(await call("echo", "hé"), { payload: `${name}: hé` });
+    assert.equal((await call("echo", "x".repeat(14_000))).payload?.length, 14_000 + name.length + 2);
+    const long = await call("echo", "y".repeat(20_000));
+    assert.ok(
+      long.payload?.length === 20_000 + name.length + 2 || [1402, 1504].includes(long.code ?? 0),
+      `${long.code}`,
+    );
+    assert.deepEqual(await call("boom", ""), { code: 42, data: "and more" });
+    assert.equal((await call("nope", "")).code, 1400);
+  }
+  assert.equal((await fromPage("echo", "", "zed")).code, 1501);
+  await node.close();
+  await close(page);
+});
+
+test("P7: a stream of 50 MB arrives whole at the one that it is for, and is none to anybody else", async () => {
+  const [b, c] = (await enter("p7", "bob", "cleo")) as [CallPage, CallPage];
+  await Promise.all([b.call("takeFiles", "file"), c.call("takeFiles", "file")]);
+  const node = new NodeClient("nora");
+  await node.join(server, "p7");
+  await until(async () => (await b.participants()).length === 2, 5000, "the Node program to be there");
+  const folder = await mkdtemp(join(tmpdir(), "stoa-"));
+  try {
+    const bytes = randomBytes(FILE_BYTES);
+    const path = join(folder, "file.bin");
+    await writeFile(path, bytes);
+    await node.room.localParticipant!.sendFile(path, {
+      topic: "file",
+      name: "file.bin",
+      destinationIdentities: ["bob"],
+    });
+    type Files = { from: string; name: string; bytes: number; sha256: string }[];
+    const files = (page: CallPage) =>
+      page.page.evaluate(() => (globalThis as unknown as { harness: { files: Files } }).harness.files, undefined);
+    const took = await until(
+      async () => (await files(b))[0]?.sha256 !== undefined && (await files(b))[0]!.sha256 !== "",
+      40_000,
+      "the end of the stream",
+    );
+    console.log(`${FILE_BYTES / 1e6} MB; the end came ${Math.round(took)} ms after it was sent`);
+    const sha256 = createHash("sha256").update(bytes).digest("hex");
+    assert.deepEqual(await files(b), [{ from: "nora", name: "file.bin", bytes: FILE_BYTES, sha256 }]);
+    assert.deepEqual(await files(c), []);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+  await node.close();
+  await close(b, c);
+});
