@@ -38,6 +38,9 @@ export type ParticipantEventKind =
   | "negotiationFailed"
   | "trackPublished"
   | "trackUnpublished"
+  /** Of data; the detail names it. */
+  | "dataTrackPublished"
+  | "dataTrackUnpublished"
   | "left";
 
 export type Effect =

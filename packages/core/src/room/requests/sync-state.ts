@@ -4,10 +4,12 @@
  * survived with the peers and are not looked at.
  */
 import { UpdateTrackSettings, type SyncState } from "@livekit/protocol";
+import { sendDataTrackPublished } from "../data-track.ts";
 import { fullReconnect } from "../leave.ts";
 import type { Participant } from "../participant.ts";
 import type { TrackSid } from "../sid.ts";
 import type { RoomState } from "../state.ts";
+import { handleDataSubscription } from "./data-subscription.ts";
 import { handleSubscription } from "./subscription.ts";
 import { rememberSettings } from "./track-setting.ts";
 
@@ -22,14 +24,22 @@ export function handleSyncState(room: RoomState, participant: Participant, state
     );
     return;
   }
-  if (state.publishDataTracks.length > 0) {
-    fullReconnect(room, participant, "the client publishes a data track, unknown here");
+  const data = new Set(state.publishDataTracks.map(({ info }) => info?.sid ?? "a data track without sid"));
+  const known = new Set([...participant.dataTracks.values()].map(({ info }) => info.sid));
+  const unknown = [...data].find((sid) => !known.has(sid));
+  if (unknown !== undefined) {
+    fullReconnect(room, participant, `the client publishes ${unknown}, unknown here`);
     return;
+  }
+  // The answer was lost with the connection that it was sent on: the client still waits for it.
+  for (const { info } of participant.dataTracks.values()) {
+    if (!data.has(info.sid)) sendDataTrackPublished(room, participant, info);
   }
   // Settings first: a track that is switched off must not start.
   for (const sid of state.trackSidsDisabled) {
     rememberSettings(room, participant, sid, new UpdateTrackSettings({ disabled: true }));
   }
+  if (state.dataSubscription) handleDataSubscription(room, participant, state.dataSubscription);
   if (state.subscription) handleSubscription(room, participant, state.subscription);
 }
 
