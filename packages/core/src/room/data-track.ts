@@ -3,7 +3,13 @@
  * knows them by the publisher's handles. Invariants: handle and name are unique among the tracks of one participant; others
  * read of a track before they are given a handle for it.
  */
-import { PublishDataTrackResponse, UnpublishDataTrackResponse, type DataTrackInfo } from "@livekit/protocol";
+import {
+  PublishDataTrackResponse,
+  TrackInfo,
+  TrackType,
+  UnpublishDataTrackResponse,
+  type DataTrackInfo,
+} from "@livekit/protocol";
 import { offerDataTrack, withdrawDataTracks } from "./data-subscriptions.ts";
 import type { Participant } from "./participant.ts";
 import type { ParticipantSid } from "./sid.ts";
@@ -34,7 +40,7 @@ export function publishDataTrack(
   participant.setPublisher(true);
   participant.touch();
   announce(room, participant, { immediate: true });
-  room.event("dataTrackPublished", participant, words(info));
+  room.event("dataTrackPublished", participant, "", trackInfo(info));
   roomChanged(room);
   offerDataTrack(room, track);
 }
@@ -76,10 +82,10 @@ function end(room: RoomState, participant: Participant, tracks: readonly Publish
     room.dataTracks.delete(info.sid);
     room.media({ type: "removeDataTrack", track: info.sid });
     participant.touch();
-    room.event("dataTrackUnpublished", participant, words(info));
+    room.event("dataTrackUnpublished", participant, "", trackInfo(info));
   }
 }
 
-function words({ name, sid }: DataTrackInfo): string {
-  return `${name}, ${sid}`;
+function trackInfo({ sid, name }: DataTrackInfo): TrackInfo {
+  return new TrackInfo({ sid, name, type: TrackType.DATA });
 }

@@ -38,7 +38,7 @@ export type ParticipantEventKind =
   | "negotiationFailed"
   | "trackPublished"
   | "trackUnpublished"
-  /** Of data; the detail names it. */
+  /** Of data: its TrackInfo is SID, name and type. */
   | "dataTrackPublished"
   | "dataTrackUnpublished"
   | "left";
