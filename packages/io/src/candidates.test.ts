@@ -2,7 +2,7 @@ import { describe, test } from "node:test";
 import assert from "node:assert/strict";
 import type { NetworkInterfaceInfo } from "node:os";
 import type { CandidateOptions, Interfaces } from "./candidates.ts";
-import { DEFAULT_CANDIDATE_OPTIONS, localCandidates } from "./candidates.ts";
+import { DEFAULT_CANDIDATE_OPTIONS, localCandidates, ownAddresses } from "./candidates.ts";
 
 function info(address: string, internal = false): NetworkInterfaceInfo {
   const common = { address, internal, mac: "00:00:00:00:00:00", netmask: "", cidr: null };
@@ -37,8 +37,11 @@ describe("local candidates", () => {
     ]);
   });
 
-  test("loopback only on request, and last", () => {
-    assert.deepEqual(addresses({ loopback: true }), udp("10.0.0.5", "2001:db8::5", "172.17.0.1", "127.0.0.1", "::1"));
+  test("loopback only on request, one of it, and last", () => {
+    assert.deepEqual(addresses({ loopback: true }), udp("10.0.0.5", "2001:db8::5", "172.17.0.1", "127.0.0.1"));
+    assert.deepEqual(addresses({ loopback: true, nodeIp: "127.0.0.1" }), udp("127.0.0.1", "2001:db8::5"));
+    const v6 = { includes: ["::1/128"], excludes: [] };
+    assert.deepEqual(addresses({ loopback: true, ips: v6 }), udp("::1"));
   });
 
   test("the node IP stands for the addresses of its family", () => {
@@ -46,7 +49,7 @@ describe("local candidates", () => {
     assert.deepEqual(addresses({ nodeIp: "127.0.0.1" }), udp("127.0.0.1", "2001:db8::5"));
     assert.deepEqual(
       addresses({ nodeIp: "203.0.113.9", loopback: true }),
-      udp("203.0.113.9", "2001:db8::5", "127.0.0.1", "::1"),
+      udp("203.0.113.9", "2001:db8::5", "127.0.0.1"),
     );
   });
 
@@ -74,4 +77,8 @@ describe("local candidates", () => {
     assert.deepEqual(addresses({ listen: ["0.0.0.0"] }), udp("10.0.0.5", "172.17.0.1"));
     assert.deepEqual(addresses({ listen: ["::"] }), udp("2001:db8::5"));
   });
+});
+
+test("addresses to answer from: all but link-local ones, also those that are not announced", () => {
+  assert.deepEqual(ownAddresses(INTERFACES), ["127.0.0.1", "::1", "10.0.0.5", "2001:db8::5", "172.17.0.1"]);
 });

@@ -37,7 +37,7 @@ export const DEFAULT_CANDIDATE_OPTIONS: CandidateOptions = {
   listen: undefined,
 };
 
-/** Host candidates, UDP before TCP, `nodeIp` first, loopback last; each address once. */
+/** Host candidates, UDP before TCP, `nodeIp` first, one of loopback last; each address once. */
 export function localCandidates(
   interfaces: Interfaces,
   options: CandidateOptions,
@@ -48,6 +48,19 @@ export function localCandidates(
   const { tcp: port } = ports;
   if (port === undefined) return udp;
   return [...udp, ...addresses.map((address): LocalCandidate => ({ protocol: "tcp", address, port }))];
+}
+
+/** More addresses than a machine with a purpose has; each costs a socket. */
+const MAX_OWN = 32;
+
+/** Addresses of this machine that something can be sent to from outside it or inside, in the order of the system. */
+export function ownAddresses(interfaces: Interfaces): string[] {
+  const own = new Set<string>();
+  for (const { address: text } of Object.values(interfaces).flatMap((infos = []) => infos)) {
+    const address = parseIp(text);
+    if (address && !isLinkLocal(address)) own.add(formatIp(address));
+  }
+  return [...own].slice(0, MAX_OWN);
 }
 
 function candidateAddresses(interfaces: Interfaces, options: CandidateOptions): string[] {
@@ -68,7 +81,9 @@ function candidateAddresses(interfaces: Interfaces, options: CandidateOptions): 
     }
   }
   // Browsers send from an interface's address: a check to loopback takes them a round more (Chromium: 130 ms instead of 60).
-  for (const address of loopback) chosen.add(address);
+  // One is enough, and each more costs a client a check from every port that it has.
+  const first = loopback.find((address) => !address.includes(":")) ?? loopback[0];
+  if (first !== undefined && !(nodeIp && isLoopback(nodeIp))) chosen.add(first);
   return [...chosen];
 }
 
@@ -85,6 +100,11 @@ function usable(address: Uint8Array, info: NetworkInterfaceInfo, options: Candid
 function included(rule: IncludeExclude, matches: (pattern: string) => boolean): boolean {
   if (rule.excludes.some(matches)) return false;
   return rule.includes.length === 0 || rule.includes.some(matches);
+}
+
+/** 127.0.0.0/8 and ::1. */
+function isLoopback(address: Uint8Array): boolean {
+  return address.length === 4 ? address[0] === 127 : formatIp(address) === "::1";
 }
 
 /** 169.254.0.0/16 and fe80::/10. */

@@ -4,6 +4,7 @@
  * Invariants: transient paths are forgotten only while no waiting packet refers to one; packets that the system did not
  * take at a flush are tried again a moment later even if no other flush comes.
  */
+import { networkInterfaces } from "node:os";
 import type { Random } from "@stoa/core/crypto";
 import type { DatagramBatch, PacketSink, Path, PathInfo, Paths } from "@stoa/core/paths";
 import { NO_PATH } from "@stoa/core/paths";
@@ -13,6 +14,7 @@ import { AddressTable, writeSockaddr, SOCKADDR_BYTES } from "./accel/address-tab
 import type { PacketMemory } from "./accel/slab-native.ts";
 import type { ListenAddress, NetworkCounters, UdpBackend, UdpContext } from "./accel/udp.ts";
 import { createCounters } from "./accel/udp.ts";
+import { ownAddresses } from "./candidates.ts";
 import { parseIp } from "./ip-address.ts";
 import { TcpTransport } from "./tcp.ts";
 
@@ -38,7 +40,7 @@ export interface NetworkOptions {
   readonly udpPort: number;
   /** 0: any free port; undefined: no TCP. */
   readonly tcpPort: number | undefined;
-  /** Addresses of this machine to listen on; all if not given. List them where the machine has several routes out. */
+  /** Addresses of this machine to listen on; all if not given. */
   readonly addresses?: readonly string[];
   readonly random: Random;
   readonly clock: () => number;
@@ -74,7 +76,8 @@ export class Network implements PacketSink, Paths {
     const network = new Network(options);
     const addresses = options.addresses?.map((address) => ({ address, optional: false })) ?? ANY_ADDRESS;
     try {
-      const listen = { addresses, port: options.udpPort };
+      const own = options.addresses ? [] : ownAddresses(networkInterfaces());
+      const listen = { addresses, own, port: options.udpPort };
       network.#udp = await options.accel.openUdp(network.#context(), options.memory, listen);
       if (options.tcpPort !== undefined) network.#tcpPort = await network.#tcp.listen(addresses, options.tcpPort);
     } catch (error) {

@@ -38,6 +38,8 @@ export class SvcSelection {
   /** Timestamp of the picture to which the newest frame belongs, and whether that is the first one of it. */
   #picture = 0;
   #fresh = true;
+  /** A frame of it was left out: what of it has not come may lean on that. */
+  #thinned = false;
   /** Timestamp of the picture whose last frame went out, if one did. */
   #closed = 0;
   #hasClosed = false;
@@ -51,7 +53,7 @@ export class SvcSelection {
   /** The stream starts with this frame. */
   begin(frame: number): void {
     this.target = this.spatial = this.temporal = NO_TARGET;
-    this.stuck = this.#hasClosed = false;
+    this.stuck = this.#hasClosed = this.#thinned = false;
     this.#settledFor = -1;
     this.#first = frame;
     this.#highest = (frame - 1) | 0;
@@ -87,6 +89,7 @@ export class SvcSelection {
     if (at === NO_FRAME) return FORWARDED;
     if (((frame - this.#highest) | 0) > 0) {
       this.#fresh = timestamp !== this.#picture || ((frame - 1) | 0) < this.#first;
+      this.#thinned &&= !this.#fresh;
       this.#picture = timestamp;
       this.#highest = frame;
       this.#choose(frames, at, timestamp, spatial, structured, maxSpatial, maxTemporal);
@@ -100,6 +103,7 @@ export class SvcSelection {
       this.#closed = timestamp;
       this.#hasClosed = true;
     }
+    this.#thinned ||= verdict === LEFT_OUT && timestamp === this.#picture;
     this.#number[frame & MASK] = frame;
     this.#verdict[frame & MASK] = verdict;
     return verdict;
@@ -221,8 +225,10 @@ export class SvcSelection {
     if (larger === 0 && more < 0 && this.#fresh) return true;
     if (indication === NOT_PRESENT || ((larger > 0 || more > 0) && indication !== SWITCH)) return false;
     if (larger > 0 && ended) return false;
+    const growsOnThinned = this.#thinned && (larger > 0 || more > 0);
     for (let i = 0; i < count; i++) {
-      if (!this.#mayHave((this.#highest - frames.difference(at, i)) | 0)) return false;
+      const needed = (this.#highest - frames.difference(at, i)) | 0;
+      if (!this.#mayHave(needed) || (growsOnThinned && !this.#decided(needed))) return false;
     }
     return true;
   }
@@ -230,8 +236,12 @@ export class SvcSelection {
   /** Whether the subscriber got a frame, or will: what got lost on the way to us is asked for again. */
   #mayHave(frame: number): boolean {
     if (((frame - this.#first) | 0) < 0 || ((this.#highest - frame) | 0) > MASK) return false;
-    const slot = frame & MASK;
-    return this.#number[slot] !== frame || this.#verdict[slot] !== LEFT_OUT;
+    return !this.#decided(frame) || this.#verdict[frame & MASK] !== LEFT_OUT;
+  }
+
+  /** Whether a packet of the frame came. */
+  #decided(frame: number): boolean {
+    return this.#number[frame & MASK] === frame && this.#verdict[frame & MASK] !== 0;
   }
 
   /**

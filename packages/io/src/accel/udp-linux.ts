@@ -1,5 +1,5 @@
 /**
- * UDP sockets of Linux by system calls: one descriptor per listen address, read with `recvmmsg` and written with
+ * UDP sockets of Linux by system calls: one descriptor per address, read with `recvmmsg` and written with
  * `sendmmsg` (see `udp-linux-receive`, `udp-linux-send`).
  *
  * node:dgram adopts the descriptors to wake us and to close them. `koffi.node.poll` would wake us a little cheaper, but a
@@ -21,6 +21,7 @@ import { PORT_ATTEMPTS, portInUse } from "./udp.ts";
 
 const SOCK_DGRAM_NONBLOCK_CLOEXEC = 2 | 0x800 | 0x80000;
 const SOL_SOCKET = 1;
+const SO_REUSEADDR = 2;
 const SO_SNDBUF = 7;
 const SO_RCVBUF = 8;
 const SO_SNDBUFFORCE = 32;
@@ -117,6 +118,7 @@ class Opener {
           port = socket.port;
         }
         if (sockets.length === 0) throw new StoaError("no_address", "there is no address to listen on for udp");
+        sockets.push(...this.#openOwn(listen, sockets, port));
         return { sockets, port };
       } catch (error) {
         for (const socket of sockets) this.#libc.close(socket.fd);
@@ -131,14 +133,35 @@ class Opener {
     return this.#libc.setsockopt(fd, level, name, this.#base + this.#value, 4) === 0;
   }
 
-  /** Undefined when an optional address cannot be had on this system. */
-  #open(listen: ListenAddress, port: number): OpenSocket | undefined {
+  /**
+   * Sockets beside the wildcards, of the same port. The kernel allows that to those who all say so, and the wildcards say it
+   * only now that they are bound: another process cannot take the port, nor we another's.
+   */
+  #openOwn({ own = [] }: UdpListen, wildcards: readonly OpenSocket[], port: number): OpenSocket[] {
+    const sockets: OpenSocket[] = [];
+    for (const address of own) {
+      const any = address.includes(":") ? "::" : "0.0.0.0";
+      const wildcard = wildcards.find((socket) => socket.address === any);
+      if (!wildcard || !this.setOption(wildcard.fd, SOL_SOCKET, SO_REUSEADDR, 1)) continue;
+      try {
+        const socket = this.#open({ address, optional: true }, port, true);
+        if (socket) sockets.push(socket);
+      } catch (error) {
+        if (!(error instanceof StoaError)) throw error; // the wildcard serves it, as well as it can
+      }
+    }
+    return sockets;
+  }
+
+  /** Undefined when an optional address cannot be had on this system. `shares`: a wildcard has the port too. */
+  #open(listen: ListenAddress, port: number, shares = false): OpenSocket | undefined {
     const address = parseIp(listen.address);
     if (!address) throw new StoaError("bad_address", `"${listen.address}" is no IP address to listen on`);
     const v6 = address.length === 16;
     const fd = this.#libc.socket(v6 ? AF_INET6 : AF_INET, SOCK_DGRAM_NONBLOCK_CLOEXEC, 0);
     if (fd < 0) return this.#giveUp(listen, port, lastErrno());
     if (v6) this.setOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+    if (shares) this.setOption(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     this.#enlarge(fd, SO_RCVBUFFORCE, SO_RCVBUF);
     this.#enlarge(fd, SO_SNDBUFFORCE, SO_SNDBUF);
     const length = writeSockaddr(this.#slab, this.#name, address, port);

@@ -28,7 +28,7 @@ const V4 = { address: "127.0.0.1", optional: false };
 const V6 = { address: "::1", optional: false };
 
 /** A back end with its table and everything that it received. */
-async function setUp(
+export async function setUp(
   t: TestContext,
   kind: UdpKind,
   options: { poolSlots?: number; paths?: number; listen?: UdpListen } = {},

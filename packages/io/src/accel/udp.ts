@@ -59,6 +59,12 @@ export interface UdpContext {
 /** Addresses to listen on, one socket each, all on one port. */
 export interface UdpListen {
   readonly addresses: readonly ListenAddress[];
+  /**
+   * Addresses of this machine that a wildcard among them covers. A client that sends to one of these takes answers from no
+   * other (ICE), and a wildcard's answers leave from whichever address the route prefers: so each gets a socket of its own,
+   * where the back end can (`udp-linux`) and the address can be had.
+   */
+  readonly own?: readonly string[];
   /** 0: any free one, the same for all addresses. */
   readonly port: number;
 }
