@@ -184,6 +184,30 @@ describe("a client that resumes", () => {
     assert.equal(ada.last("publishDataTrackResponse")?.info?.sid, pose.sid);
   });
 
+  test("gets the word that a track has ended, which was lost with its connection", () => {
+    const world = new World();
+    const ada = world.connect("ada");
+    const pose = publish(ada, 1);
+    ada.dropSignal();
+    permit(world, "ada", { canPublishData: false });
+    ada.resume();
+    ada.forget();
+    sync(ada, [pose.sid]);
+    assert.equal(ada.leave, undefined);
+    const [told, ...more] = ada.all("unpublishDataTrackResponse");
+    assert.deepEqual([told?.info?.sid, told?.info?.pubHandle, more], [pose.sid, 1, []]);
+  });
+
+  test("does not get away with what another one publishes", () => {
+    const world = new World();
+    const pose = publish(world.connect("bob"), 1);
+    const ada = world.connect("ada");
+    ada.dropSignal();
+    ada.resume();
+    sync(ada, [pose.sid]);
+    assert.ok(ada.leave);
+  });
+
   test("is told the handles and denials that it missed, and of its wishes", () => {
     const world = new World();
     const ada = world.connect("ada");

@@ -4,17 +4,20 @@
  * read of a track before they are given a handle for it.
  */
 import {
+  DataTrackInfo,
   PublishDataTrackResponse,
   TrackInfo,
   TrackType,
   UnpublishDataTrackResponse,
-  type DataTrackInfo,
 } from "@livekit/protocol";
 import { offerDataTrack, withdrawDataTracks } from "./data-subscriptions.ts";
 import type { Participant } from "./participant.ts";
 import type { ParticipantSid } from "./sid.ts";
 import type { RoomState } from "./state.ts";
 import { announce, roomChanged } from "./updates.ts";
+
+/** Of one participant, for a client that resumes; of older ones it must have heard. */
+const MAX_ENDED = 64;
 
 export interface PublishedDataTrack {
   /** Never changed: it stands in infos that were handed out. */
@@ -79,11 +82,18 @@ export function sendDataTrackUnpublished(room: RoomState, participant: Participa
 function end(room: RoomState, participant: Participant, tracks: readonly PublishedDataTrack[]): void {
   for (const { info } of tracks) {
     participant.dataTracks.delete(info.pubHandle);
+    participant.endedDataTracks.push(shortInfo(info));
+    if (participant.endedDataTracks.length > MAX_ENDED) participant.endedDataTracks.shift();
     room.dataTracks.delete(info.sid);
     room.media({ type: "removeDataTrack", track: info.sid });
     participant.touch();
     room.event("dataTrackUnpublished", participant, "", trackInfo(info));
   }
+}
+
+/** Without what a client may have made long. */
+function shortInfo({ sid, pubHandle, name, encryption }: DataTrackInfo): DataTrackInfo {
+  return new DataTrackInfo({ sid, pubHandle, name, encryption });
 }
 
 function trackInfo({ sid, name }: DataTrackInfo): TrackInfo {

@@ -11,6 +11,7 @@ import {
   ParticipantPermission,
   type ClientInfo,
   type DataBlob,
+  type DataTrackInfo,
   type TrackSource,
   type UpdateTrackSettings,
 } from "@livekit/protocol";
@@ -97,6 +98,8 @@ export class Participant {
   readonly tracks = new Map<TrackSid, PublishedTrack>();
   /** By its own handles. */
   readonly dataTracks = new Map<number, PublishedDataTrack>();
+  /** The last ones that ended: a client that resumes may not know it. */
+  readonly endedDataTracks: DataTrackInfo[] = [];
   readonly dataReception = newDataReception();
   /** Who may receive its tracks, by its own word. */
   trackPermissions: TrackPermissions;

@@ -3,8 +3,8 @@
  * tracks that we do not know; its subscriptions and switched-off tracks are taken over. Its SDP and data channels
  * survived with the peers and are not looked at.
  */
-import { UpdateTrackSettings, type SyncState } from "@livekit/protocol";
-import { sendDataTrackPublished } from "../data-track.ts";
+import { UpdateTrackSettings, type DataTrackInfo, type SyncState } from "@livekit/protocol";
+import { sendDataTrackPublished, sendDataTrackUnpublished } from "../data-track.ts";
 import { fullReconnect } from "../leave.ts";
 import type { Participant } from "../participant.ts";
 import type { TrackSid } from "../sid.ts";
@@ -24,23 +24,36 @@ export function handleSyncState(room: RoomState, participant: Participant, state
     );
     return;
   }
-  const data = new Set(state.publishDataTracks.map(({ info }) => info?.sid ?? "a data track without sid"));
-  const known = new Set([...participant.dataTracks.values()].map(({ info }) => info.sid));
-  const unknown = [...data].find((sid) => !known.has(sid));
-  if (unknown !== undefined) {
-    fullReconnect(room, participant, `the client publishes ${unknown}, unknown here`);
-    return;
-  }
-  // The answer was lost with the connection that it was sent on: the client still waits for it.
-  for (const { info } of participant.dataTracks.values()) {
-    if (!data.has(info.sid)) sendDataTrackPublished(room, participant, info);
-  }
+  if (!syncDataTracks(room, participant, state)) return;
   // Settings first: a track that is switched off must not start.
   for (const sid of state.trackSidsDisabled) {
     rememberSettings(room, participant, sid, new UpdateTrackSettings({ disabled: true }));
   }
   if (state.dataSubscription) handleDataSubscription(room, participant, state.dataSubscription);
   if (state.subscription) handleSubscription(room, participant, state.subscription);
+}
+
+/**
+ * An answer may be lost with the connection that it was sent on: the client still waits for a track that it asked for, or shows
+ * one that has ended. False: it shows one that never was, and starts anew.
+ */
+function syncDataTracks(room: RoomState, participant: Participant, { publishDataTracks }: SyncState): boolean {
+  const shown = new Set(publishDataTracks.map(({ info }) => info?.sid ?? ""));
+  const ended: DataTrackInfo[] = [];
+  for (const sid of shown) {
+    if (room.dataTracks.get(sid)?.publisher === participant.sid) continue;
+    const info = participant.endedDataTracks.find((one) => one.sid === sid);
+    if (!info) {
+      fullReconnect(room, participant, `the client publishes ${sid || "a data track without sid"}, unknown here`);
+      return false;
+    }
+    ended.push(info);
+  }
+  for (const info of ended) sendDataTrackUnpublished(room, participant, info);
+  for (const { info } of participant.dataTracks.values()) {
+    if (!shown.has(info.sid)) sendDataTrackPublished(room, participant, info);
+  }
+  return true;
 }
 
 function publishes(participant: Participant, sid: TrackSid): boolean {
