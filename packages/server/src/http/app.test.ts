@@ -88,7 +88,7 @@ describe("validate: status and body of every rule, with CORS", () => {
     "no token": v0("", noAccess),
     "an empty token": v0("access_token=", noAccess),
     "no video grant": v0(`access_token=${token({ video: undefined })}`, noAccess),
-    "no roomJoin": v0(`access_token=${video({ roomJoin: false })}`, [401, "permissions denied"]),
+    "no roomJoin": v0(`access_token=${video({ roomJoin: false })}`, noAccess),
     "a bad token": v0("access_token=xx", [401, "invalid authorization token"]),
     "no identity": v0(`access_token=${token({ sub: "" })}`, [400, "identity cannot be empty"]),
     "a long identity": v0(`access_token=${token({ sub: "a".repeat(21) })}`, [

@@ -142,7 +142,7 @@ function checkToken(
   publish: string,
   limits: ConnectLimits,
 ): { grants: TokenGrants; video: VideoGrant } | HttpFailure {
-  if (!video.roomJoin) return httpFailure("unauthenticated", "permissions denied");
+  if (!video.roomJoin) return NO_ACCESS;
   if (grants.identity === "") return httpFailure("invalid_argument", "identity cannot be empty");
   if (exceeds(grants.identity, limits.identityBytes)) {
     const most = limits.identityBytes;
