@@ -2,9 +2,12 @@
  * What a message costs in the sender of a data channel, without SCTP: the channel only counts. In the server every message
  * pays this once for each subscriber.
  */
+import { DataTracks } from "@stoa/core/data/data-tracks";
 import { PeerLanes } from "@stoa/core/data/peer-lanes";
 import { ChannelSender } from "@stoa/core/data/sender/channel-sender";
 import type { SenderOptions } from "@stoa/core/data/sender/sender-options";
+import type { MemberSpec } from "@stoa/core/engine/protocol";
+import { writeDataTrackPacket } from "@stoa/wire/data-track/packet";
 import { readArguments, readCount } from "./lib/arguments.ts";
 import { formatTable, round } from "./lib/table.ts";
 import { type Iteration, measureCost } from "./packet/measurement.ts";
@@ -12,7 +15,7 @@ import { type Iteration, measureCost } from "./packet/measurement.ts";
 const HELP = `npm run bench:data -- [options]
 
 CPU microseconds (user and system) and heap bytes per message in the data sender: straight through, through the queue, evicting
-the oldest of a full queue, in frames, and by a server's lanes. Medians of mitata's samples.
+the oldest of a full queue, in frames, and by a server's lanes, without and with a data track before them. Medians of mitata's samples.
 
   --messages N   per iteration (default 1000)`;
 
@@ -79,9 +82,11 @@ function frames(): Iteration {
   });
 }
 
-function lanes(): Iteration {
+const SUBSCRIBERS = 100;
+
+function lanesFor(label: string): PeerLanes[] {
   const port = new CountingPort();
-  const peers = Array.from({ length: 100 }, () => {
+  return Array.from({ length: SUBSCRIBERS }, () => {
     const peer = new PeerLanes(
       {
         sendData: (_channel, data) => port.send(data),
@@ -90,11 +95,35 @@ function lanes(): Iteration {
       },
       { slowThresholdBps: 100_000, lossyTargetMs: 100, dataTrackTargetMs: 100 },
     );
-    peer.open("_reliable", 1, nowMs);
+    peer.open(label, 1, nowMs);
     return peer;
   });
+}
+
+function lanes(): Iteration {
+  const peers = lanesFor("_reliable");
   return iteration(() => {
     for (let i = 0; i < messages; i++) peers[i % peers.length]!.send("_reliable", PAYLOAD, nowMs);
+  });
+}
+
+/** One packet in for a hundred out, each with a handle of its own. */
+function dataTrack(): Iteration {
+  const peers = lanesFor("_data_track");
+  const rights = { canPublish: true, canPublishData: true, canSubscribe: true, hidden: false, agent: false };
+  const member = (dataPeer: number): MemberSpec => ({ identity: "", ...rights, active: true, dataPeer });
+  const tracks = new DataTracks((peer, label, bytes) => peers[peer]!.send(label, bytes, nowMs));
+  tracks.setMember("publisher", member(-1));
+  tracks.setTrack("publisher", "DTR", 1);
+  // The first subscriber gets the packet itself, which is sent again: its handle is the publisher's.
+  peers.forEach((_, i) => {
+    tracks.setMember(`${i}`, member(i));
+    tracks.setSubscription(`${i}`, "DTR", i + 1);
+  });
+  const flags = { startsFrame: true, endsFrame: true, handle: 1, sequence: 0, frameNumber: 0, timestamp: 0 };
+  const packet = writeDataTrackPacket({ ...flags, extensions: [], payload: PAYLOAD.subarray(12) })!;
+  return iteration(() => {
+    for (let i = 0; i < messages; i += peers.length) tracks.handlePacket("publisher", packet);
   });
 }
 
@@ -108,6 +137,7 @@ const WORKS: readonly (readonly [string, () => Iteration])[] = [
   ["evicting the oldest", evicting],
   ["in frames of 8", frames],
   ["lanes of 100 subscribers", lanes],
+  ["data track, 100 subscribers", dataTrack],
 ];
 const rows = [];
 for (const [title, make] of WORKS) {

@@ -2,7 +2,7 @@
 import { fileURLToPath } from "node:url";
 import { noteJob } from "@stoa/core/room/admin/dispatch";
 import { removeParticipant } from "@stoa/core/room/admin/remove-participant";
-import type { DataBlobPolicy, ServerFacts } from "@stoa/core/room/options";
+import type { DataBlobPolicy, DataTrackPolicy, ServerFacts } from "@stoa/core/room/options";
 import { newSid } from "@stoa/core/room/sid";
 import { serverInfo } from "@stoa/core/room/state";
 import { fingerprintOf, generateCertificate } from "@stoa/io/accel/certificate";
@@ -152,6 +152,9 @@ function serverFacts(config: Config, nodeId: string): ServerFacts {
     get dataBlobs() {
       return dataBlobPolicy(config);
     },
+    get dataTracks() {
+      return dataTrackPolicy(config);
+    },
     media: mediaPolicy(config),
   };
 }
@@ -163,6 +166,10 @@ function dataBlobPolicy({ enable_participant_data_blob, limit }: Config): DataBl
     encodingBytes: limit.max_data_track_custom_encoding_length,
     totalBytes: limit.max_data_blobs_size,
   };
+}
+
+function dataTrackPolicy({ enable_data_tracks, limit }: Config): DataTrackPolicy | undefined {
+  return enable_data_tracks ? { encodingBytes: limit.max_data_track_custom_encoding_length } : undefined;
 }
 
 function assembleAgents({ config, keys, nodeId, random, log }: Basics, { onAgents }: Outside): AgentServer {

@@ -1,6 +1,6 @@
 // Runs inside a test page beside livekit-client and meters.js: publishes a camera whose frames carry a number and a tone of known pitch,
 // and lets a test ask for what arrives of others. Loaded by browser.ts; `harness` is its only global.
-/* global LivekitClient, meters */
+/* global LivekitClient, meters, dataTracks */
 (() => {
   const { Room, RoomEvent, Track, LocalVideoTrack, LocalAudioTrack } = LivekitClient;
   const events = [];
@@ -64,6 +64,7 @@
     });
     room.on(RoomEvent.TrackSubscribed, (track, _publication, who) => meters.watch(track, who.identity));
     room.on(RoomEvent.TrackUnsubscribed, (track, { source }, who) => meters.unwatch(track, who.identity, source));
+    dataTracks.watch(room);
     if (passphrase) await room.setE2EEEnabled(true);
     const started = performance.now();
     await room.connect(url, token, connectOptions);

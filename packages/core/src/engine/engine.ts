@@ -7,9 +7,10 @@
  * 3. flush the sink.
  * The answer of `nextTimeoutMs` may change after each call of 1.
  */
+import { DataTracks } from "../data/data-tracks.ts";
 import { DEFAULT_LANES, type LaneOptions, PeerLanes } from "../data/peer-lanes.ts";
 import { PublisherHolds } from "../data/publisher-holds.ts";
-import { DataRelay, RELIABLE_LABEL } from "../data/relay.ts";
+import { DATA_TRACK_LABEL, DataRelay, RELIABLE_LABEL } from "../data/relay.ts";
 import { DataTap } from "../data/tap.ts";
 import { earlier, NEVER } from "../clock.ts";
 import type { AudioLevelOptions } from "../media/audio-level.ts";
@@ -61,6 +62,7 @@ export class MediaEngine {
   readonly #members = new Map<string, { readonly room: string; readonly spec: MemberSpec }>();
   readonly #forwarder: Forwarder;
   readonly #relay: DataRelay;
+  readonly #dataTracks = new DataTracks((peer, label, packet) => this.#sendData(peer, label, packet));
   readonly #holds = new PublisherHolds<Link>();
   /** Whose message is being relayed. */
   #publisher: Link | undefined;
@@ -133,6 +135,7 @@ export class MediaEngine {
         return this.#setMember(command.room, command.participant, command.member);
       case "removeMember":
         this.#members.delete(command.participant);
+        this.#dataTracks.removeMember(command.participant);
         return this.#relay.removeMember(command.room, command.participant);
       case "openPeer":
         return this.#openPeer(command);
@@ -144,6 +147,12 @@ export class MediaEngine {
         return this.#relay.awaitRpc(command.id, command.awaited);
       case "sendData":
         return this.#relay.send(command.room, command.to, command.reliable, command.packet);
+      case "setDataTrack":
+        return this.#dataTracks.setTrack(command.participant, command.track, command.handle);
+      case "removeDataTrack":
+        return this.#dataTracks.removeTrack(command.track);
+      case "setDataSubscription":
+        return this.#dataTracks.setSubscription(command.participant, command.track, command.handle);
       case "muteTrack":
         return this.#forwarder.muteTrack(command.track, command.muted);
       case "setTrack":
@@ -261,6 +270,7 @@ export class MediaEngine {
   #setMember(room: string, participant: string, spec: MemberSpec): void {
     this.#members.set(participant, { room, spec });
     this.#relay.setMember(room, participant, spec);
+    this.#dataTracks.setMember(participant, spec);
     if (this.#links.get(spec.dataPeer)?.lanes.isOpen(RELIABLE_LABEL)) this.#relay.handleReliableOpen(room, participant);
   }
 
@@ -328,6 +338,7 @@ export class MediaEngine {
   #relayMessage(link: Link, channel: number, data: Uint8Array): void {
     const label = link.lanes.label(channel);
     if (label === undefined) return;
+    if (label === DATA_TRACK_LABEL) return this.#dataTracks.handlePacket(link.participant, data);
     this.#publisher = link;
     this.#relay.handleMessage(link.room, link.participant, label, data);
     this.#publisher = undefined;

@@ -235,6 +235,17 @@ export type MediaCommand =
       readonly participant: string;
       readonly sequences: ReadonlyMap<string, number>;
     }
+  /** A participant publishes a data track; its packets name it by this handle, 1 … 65,535. */
+  | { readonly type: "setDataTrack"; readonly participant: string; readonly track: string; readonly handle: number }
+  /** A data track ended, with the subscriptions to it. */
+  | { readonly type: "removeDataTrack"; readonly track: string }
+  /** A data track goes to this participant under a handle of its own; 0 = it does not. */
+  | {
+      readonly type: "setDataSubscription";
+      readonly participant: string;
+      readonly track: string;
+      readonly handle: number;
+    }
   /** The answers to this call (RpcAck, RpcResponse) are for main: `rpcReply`. Until `awaited` is false. */
   | { readonly type: "awaitRpc"; readonly id: string; readonly awaited: boolean }
   | { readonly type: "shutdown" };

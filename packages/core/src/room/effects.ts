@@ -38,6 +38,9 @@ export type ParticipantEventKind =
   | "negotiationFailed"
   | "trackPublished"
   | "trackUnpublished"
+  /** Of data: its TrackInfo is SID, name and type. */
+  | "dataTrackPublished"
+  | "dataTrackUnpublished"
   | "left";
 
 export type Effect =

@@ -138,6 +138,7 @@ export class World {
         iceServers: () => [],
         limits: { ...DEFAULT_LIMITS, nameBytes: 16, metadataBytes: 32, attributesBytes: 64 },
         media: DEFAULT_MEDIA_POLICY,
+        dataTracks: { encodingBytes: 32 },
         ...server,
       },
       media: {

@@ -17,6 +17,8 @@ import {
   TrackPublishedResponse,
   TrackType,
   TrickleRequest,
+  UnpublishDataTrackRequest,
+  UpdateDataSubscription,
   UpdateLocalAudioTrack,
   UpdateLocalVideoTrack,
   UpdateParticipantMetadata,
@@ -56,11 +58,13 @@ function honestRequests(client: Client, own: string, other: string): Message[] {
     { case: "updateAudioTrack", value: new UpdateLocalAudioTrack({ trackSid: own, features: [1, 2] }) },
     { case: "updateVideoTrack", value: new UpdateLocalVideoTrack({ trackSid: own, width: 1, height: 2 }) },
     { case: "publishDataTrackRequest", value: new PublishDataTrackRequest({ pubHandle: 1, name: "d" }) },
+    { case: "unpublishDataTrackRequest", value: new UnpublishDataTrackRequest({ pubHandle: 1 }) },
+    { case: "updateDataSubscription", value: new UpdateDataSubscription({ updates: [{ trackSid: "DTR_x" }] }) },
   ];
 }
 
 const attack = fc.record({
-  request: fc.nat(15),
+  request: fc.nat(17),
   /** Bytes that are replaced: where (as a part of the whole) and with what. */
   edits: fc.array(fc.tuple(fc.double({ min: 0, max: 1, noNaN: true }), fc.nat(255)), { maxLength: 4 }),
   waitMs: fc.constantFrom(0, 50, 20_000),

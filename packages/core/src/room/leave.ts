@@ -4,6 +4,7 @@
  */
 import { DisconnectReason, LeaveRequest, LeaveRequest_Action, SignalResponse } from "@livekit/protocol";
 import type { ClientFeatures } from "./client.ts";
+import { endDataTracks } from "./data-track.ts";
 import { armEmptyTimer } from "./empty.ts";
 import { closeLinks } from "./links.ts";
 import { removeMember } from "./members.ts";
@@ -52,6 +53,7 @@ export function removeParticipant(
 
   failRpcsOf(room, participant);
   unpublishAll(room, participant);
+  endDataTracks(room, participant);
   forgetSpeaker(room, participant);
   dropSubscriptions(room, participant);
   closeLinks(room, participant);

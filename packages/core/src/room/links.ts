@@ -2,7 +2,7 @@
  * The worker's side of a participant's peer connections: opened before they are named, closed once.
  * What is sent on them is told as complete lists.
  */
-import type { PlayoutDelaySpec, SenderSpec } from "../engine/protocol.ts";
+import type { ChannelSpec, PlayoutDelaySpec, SenderSpec } from "../engine/protocol.ts";
 import type { IceCredentials } from "../negotiation/types.ts";
 import { setMember } from "./members.ts";
 import type { Participant } from "./participant.ts";
@@ -32,7 +32,7 @@ export function openLink(room: RoomState, participant: Participant, link: PeerLi
     participant: participant.sid,
     ufrag: link.credentials.ufrag,
     pwd: link.credentials.pwd,
-    channels: link === participant.subscriber && participant.subscriberPrimary ? SERVER_CHANNELS : [],
+    channels: link === participant.subscriber && participant.subscriberPrimary ? channelsOf(room) : [],
     congestion: {
       ...congestion,
       allowPause: participant.options.subscriberAllowPause ?? congestion.allowPause,
@@ -42,6 +42,11 @@ export function openLink(room: RoomState, participant: Participant, link: PeerLi
     tcpOnly: participant.way.transports === "tcp",
   });
   if (link === participant.primary) setMember(room, participant);
+}
+
+function channelsOf({ options }: RoomState): readonly ChannelSpec[] {
+  if (options.server.dataTracks) return SERVER_CHANNELS;
+  return SERVER_CHANNELS.filter(({ label }) => label !== "_data_track");
 }
 
 /** New ICE credentials of ours on this peer, for descriptions that list what the participant's way allows. */

@@ -11,6 +11,7 @@ import {
   StreamStateUpdate,
 } from "@livekit/protocol";
 import type { MediaEvent } from "../engine/protocol.ts";
+import { subscribeToExistingData } from "./data-subscriptions.ts";
 import { tellSubscribed } from "./downlinks.ts";
 import { isCutOff, isUdpUnstable, mediaFailed } from "./fallback.ts";
 import { leaveMessage } from "./leave.ts";
@@ -119,6 +120,7 @@ function becomeActive(room: RoomState, participant: Participant): void {
   announce(room, participant);
   room.event("active", participant);
   subscribeToExisting(room, participant);
+  subscribeToExistingData(room, participant);
 }
 
 function failLink(

@@ -95,6 +95,8 @@ export interface ServerFacts {
   readonly limits: RoomLimits;
   /** Undefined = switched off. */
   readonly dataBlobs?: DataBlobPolicy | undefined;
+  /** Undefined = switched off. */
+  readonly dataTracks?: DataTrackPolicy | undefined;
   readonly media: MediaPolicy;
 }
 
@@ -139,6 +141,12 @@ export interface DataBlobPolicy {
   readonly encodingBytes: number;
   /** Sum of all keys and contents. */
   readonly totalBytes: number;
+}
+
+/** What a participant may say of its data tracks; 0 = no limit. */
+export interface DataTrackPolicy {
+  /** Name of an encoding of the client's own. */
+  readonly encodingBytes: number;
 }
 
 /** Everything a room needs for its life. */

@@ -11,12 +11,15 @@ import {
   ParticipantPermission,
   type ClientInfo,
   type DataBlob,
+  type DataTrackInfo,
   type TrackSource,
   type UpdateTrackSettings,
 } from "@livekit/protocol";
 import type { DownlinkSettings } from "../engine/protocol.ts";
 import type { EnabledCodecs, PublishedMedia } from "../negotiation/types.ts";
 import { clientFeatures, type ClientFeatures } from "./client.ts";
+import { newDataReception } from "./data-reception.ts";
+import type { PublishedDataTrack } from "./data-track.ts";
 import type { SignalId } from "./effects.ts";
 import type { Claims, ConnectionOptions, Grants } from "./options.ts";
 import type { PeerLink, PublisherLink, SubscriberLink } from "./peer-link.ts";
@@ -101,6 +104,11 @@ export class Participant {
   /** Bound to an m-line, to be published at their first packet. */
   readonly awaitingPacket = new Map<TrackSid, PublishedMedia>();
   readonly tracks = new Map<TrackSid, PublishedTrack>();
+  /** By its own handles. */
+  readonly dataTracks = new Map<number, PublishedDataTrack>();
+  /** The last ones that ended: a client that resumes may not know it. */
+  readonly endedDataTracks: DataTrackInfo[] = [];
+  readonly dataReception = newDataReception();
   /** Who may receive its tracks, by its own word. */
   trackPermissions: TrackPermissions;
   /** Facts of its tracks that the worker was told, as JSON. */
@@ -296,6 +304,7 @@ export class Participant {
       clientProtocol: this.client.clientProtocol,
       capabilities: [...this.client.capabilities],
       tracks: [...this.tracks.values()].map((track) => track.info),
+      dataTracks: [...this.dataTracks.values()].map((track) => track.info),
     });
     return this.#info;
   }

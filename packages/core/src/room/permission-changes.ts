@@ -4,6 +4,8 @@
  * The caller announces the new info.
  */
 import { MuteTrackRequest, ParticipantPermission, TrackUnpublishedResponse } from "@livekit/protocol";
+import { reconsiderData, reconsiderDataOf } from "./data-subscriptions.ts";
+import { revokeDataTracks } from "./data-track.ts";
 import { armEmptyTimer, disarmEmptyTimer } from "./empty.ts";
 import { setMember } from "./members.ts";
 import type { Grants } from "./options.ts";
@@ -40,9 +42,11 @@ export function changeGrants(room: RoomState, participant: Participant, grants: 
   participant.setClaims({ ...participant.claims, grants });
   setMember(room, participant);
   withdrawPublications(room, participant);
+  if (!grants.canPublishData) revokeDataTracks(room, participant);
   if (!grants.canPublish) participant.setPublisher(false);
   if (grants.hidden !== before.hidden) changeVisibility(room, participant);
   reconsiderAll(room, participant);
+  reconsiderData(room, participant);
   if (participant.dependent !== wasDependent) changeDependence(room, participant);
   if (participant.recorder === wasRecorder) roomChanged(room);
   else sendRoomUpdate(room);
@@ -100,6 +104,7 @@ function changeVisibility(room: RoomState, participant: Participant): void {
   if (participant.hidden) {
     conceal(room, participant);
     for (const track of participant.tracks.values()) reconsiderEverybody(room, track);
+    reconsiderDataOf(room, participant);
     return;
   }
   reveal(room, participant);
@@ -107,6 +112,7 @@ function changeVisibility(room: RoomState, participant: Participant): void {
     offerTrack(room, track);
     reconsiderEverybody(room, track);
   }
+  reconsiderDataOf(room, participant);
 }
 
 function changeDependence(room: RoomState, participant: Participant): void {

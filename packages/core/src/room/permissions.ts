@@ -4,12 +4,17 @@
  */
 import type { SubscriptionPermission } from "@livekit/protocol";
 import type { Participant } from "./participant.ts";
-import type { TrackSid } from "./sid.ts";
+import type { ParticipantSid, TrackSid } from "./sid.ts";
 import type { RoomState } from "./state.ts";
-import type { PublishedTrack } from "./track.ts";
 
 /** More people than a room has; what is beyond is not allowed. */
 const MAX_ENTRIES = 10_000;
+
+/** What can be received: a track of media or of data. */
+export interface Receivable {
+  readonly publisher: ParticipantSid;
+  readonly info: { readonly sid: TrackSid };
+}
 
 /** What a publisher allows one identity. */
 interface Allowance {
@@ -45,7 +50,7 @@ export function publisherAllows(publisher: Participant, subscriber: Participant,
 }
 
 /** Whether the track may be forwarded to this subscriber. */
-export function mayReceive(room: RoomState, subscriber: Participant, track: PublishedTrack): boolean {
+export function mayReceive(room: RoomState, subscriber: Participant, track: Receivable): boolean {
   const publisher = room.participants.get(track.publisher);
   // Clients cannot attach a track whose publisher they were never told about.
   if (!publisher || publisher.hidden || publisher === subscriber) return false;

@@ -95,8 +95,8 @@ test("clients before protocol 15 hear only of errors", () => {
   assert.equal(alice.last("requestResponse")?.reason, LIMIT_EXCEEDED);
 });
 
-test("data tracks are refused at once", () => {
-  const alice = new World().connect("alice");
+test("data tracks are refused at once where they are switched off", () => {
+  const alice = new World({}, {}, { dataTracks: undefined }).connect("alice");
   alice.request({ case: "publishDataTrackRequest", value: new PublishDataTrackRequest({ pubHandle: 1, name: "x" }) });
   assert.equal(alice.last("requestResponse")?.reason, NOT_ALLOWED);
   assert.equal(alice.last("requestResponse")?.request.case, "publishDataTrack");

@@ -3,6 +3,7 @@
  * the signal connection is a new one. Invariant: ReconnectResponse first, then everything that the client may have missed.
  */
 import { ReconnectResponse, RoomUpdate } from "@livekit/protocol";
+import { repeatData } from "./data-subscriptions.ts";
 import { repeatDynacast } from "./dynacast.ts";
 import { wayResumed } from "./fallback.ts";
 import { clientConfiguration } from "./join-response.ts";
@@ -44,6 +45,7 @@ export function resume(room: RoomState, participant: Participant, input: JoinInp
   tellSpeakersAgain(room, participant, missed.speakers);
   refreshToken(room, participant);
   reconsiderAll(room, participant);
+  repeatData(room, participant);
   room.event("resumed", participant);
   repeatDynacast(room, participant);
   restartIce(room, participant);

@@ -26,6 +26,7 @@ import type { NegotiationFactory } from "./peer-link.ts";
 import { handleAddTrack } from "./requests/add-track.ts";
 import { handleAnswer } from "./requests/answer.ts";
 import { handleGetDataBlob, handleStoreDataBlob } from "./requests/data-blob.ts";
+import { handleDataSubscription } from "./requests/data-subscription.ts";
 import { handlePublishDataTrack, handleUnpublishDataTrack } from "./requests/data-track.ts";
 import { handleLeave } from "./requests/leave.ts";
 import { handleMute } from "./requests/mute.ts";
@@ -194,6 +195,8 @@ function dispatch(room: RoomState, from: Participant, { message }: SignalRequest
       return handlePublishDataTrack(room, from, message.value);
     case "unpublishDataTrackRequest":
       return handleUnpublishDataTrack(room, from, message.value);
+    case "updateDataSubscription":
+      return handleDataSubscription(room, from, message.value);
     case "storeDataBlobRequest":
       return handleStoreDataBlob(room, from, message.value);
     case "getDataBlobRequest":

@@ -15,6 +15,7 @@ import {
 import { Nonces } from "../data/nonces.ts";
 import type { MediaCommand, PeerId, SpeakerLevel } from "../engine/protocol.ts";
 import { protoCodec } from "./client.ts";
+import type { PublishedDataTrack } from "./data-track.ts";
 import type { Effect, ParticipantEventKind } from "./effects.ts";
 import type { RoomOptions, ServerFacts } from "./options.ts";
 import type { Participant } from "./participant.ts";
@@ -56,6 +57,7 @@ export class RoomState {
   readonly participants = new Map<ParticipantSid, Participant>();
   readonly identities = new Map<string, Participant>();
   readonly tracks = new Map<TrackSid, PublishedTrack>();
+  readonly dataTracks = new Map<TrackSid, PublishedDataTrack>();
   /** Who waits for a track that does not exist yet. */
   readonly awaitedTracks = new Map<TrackSid, Set<Participant>>();
   readonly peers = new Map<PeerId, { readonly participant: Participant; readonly link: PeerLink }>();

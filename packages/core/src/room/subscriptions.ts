@@ -8,7 +8,7 @@ import { sendSubscriptionError, unbindSender } from "./downlinks.ts";
 import { stopDynacast, unwish } from "./dynacast.ts";
 import { scheduleNegotiation } from "./negotiate.ts";
 import type { Participant, Subscription } from "./participant.ts";
-import { mayReceive, publisherAllows } from "./permissions.ts";
+import { mayReceive, publisherAllows, type Receivable } from "./permissions.ts";
 import type { TrackSid } from "./sid.ts";
 import { dropSpeaker, tellSpeakers } from "./speakers.ts";
 import type { RoomState } from "./state.ts";
@@ -144,7 +144,8 @@ function autoSubscribe(room: RoomState, participant: Participant, track: Publish
 
 function activate(room: RoomState, participant: Participant, track: PublishedTrack): void {
   const sid = track.info.sid;
-  tellPermission(room, participant, track);
+  const subscription = participant.subscriptions.get(sid);
+  if (subscription) tellPermission(room, participant, track, subscription);
   if (participant.activeTracks.has(sid) || !mayReceive(room, participant, track)) return;
   if (!hasPlace(room, participant, track.info.type)) return; // without a word, as in LiveKit: the wish waits
   participant.activeTracks.add(sid);
@@ -192,11 +193,15 @@ function placesFor({ options }: RoomState, kind: TrackType): number {
 }
 
 /** The client hears when the publisher does not allow what it wishes for, and when that changes. */
-function tellPermission(room: RoomState, participant: Participant, track: PublishedTrack): void {
+export function tellPermission(
+  room: RoomState,
+  participant: Participant,
+  track: Receivable,
+  subscription: Pick<Subscription, "denied">,
+): void {
   const { sid } = track.info;
   const publisher = room.participants.get(track.publisher);
-  const subscription = participant.subscriptions.get(sid);
-  if (!publisher || !subscription || participant.connection === undefined) return;
+  if (!publisher || participant.connection === undefined) return;
   const allowed = publisherAllows(publisher, participant, sid);
   if (subscription.denied !== allowed) return;
   subscription.denied = !allowed;

@@ -79,6 +79,7 @@ export function conceal(room: RoomState, participant: Participant): void {
   const farewell = participant.info().clone();
   farewell.state = ParticipantInfo_State.DISCONNECTED;
   farewell.tracks = [];
+  farewell.dataTracks = [];
   const message = updateMessage([farewell]);
   for (const recipient of room.participants.values()) {
     if (recipient !== participant && knows(recipient, participant)) room.deliver(recipient, message);
@@ -256,6 +257,7 @@ function chunks(infos: readonly ParticipantInfo[]): ParticipantInfo[][] {
 /** Near enough to cut messages: the long fields by their length, the rest by a guess. */
 function roughBytes(info: ParticipantInfo): number {
   let bytes = 200 + info.metadata.length + info.name.length + 300 * info.tracks.length;
+  for (const { name } of info.dataTracks) bytes += 100 + name.length;
   for (const [name, value] of Object.entries(info.attributes)) bytes += name.length + value.length;
   return bytes;
 }

@@ -134,7 +134,7 @@ export const configSchema = z.strictObject({
   trace: pending(section({ jaeger_url: text().default("") })),
   node_stats: pending(nodeStats()),
   api: api(),
-  enable_data_tracks: pending(flag().default(true)),
+  enable_data_tracks: flag().default(true),
   enable_participant_data_blob: flag().default(false),
 });
 

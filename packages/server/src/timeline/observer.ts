@@ -243,6 +243,8 @@ const KINDS: Readonly<Record<ParticipantEventKind, readonly [EntryKind, string]>
   negotiationFailed: ["negotiationFailed", "an SDP could not be negotiated"],
   trackPublished: ["trackPublished", "published"],
   trackUnpublished: ["trackUnpublished", "unpublished"],
+  dataTrackPublished: ["trackPublished", "published"],
+  dataTrackUnpublished: ["trackUnpublished", "unpublished"],
   left: ["left", "left"],
 };
 

@@ -96,6 +96,7 @@ describe("a timeline", () => {
     const track = new TrackInfo({ sid: "TR_1", source: TrackSource.MICROPHONE, mimeType: "audio/red" });
     happen("trackPublished", "", {}, track);
     observer.onMedia("lobby", { type: "trackStarted", peer: 7, track: "TR_1", mime: "audio/red", layer: 0 });
+    happen("dataTrackPublished", "", {}, new TrackInfo({ sid: "DTR_1", name: "pose", type: TrackType.DATA }));
     pass(5000);
     happen("signalLost");
     command({ type: "restartIce", peer: 7, ufrag: "u", pwd: "p" });
@@ -108,6 +109,7 @@ describe("a timeline", () => {
       "media is connected; the others see the participant",
       "published microphone TR_1 (audio/red)",
       "first packet of microphone of ada (TR_1), layer 0 (audio/red), came in",
+      "published data track DTR_1 (pose)",
       "the signal connection was lost",
       "looking for a network path anew (ICE restart)",
       "came back with a new signal connection",

@@ -20,8 +20,9 @@ export function reasonInWords(reason: DisconnectReason): string {
   return REASONS[reason] ?? (DisconnectReason[reason] ?? "unknown reason").toLowerCase().replaceAll("_", " ");
 }
 
-/** "camera TR_VC… (video/VP8)" */
+/** "camera TR_VC… (video/VP8)", "data track DTR_… (pose)" */
 export function trackInWords(track: TrackInfo): string {
+  if (track.type === TrackType.DATA) return `data track ${track.sid} (${track.name})`;
   return `${sourceInWords(track)} ${track.sid}${track.mimeType === "" ? "" : ` (${track.mimeType})`}`;
 }
 

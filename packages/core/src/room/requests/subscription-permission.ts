@@ -1,5 +1,6 @@
 /** SignalRequest.subscription_permission: a publisher says who may receive which of its tracks (livekit.md 1.14). */
 import type { SubscriptionPermission } from "@livekit/protocol";
+import { reconsiderDataOf } from "../data-subscriptions.ts";
 import { tellForwards } from "../forwards.ts";
 import type { Participant } from "../participant.ts";
 import { readTrackPermissions } from "../permissions.ts";
@@ -16,5 +17,6 @@ export function handleSubscriptionPermission(
   if (permissions === "invalid") return;
   publisher.trackPermissions = permissions;
   for (const track of publisher.tracks.values()) reconsiderEverybody(room, track);
+  reconsiderDataOf(room, publisher);
   tellForwards(room, publisher);
 }

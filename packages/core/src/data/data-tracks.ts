@@ -1,0 +1,129 @@
+/**
+ * The data tracks of the rooms on one worker (livekit.md 2.6): a packet that comes under the publisher's handle goes to the
+ * track's subscribers, to each under a handle of its own; nothing else of it is looked at or changed.
+ *
+ * Invariants: only what main has announced is forwarded, from whom may publish data to whom may subscribe; a packet that is
+ * none costs nobody anything; there is no queue here, a slow subscriber is its lane's business.
+ */
+import { dataTrackHandle, setDataTrackHandle } from "@stoa/wire/data-track/packet";
+import type { MemberSpec } from "../engine/protocol.ts";
+import { DATA_TRACK_LABEL, type ChannelSend } from "./relay.ts";
+
+/** Counters of packets. */
+export interface DataTrackStats {
+  received: number;
+  /** Malformed, of a handle that names nothing, or of one who may not publish data. */
+  refused: number;
+  delivered: number;
+  /** The subscriber's lane was full, or its channel is not open. */
+  dropped: number;
+}
+
+interface Member {
+  spec: MemberSpec;
+  /** By its own handles. */
+  readonly published: Map<number, Track>;
+  readonly subscribed: Set<Track>;
+}
+
+interface Track {
+  readonly sid: string;
+  readonly publisher: Member;
+  readonly handle: number;
+  readonly subscribers: Map<Member, Downlink>;
+}
+
+/** A subscriber of one track. */
+interface Downlink {
+  readonly subscriber: Member;
+  handle: number;
+}
+
+/** See the file's head. */
+export class DataTracks {
+  readonly stats: DataTrackStats = { received: 0, refused: 0, delivered: 0, dropped: 0 };
+  readonly #members = new Map<string, Member>();
+  readonly #tracks = new Map<string, Track>();
+  readonly #send: ChannelSend;
+
+  constructor(send: ChannelSend) {
+    this.#send = send;
+  }
+
+  setMember(participant: string, spec: MemberSpec): void {
+    const member = this.#members.get(participant);
+    if (member) member.spec = spec;
+    else this.#members.set(participant, { spec, published: new Map(), subscribed: new Set() });
+  }
+
+  /** The participant is gone, with what it publishes and what it subscribed to. */
+  removeMember(participant: string): void {
+    const member = this.#members.get(participant);
+    if (!member) return;
+    this.#members.delete(participant);
+    for (const track of member.published.values()) this.removeTrack(track.sid);
+    for (const track of member.subscribed) track.subscribers.delete(member);
+  }
+
+  /** A participant publishes a track, and will call it by this handle. */
+  setTrack(participant: string, sid: string, handle: number): void {
+    const publisher = this.#members.get(participant);
+    if (!publisher || this.#tracks.has(sid)) return;
+    const former = publisher.published.get(handle);
+    if (former) this.removeTrack(former.sid);
+    const track: Track = { sid, publisher, handle, subscribers: new Map() };
+    this.#tracks.set(sid, track);
+    publisher.published.set(handle, track);
+  }
+
+  /** A track ended, with its subscriptions. */
+  removeTrack(sid: string): void {
+    const track = this.#tracks.get(sid);
+    if (!track) return;
+    this.#tracks.delete(sid);
+    track.publisher.published.delete(track.handle);
+    for (const subscriber of track.subscribers.keys()) subscriber.subscribed.delete(track);
+  }
+
+  /** A participant gets a track under this handle; 0: it does not get it (any more). */
+  setSubscription(participant: string, sid: string, handle: number): void {
+    const subscriber = this.#members.get(participant);
+    const track = this.#tracks.get(sid);
+    if (!subscriber || !track || subscriber === track.publisher) return;
+    const downlink = track.subscribers.get(subscriber);
+    if (handle === 0) {
+      track.subscribers.delete(subscriber);
+      subscriber.subscribed.delete(track);
+    } else if (downlink) {
+      downlink.handle = handle;
+    } else {
+      track.subscribers.set(subscriber, { subscriber, handle });
+      subscriber.subscribed.add(track);
+    }
+  }
+
+  /** A packet of a participant; the bytes are ours from now on. */
+  handlePacket(participant: string, packet: Uint8Array): void {
+    this.stats.received++;
+    const publisher = this.#members.get(participant);
+    const track = publisher?.spec.canPublishData ? publisher.published.get(dataTrackHandle(packet)) : undefined;
+    if (!track) {
+      this.stats.refused++;
+      return;
+    }
+    // Lanes keep what they are given: everybody gets bytes of its own, the first one those that came.
+    let first = true;
+    for (const { subscriber, handle } of track.subscribers.values()) {
+      if (!subscriber.spec.canSubscribe) continue;
+      const bytes = first ? packet : new Uint8Array(packet);
+      first = false;
+      setDataTrackHandle(bytes, handle);
+      this.#deliver(subscriber, bytes);
+    }
+  }
+
+  #deliver({ spec }: Member, bytes: Uint8Array): void {
+    if (this.#send(spec.dataPeer, DATA_TRACK_LABEL, bytes) === "queued") this.stats.delivered++;
+    else this.stats.dropped++;
+  }
+}

@@ -1,0 +1,31 @@
+/** What a participant wants and gets of the data tracks of others; the rules are in `data-subscriptions.ts`. */
+import type { PublishedDataTrack } from "./data-track.ts";
+import type { TrackSid } from "./sid.ts";
+
+/** Handles of data tracks are 1 … this. */
+export const MAX_DATA_HANDLE = 0xffff;
+
+/** What a participant wants of one data track. */
+export interface DataSubscription {
+  /** An explicit "no" outlasts auto-subscription. */
+  desired: boolean;
+  /** The client was told that the publisher does not allow it. */
+  denied: boolean;
+  /** Under which it receives the track; 0 = it does not. */
+  handle: number;
+}
+
+/** All of them. */
+export interface DataReception {
+  /** Of tracks that exist. */
+  readonly subscriptions: Map<TrackSid, DataSubscription>;
+  /** What it receives, by its handles. */
+  readonly handles: Map<number, PublishedDataTrack>;
+  /** The handle that was given last; undefined before the first. */
+  lastHandle: number | undefined;
+}
+
+/** Nothing yet. */
+export function newDataReception(): DataReception {
+  return { subscriptions: new Map(), handles: new Map(), lastHandle: undefined };
+}
