@@ -54,10 +54,17 @@ async function live(server: ServerProcess, room: string): Promise<void> {
   const ada = new NodeClient("ada");
   await ada.join(server, room);
   await ada.publishTone(440);
+  const api = new RoomServiceClient(server.http, KEY, SECRET);
+  // The client's call ends with the announcement: unpublished before its offer is out, the track never was.
+  await until(
+    async () => (await api.getParticipant(room, "ada")).tracks.length > 0,
+    10_000,
+    () => "the track to be published",
+  );
   const [publication] = ada.room.localParticipant!.trackPublications.values();
   await ada.room.localParticipant!.unpublishTrack(publication!.sid!);
   await ada.close();
-  await new RoomServiceClient(server.http, KEY, SECRET).deleteRoom(room);
+  await api.deleteRoom(room);
 }
 
 const LIFE = [

@@ -96,7 +96,8 @@ export class StreamMeter {
   }
 }
 
-function emptyStats(track: string): Figures {
+/** Of a stream of which nothing is known yet, not even when it was heard. */
+export function emptyStats(track: string): Figures {
   return {
     track,
     packets: 0,

@@ -11,6 +11,7 @@ import {
   SimulateScenario,
 } from "@livekit/protocol";
 import type { StreamStats } from "../engine/protocol.ts";
+import { emptyStats } from "../media/stream-stats.ts";
 import { type Client, World } from "./harness.test.ts";
 import { DEFAULT_TRANSPORT_POLICY, type TransportPolicy } from "./options.ts";
 
@@ -223,20 +224,11 @@ test("the configuration switches it off, or asks for quick signalling", () => {
 
 test("UDP that loses a quarter for twenty seconds gives way to TCP, if the configuration wants it", () => {
   const stream: StreamStats = {
-    track: "TR_1",
+    ...emptyStats("TR_1"),
     packets: 100,
     lost: 30,
     bytes: 1,
-    nacks: 0,
-    keyFrameRequests: 0,
-    firs: 0,
-    resent: 0,
-    resentBytes: 0,
-    outOfOrder: 0,
-    jitterMs: 0,
     silentMs: 0,
-    layerDistance: 0,
-    paused: false,
   };
   const totals = { packetsIn: 0, packetsOut: 0, bytesIn: 0, bytesOut: 0, estimateBps: 0, receivers: [] };
   for (const [lost, udpUnstableFallback, rounds] of [

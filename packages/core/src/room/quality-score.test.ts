@@ -3,25 +3,17 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { ConnectionQuality } from "@livekit/protocol";
 import type { StreamStats } from "../engine/protocol.ts";
+import { emptyStats } from "../media/stream-stats.ts";
 import { FRESH_SCORE, mosOf, nextScore, qualityOf, type StreamContext, type StreamScore } from "./quality-score.ts";
 
 const { EXCELLENT, GOOD, POOR, LOST } = ConnectionQuality;
 
 const FLOWING: StreamStats = {
-  track: "TR_x",
+  ...emptyStats("TR_x"),
   packets: 250,
-  lost: 0,
   bytes: 25_000,
-  nacks: 0,
-  keyFrameRequests: 0,
-  firs: 0,
-  resent: 0,
-  resentBytes: 0,
-  outOfOrder: 0,
   jitterMs: 3,
   silentMs: 20,
-  layerDistance: 0,
-  paused: false,
 };
 const UP: StreamContext = { direction: "up", mime: "audio/opus", idle: false, sparse: false, rttMs: 0 };
 const DOWN: StreamContext = { ...UP, direction: "down", rttMs: 40 };

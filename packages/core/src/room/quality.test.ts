@@ -2,26 +2,18 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ConnectionQuality, MuteTrackRequest, UpdateSubscription, UpdateTrackSettings } from "@livekit/protocol";
 import type { PeerStats, StreamStats } from "../engine/protocol.ts";
+import { emptyStats } from "../media/stream-stats.ts";
 import { World, type Client, type ClientOptions } from "./harness.test.ts";
 
 const { POOR, LOST } = ConnectionQuality;
 
 function stream(track: string, more: Partial<StreamStats> = {}): StreamStats {
   return {
-    track,
+    ...emptyStats(track),
     packets: 250,
-    lost: 0,
     bytes: 25_000,
-    nacks: 0,
-    keyFrameRequests: 0,
-    firs: 0,
-    resent: 0,
-    resentBytes: 0,
-    outOfOrder: 0,
     jitterMs: 3,
     silentMs: 20,
-    layerDistance: 0,
-    paused: false,
     ...more,
   };
 }

@@ -1,6 +1,7 @@
 /** The figures of rooms, things that happen, and what is read of them. */
 import { ParticipantInfo, type ClientInfo, type TrackInfo } from "@livekit/protocol";
 import type { MediaCommand, StreamStats } from "@stoa/core/engine/protocol";
+import { emptyStats } from "@stoa/core/media/stream-stats";
 import type { ParticipantEventKind } from "@stoa/core/room/effects";
 import { createInstruments } from "./instruments.ts";
 import { RoomFigures } from "./room-figures.ts";
@@ -57,19 +58,8 @@ export const setSenders = (peer: number, ...tracks: string[]): MediaCommand => (
 });
 
 export const stream = (more: Partial<StreamStats>): StreamStats => ({
-  track: "TR_1",
+  ...emptyStats("TR_1"),
   packets: 100,
-  lost: 0,
-  bytes: 0,
-  nacks: 0,
-  keyFrameRequests: 0,
-  firs: 0,
-  resent: 0,
-  resentBytes: 0,
-  outOfOrder: 0,
-  jitterMs: 0,
   silentMs: 0,
-  layerDistance: 0,
-  paused: false,
   ...more,
 });

@@ -65,10 +65,13 @@ export class Forwards {
       this.#endRelay(source, to.name);
       return;
     }
-    const known = this.#relays.get(keyOf(source, to.name));
-    if (known?.to !== to) this.#endRelay(source, to.name);
-    const relay = known?.to === to ? known : new Relay(from, to, this.#relayDeps);
-    this.#relays.set(keyOf(source, to.name), relay);
+    const key = keyOf(source, to.name);
+    let relay = this.#relays.get(key);
+    if (relay?.to !== to) {
+      relay?.close(); // that of a former room of the same name
+      relay = new Relay(from, to, this.#relayDeps);
+      this.#relays.set(key, relay);
+    }
     const muted = new Set(info.tracks.filter((track) => track.muted).map(({ sid }) => sid));
     relay.update({ media, shownAs, muted });
   }

@@ -15,6 +15,7 @@ import {
   TrickleRequest,
 } from "@livekit/protocol";
 import type { MediaCommand, PeerStats, StreamStats } from "@stoa/core/engine/protocol";
+import { emptyStats } from "@stoa/core/media/stream-stats";
 import type { ParticipantEventKind } from "@stoa/core/room/effects";
 import { handmadeToken, joinClaims, KEYS, recordingLog } from "../fixtures.test.ts";
 import { createApp } from "../http/app.ts";
@@ -62,20 +63,10 @@ const stats = (distance: number, more: Partial<StreamStats> = {}): PeerStats => 
   receivers: [],
   senders: [
     {
-      track: "TR_1",
+      ...emptyStats("TR_1"),
       packets: 100,
-      lost: 0,
-      bytes: 0,
-      nacks: 0,
-      keyFrameRequests: 0,
-      firs: 0,
-      resent: 0,
-      resentBytes: 0,
-      outOfOrder: 0,
-      jitterMs: 0,
       silentMs: 0,
       layerDistance: distance,
-      paused: false,
       ...more,
     },
   ],
