@@ -71,7 +71,9 @@ if (!inNamespace()) {
     assert.ok(frames >= 0.8, figures);
     assert.ok(seen.longestGapMs < 1000, figures);
     assert.ok(concealed < 0.03, figures);
-    assert.deepEqual([seen.backwards, seen.widths], [0, [640]]);
+    assert.equal(seen.backwards, 0, figures);
+    const widths = seen.widths.join(" ");
+    if (widths !== "640") assert.fail(`widths ${widths}, ${await stage.server.timeline("lossy", "bob")}`);
     await to.hears("ada", 440, { timeoutMs: 1000 });
   }
 

@@ -55,6 +55,16 @@ export class ServerProcess {
     return createAccessToken(this.key, this.secret, identity, { roomJoin: true, room, ...grants });
   }
 
+  /** What the server wrote down about somebody, a line each: for the message of a test that fails. The reference has nothing to say. */
+  async timeline(room: string, identity: string): Promise<string> {
+    const path = `/stoa/v1/rooms/${encodeURIComponent(room)}/participants/${encodeURIComponent(identity)}/timeline`;
+    const authorization = `Bearer ${createAccessToken(this.key, this.secret, "test", { room, roomAdmin: true })}`;
+    const answer = await fetch(this.http + path, { headers: { authorization } });
+    if (!answer.ok) return `no timeline: ${answer.status}`;
+    const { sessions } = (await answer.json()) as { sessions: { entries: { at: string; text: string }[] }[] };
+    return sessions.flatMap(({ entries }) => entries.map(({ at, text }) => `${at} ${text}`)).join("\n");
+  }
+
   /** What the server printed so far. */
   log(): string {
     return this.#log.join("");
