@@ -118,6 +118,20 @@ describe("a receiver that is kept from running, behind a wide link, is no thin l
     });
   }
 
+  test("5 % random loss beside the stalls make it none either", () => {
+    const { stalls, link, ...rest } = named("stalls");
+    const source = [150_000, 500_000];
+    for (let seed = 1; seed <= 40; seed++) {
+      const often = { ...stalls!, pauseMs: 400 };
+      const lossy = { ...rest, source, stalls: often, link: { ...link, loss: 0.05 }, durationMs: 30_000, seed };
+      const settled = between(run(lossy), 3000, lossy.durationMs);
+      assert.ok(
+        settled.every(({ grantedBps }) => grantedBps === 500_000),
+        `seed ${seed}`,
+      );
+    }
+  });
+
   test("a thin link behind it is found all the same", () => {
     const { stalls } = named("stalls");
     for (const scenario of seeds({ ...named("fall-layers"), stalls: stalls! })) {

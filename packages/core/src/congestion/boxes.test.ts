@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { AcknowledgedRate } from "./acknowledged-rate.ts";
 import { ArrivalGroups } from "./arrival-groups.ts";
+import { SeededRandom } from "@stoa/testkit/node-crypto";
 import { LossControl } from "./loss-control.ts";
 import { NORMAL, OVERUSE, OveruseDetector, UNDERUSE } from "./overuse-detector.ts";
 import { ProbeEstimate } from "./probe-estimate.ts";
@@ -213,7 +214,7 @@ describe("rate control", () => {
 describe("loss control", () => {
   /** Seconds of a stream whose loss depends on the rate; gives the rate of each second. */
   const play = (seconds: number, lossAt: (rateBps: number) => number): number[] => {
-    const loss = new LossControl(2, 2);
+    const loss = new LossControl(2, 3.5);
     let rateBps = 2_000_000;
     const rates: number[] = [];
     for (let second = 0; second < seconds; second++) {
@@ -233,6 +234,32 @@ describe("loss control", () => {
 
   test("5 % are not even tested", () => {
     assert.ok(play(30, () => 0.05).every((bps) => bps === 2_000_000));
+  });
+
+  test("chance alone: of few packets, 5 % of which are lost on average, one second in thousands looks worse than it is", () => {
+    const random = new SeededRandom(1);
+    const loss = new LossControl(2, 3.5);
+    for (let second = 0; second < 20_000; second++) {
+      let lost = 0;
+      for (let packet = 0; packet < 55; packet++) if (random.unit() < 0.05) lost++;
+      loss.add(55 - lost, lost);
+      assert.equal(loss.update(500_000, 480_000, second * 1000), 500_000, `after ${second} s, ${lost} lost`);
+    }
+  });
+
+  test("20 % of few packets are believed within five seconds, half of them at once", () => {
+    for (const [share, seconds] of [
+      [0.2, 5],
+      [0.5, 2],
+    ] as const) {
+      const loss = new LossControl(2, 3.5);
+      let cutAfter = -1;
+      for (let second = 0; second < 10 && cutAfter < 0; second++) {
+        loss.add(Math.round(55 * (1 - share)), Math.round(55 * share));
+        if (loss.update(500_000, 500_000 * (1 - share), second * 1000) < 500_000) cutAfter = second;
+      }
+      assert.ok(cutAfter > 0 && cutAfter <= seconds, `${share}: after ${cutAfter} s`);
+    }
   });
 
   test("loss that goes away with the rate cuts it to what passes", () => {

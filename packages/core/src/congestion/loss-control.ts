@@ -37,7 +37,7 @@ export class LossControl {
 
   /**
    * `testLength`: windows after a cut until its effect is judged; the first still hold packets from before. `deviations`: chance
-   * alone makes the loss of a few packets look large; so many standard deviations must lie between.
+   * alone makes the loss of a few packets look large; less than so many standard deviations are counted on before they are believed.
    */
   constructor(testLength: number, deviations: number) {
     this.#testLength = testLength;
@@ -62,11 +62,12 @@ export class LossControl {
     const ageMs = nowMs - this.#sinceMs;
     const full = packets >= WINDOW_PACKETS && ageMs >= WINDOW_MS;
     if (!full && ageMs < LONG_WINDOW_MS) return rateBps;
+    this.#sinceMs = nowMs;
     const loss = packets > 0 ? Math.min(Math.max(this.#lost / packets, 0), 1) : 0;
+    if (packets >= FEW_PACKETS && this.#mayBeChance(loss, packets, nowMs)) return rateBps;
     this.#arrived = 0;
     this.#lost = 0;
-    this.#sinceMs = nowMs;
-    return packets >= FEW_PACKETS ? this.#judge(loss, packets, rateBps, ackedBps, nowMs) : rateBps;
+    return packets >= FEW_PACKETS ? this.#judge(loss, rateBps, ackedBps, nowMs) : rateBps;
   }
 
   /** The delay said that it is congestion: no test is needed. */
@@ -80,13 +81,18 @@ export class LossControl {
     this.#policedUntilMs = -1;
   }
 
-  #judge(loss: number, packets: number, rateBps: number, ackedBps: number, nowMs: number): number {
+  /** Suspicious, but so few packets show that now and then by chance: this window goes on into the next, which makes it clear. */
+  #mayBeChance(loss: number, packets: number, nowMs: number): boolean {
+    if (this.#testWindows > 0 || nowMs < this.#policedUntilMs) return false;
+    const excess = loss - this.#usual - SUSPICIOUS;
+    return excess > 0 && excess <= this.#deviations * Math.sqrt((SUSPICIOUS * (1 - SUSPICIOUS)) / packets);
+  }
+
+  #judge(loss: number, rateBps: number, ackedBps: number, nowMs: number): number {
     if (this.#testWindows > 0) return --this.#testWindows > 0 ? rateBps : this.#concludeTest(loss, rateBps, nowMs);
     if (loss < this.#usual) this.#usual += (loss - this.#usual) * USUAL_WEIGHT;
-    const policed = nowMs < this.#policedUntilMs;
-    const suspicious = policed ? SUSPICIOUS_POLICED : SUSPICIOUS;
-    const chance = policed ? 0 : this.#deviations * Math.sqrt((SUSPICIOUS * (1 - SUSPICIOUS)) / packets);
-    if (loss - this.#usual <= suspicious + chance) return rateBps;
+    const suspicious = nowMs < this.#policedUntilMs ? SUSPICIOUS_POLICED : SUSPICIOUS;
+    if (loss - this.#usual <= suspicious) return rateBps;
     const cut = ackedBps > 0 ? ackedBps * CUT : rateBps * (1 - loss / 2);
     if (cut <= 0) return rateBps;
     this.#testWindows = this.#testLength;

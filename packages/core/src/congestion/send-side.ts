@@ -41,7 +41,7 @@ export class SendSide {
   readonly #detector = new OveruseDetector();
   readonly #queue = new QueueDelay();
   readonly #acked = new AcknowledgedRate();
-  readonly #loss = new LossControl(2, 2);
+  readonly #loss = new LossControl(2, 3.5);
   #reference = -1;
   /** Of the newest reference time since the first, in units of 64 ms. */
   #references = 0;
