@@ -90,7 +90,11 @@ test("a path that narrows under conversation loses nothing, and the association 
       traffic.assertDelivered();
       traffic.assertAtRest();
     }),
-    { numRuns: 25 },
+    {
+      numRuns: 25,
+      // The watched chunk was lost behind others that did not get through, and was never sent again.
+      examples: [[{ seed: 224340058, delayMs: 1, jitterMs: 0, loss: 0, duplicate: 0 }, 584]],
+    },
   );
 });
 

@@ -143,6 +143,7 @@ export class Sender {
     this.#window.timedOut();
     this.#recovering = false;
     this.#outstanding.loseAll(nowMs);
+    if (this.#path.watching) this.#path.failed(nowMs);
     this.#forward.timedOut();
   }
 
