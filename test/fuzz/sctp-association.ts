@@ -6,16 +6,18 @@
 import assert from "node:assert/strict";
 import { readI32 } from "@stoa/wire/sctp/bytes";
 import { DATA, INIT, RE_CONFIG } from "@stoa/wire/sctp/chunk-types";
+import { FLAG_BEGIN, FLAG_END } from "@stoa/wire/sctp/data";
+import { PPID_BINARY, PPID_DCEP, writeDcepOpen } from "@stoa/wire/sctp/dcep";
 import { choose, operand } from "./engine.ts";
 import type { Case, Step, Target } from "./engine.ts";
 import { mutated, noise } from "./mutate.ts";
-import { forgedChunk } from "./sctp-forge.ts";
+import { dataChunk, forgedChunk } from "./sctp-forge.ts";
 import type { Aim } from "./sctp-forge.ts";
 import { Host, World, packetOf, resealed } from "./sctp-world.ts";
 
 const SIZES = [0, 1, 100, 1112, 5000, 20_000, 32_768, 3];
 const PAUSES_MS = [1, 5, 20, 100, 400, 1500, 3000, 10_000];
-/** Every second TSN is one gap more than an association remembers; every stream id is one channel more than it opens. */
+/** More than the gaps, channels and messages in pieces that an association keeps. */
 const FLOOD_CHUNKS = 2100;
 const SPECS = [
   { label: "ordered", ordered: true },
@@ -23,6 +25,9 @@ const SPECS = [
   { label: "lossy", ordered: true, maxRetransmits: 0 },
   { label: "short-lived", ordered: false, maxPacketLifeTimeMs: 200 },
 ] as const;
+const BOTH = FLAG_BEGIN | FLAG_END;
+const RELIABLE = { maxRetransmits: undefined, maxPacketLifeTimeMs: undefined };
+const OPEN = writeDcepOpen({ label: "flood", protocol: "", ordered: true, priority: 256, ...RELIABLE })!;
 /** A restart takes as long as the timers of what the rogue left behind. */
 const PATIENCE_MS = 120_000;
 
@@ -54,6 +59,7 @@ class Attack {
   readonly #rogue = new Host("client", 2);
   /** Chunks that go into the next forged packet. */
   #chunks: Uint8Array[] = [];
+  #flooded = false;
 
   constructor(victim: Host) {
     this.#victim = victim;
@@ -118,7 +124,7 @@ class Attack {
         this.world.inject(this.#victim, noise(a, b % 1500));
         break;
       case 14:
-        if (a % 8 === 0) this.#flood(step);
+        if (a % 8 === 0 && !this.#flooded) this.#flood(step);
         break;
       case 15:
         if (a % 32 === 0) association.abort("enough");
@@ -150,14 +156,25 @@ class Attack {
     this.#chunks = [];
   }
 
-  /** Chunks of one kind whose TSNs have gaps between them, or whose streams are all different. */
+  /** More of one kind of chunk than an association remembers; every second time its owner polls nothing meanwhile. */
   #flood(step: Step): void {
-    const kind = operand(step, 2) % 3;
+    this.#flooded = true;
+    const kind = operand(step, 2) % 4;
+    const flags = operand(step, 3) & 15;
+    const length = 1 + (operand(step, 4) % 64);
+    const rogue = this.#rogue;
+    const first = rogue.nextTsn;
     for (let i = 0; i < FLOOD_CHUNKS; i++) {
-      const far = 4 * (kind === 0 ? 2 * i + 1 : 0) + 1;
-      const tsn = kind === 0 && i > 18 ? ((this.#rogue.nextTsn + 2 * i) | 3) >>> 0 : far;
-      const stream = kind === 1 ? 4 * i : operand(step, 4);
-      this.#forge([0, 0, kind === 0 ? tsn : 0, operand(step, 3), stream, 4 * i, operand(step, 6), operand(step, 7)]);
+      let chunk: Uint8Array;
+      if (kind === 0) chunk = dataChunk((first + 2 * i + 1) | 0, flags, 0, i, PPID_BINARY, noise(i, length));
+      else if (kind === 1) chunk = dataChunk((first + i) | 0, BOTH, i, 0, PPID_DCEP, OPEN);
+      else if (kind === 2)
+        chunk = dataChunk((first + i) | 0, flags | BOTH, i & 3, i + 2, PPID_BINARY, noise(i, length));
+      else chunk = forgedChunk([0, operand(step, 3), i, operand(step, 4), operand(step, 5)], this.#aim());
+      if (kind === 1 || kind === 2) rogue.nextTsn = (first + i + 1) | 0;
+      const packet = packetOf(chunk[0] === INIT ? 0 : this.#tag(), chunk);
+      if (operand(step, 1) & 8) this.#victim.association.handlePacket(packet, this.world.nowMs);
+      else this.world.inject(this.#victim, packet);
     }
   }
 

@@ -130,6 +130,20 @@ function write(bytes: Uint8Array, kind: number, step: Step, aim: Aim): number {
   }
 }
 
+/** A DATA chunk with these fields. */
+export function dataChunk(
+  tsn: number,
+  flags: number,
+  stream: number,
+  ssn: number,
+  ppid: number,
+  payload: Uint8Array,
+): Uint8Array {
+  const bytes = new Uint8Array(16 + payload.length + 3);
+  bytes.set(payload, 16);
+  return bytes.subarray(0, writeDataHeader(bytes, 0, flags, tsn, stream, ssn & 0xffff, ppid, payload.length));
+}
+
 function writeData(bytes: Uint8Array, step: Step, aim: Aim): number {
   const length = choose(LENGTHS, operand(step, 6));
   const ppid = choose(PPIDS, operand(step, 7));
