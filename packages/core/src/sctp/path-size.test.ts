@@ -15,17 +15,18 @@ function proven(): PathSize {
   return path;
 }
 
-test("chunks are half a packet until a full packet has arrived, and for everything but bulk", () => {
+test("chunks are half a packet until a full packet has arrived, and then for what must not get stuck", () => {
   const path = new PathSize(MTU);
   assert.equal(path.packetBytes(false, 0), FULL);
-  assert.equal(path.payloadBytes(BULK), NARROW - 28);
+  assert.equal(path.payloadBytes(BULK, false), NARROW - 28);
   path.sent(FULL - 4, 1);
   path.arrived();
-  assert.equal(path.payloadBytes(BULK), NARROW - 28, "almost full is not full");
+  assert.equal(path.payloadBytes(BULK, false), NARROW - 28, "almost full is not full");
   path.sent(FULL, 2);
   path.arrived();
-  assert.equal(path.payloadBytes(BULK), FULL - 28);
-  assert.equal(path.payloadBytes(1000), NARROW - 28);
+  assert.equal(path.payloadBytes(BULK, false), FULL - 28);
+  assert.equal(path.payloadBytes(1000, false), NARROW - 28);
+  assert.equal(path.payloadBytes(1000, true), FULL - 28, "what is given up blocks nothing");
 });
 
 test("small packets tell nothing, and one large packet is watched at a time", () => {
@@ -49,7 +50,11 @@ test("a path that has taken no full packet is narrow after one loss, one that ha
     path.failed(0);
   };
   lose();
-  assert.equal(path.payloadBytes(BULK), NARROW - 28, "no chunk that a narrow path would not take is made meanwhile");
+  assert.equal(
+    path.payloadBytes(BULK, false),
+    NARROW - 28,
+    "no chunk that a narrow path would not take is made meanwhile",
+  );
   lose();
   path.sent(FULL, 3);
   path.arrived();

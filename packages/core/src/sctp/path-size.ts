@@ -3,9 +3,10 @@
  * in the kernel. So the acknowledgements tell, in the manner of RFC 8899: one large packet at a time is watched. Until one has
  * arrived, and whenever several in a row have not, the path counts as narrow, and only now and then a large packet asks again.
  *
- * A chunk that was sent cannot be divided any more. So chunks are made small enough for a narrow path, two to a packet; only a
- * bulk transfer over a path that has proven itself gets chunks that fill a packet, since twice as many chunks would cost a tenth
- * of its throughput, and a fifth to a browser. If the path narrows under such a transfer, the association ends by its timeouts.
+ * A chunk that was sent cannot be divided any more. So chunks are made small enough for a narrow path, two to a packet. Only what
+ * may be lost, and a bulk transfer, get chunks that fill a packet, on a path that has proven itself: twice as many chunks would
+ * cost the transfer a tenth of its throughput, and a fifth to a browser. If the path narrows under it, the association ends by
+ * its timeouts.
  */
 import { DATA_HEADER_BYTES } from "@stoa/wire/sctp/data";
 import { PACKET_HEADER_BYTES } from "@stoa/wire/sctp/packet";
@@ -46,10 +47,10 @@ export class PathSize {
     return this.#narrow && !asks ? this.#narrowBytes : this.#fullBytes;
   }
 
-  /** Largest payload of a new chunk while `heldBytes` are queued or unacknowledged. */
-  payloadBytes(heldBytes: number): number {
-    const isBulk = heldBytes >= BULK_BYTES && this.#proven && this.#failures === 0;
-    const bytes = isBulk ? this.#fullBytes : this.#narrowBytes;
+  /** Largest payload of a new chunk while `heldBytes` are queued or unacknowledged; `mayBeLost`: it can be given up. */
+  payloadBytes(heldBytes: number, mayBeLost: boolean): number {
+    const full = (mayBeLost || heldBytes >= BULK_BYTES) && this.#proven && this.#failures === 0;
+    const bytes = full ? this.#fullBytes : this.#narrowBytes;
     return bytes - PACKET_HEADER_BYTES - DATA_HEADER_BYTES;
   }
 

@@ -13,6 +13,7 @@ import { nextSsn, tsnAdd, tsnDiff } from "@stoa/wire/sctp/serial";
 import { NEVER, earlier } from "../clock.ts";
 import { CongestionWindow } from "./congestion-window.ts";
 import { ForwardTsn } from "./forward-tsn.ts";
+import { isPartiallyReliable } from "./outbound-message.ts";
 import type { OutboundMessage } from "./outbound-message.ts";
 import { Outstanding } from "./outstanding.ts";
 import type { PacketWriter } from "./packet-writer.ts";
@@ -282,7 +283,7 @@ export class Sender {
   /** Payload of the next fragment in this packet, 0 if it has to wait for the next one. */
   #fragmentBytes(message: OutboundMessage, packet: PacketWriter): number {
     const left = message.data.length - message.sentBytes;
-    const largest = this.#path.payloadBytes(this.#queue.heldBytes);
+    const largest = this.#path.payloadBytes(this.#queue.heldBytes, isPartiallyReliable(message));
     const room = Math.min(largest, packet.room - DATA_HEADER_BYTES);
     if (padded(left) <= room) return left;
     // Spreading what fits into one packet over two would only double its chance to be lost.
