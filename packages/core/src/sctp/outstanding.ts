@@ -166,6 +166,18 @@ export class Outstanding {
     return this.ring.state[this.ring.slot(position)] === ABANDONED;
   }
 
+  /** Whether the peer has this TSN, one that was sent. */
+  hasArrived(tsn: number): boolean {
+    const position = tsnDiff(tsn, this.cumulativeTsn) - 1;
+    return position < 0 || this.ring.state[this.ring.slot(position)] === ACKED;
+  }
+
+  /** Whether this TSN, one that was sent, is given up and not yet passed by the peer. */
+  isAbandoned(tsn: number): boolean {
+    const position = tsnDiff(tsn, this.cumulativeTsn) - 1;
+    return position >= 0 && this.isAbandonedAt(position);
+  }
+
   /** Forgets everything, finishing all messages: the association ended or restarted. */
   clear(): void {
     while (this.count > 0) this.#popHead(0);

@@ -7,22 +7,26 @@ export class PacketWriter {
   readonly bytes: Uint8Array;
   /** Where the next chunk starts. */
   end = 0;
+  /** Where the packet ends at the latest, a multiple of 4; `start` gives it the whole buffer. */
+  limit: number;
   readonly #localPort: number;
   readonly #remotePort: number;
 
   constructor(mtu: number, localPort: number, remotePort: number) {
     this.bytes = new Uint8Array(mtu);
+    this.limit = mtu;
     this.#localPort = localPort;
     this.#remotePort = remotePort;
   }
 
   start(tag: number): void {
+    this.limit = this.bytes.length;
     this.end = startPacket(this.bytes, this.#localPort, this.#remotePort, tag);
   }
 
-  /** Bytes left, a multiple of 4. */
+  /** Bytes left, a multiple of 4; negative when the limit was lowered below what is in it. */
   get room(): number {
-    return this.bytes.length - this.end;
+    return this.limit - this.end;
   }
 
   get empty(): boolean {

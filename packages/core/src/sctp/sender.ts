@@ -13,9 +13,11 @@ import { nextSsn, tsnAdd, tsnDiff } from "@stoa/wire/sctp/serial";
 import { NEVER, earlier } from "../clock.ts";
 import { CongestionWindow } from "./congestion-window.ts";
 import { ForwardTsn } from "./forward-tsn.ts";
+import { isPartiallyReliable } from "./outbound-message.ts";
 import type { OutboundMessage } from "./outbound-message.ts";
 import { Outstanding } from "./outstanding.ts";
 import type { PacketWriter } from "./packet-writer.ts";
+import { PathSize } from "./path-size.ts";
 import type { Rto } from "./rto.ts";
 import type { SendQueue } from "./send-queue.ts";
 import type { SctpStats } from "./stats.ts";
@@ -48,6 +50,9 @@ export class Sender {
   readonly #maxPayload: number;
   readonly #outstanding: Outstanding;
   readonly #window: CongestionWindow;
+  readonly #path: PathSize;
+  /** The chunk that was written last. */
+  #writtenTsn = 0;
   readonly #forward: ForwardTsn;
   /** What the peer can still take, less what was sent since its last SACK. */
   #peerWindowBytes = 0;
@@ -72,6 +77,7 @@ export class Sender {
     this.#maxPayload = deps.mtu - PACKET_HEADER_BYTES - DATA_HEADER_BYTES;
     this.#outstanding = new Outstanding(initialTsn, deps.stats, (message) => deps.queue.finish(message));
     this.#window = new CongestionWindow(this.#maxPayload);
+    this.#path = new PathSize(deps.mtu);
     this.#forward = new ForwardTsn(this.#outstanding, deps.rto);
   }
 
@@ -95,10 +101,16 @@ export class Sender {
     return this.#outstanding.count === 0;
   }
 
+  /** Largest packet that the path is known to take. */
+  packetBytes(nowMs: number): number {
+    return this.#path.packetBytes(this.#outstanding.lostCount > 0, nowMs);
+  }
+
   /** False when the SACK is of no use. */
   handleSack(bytes: Uint8Array, sack: SackChunk, nowMs: number): boolean {
     const outstanding = this.#outstanding;
     if (!outstanding.handleSack(bytes, sack, this.#recovering, nowMs)) return false;
+    if (this.#path.watching && outstanding.hasArrived(this.#path.watchedTsn)) this.#path.arrived();
     this.#peerWindowBytes = Math.max(0, sack.window - outstanding.flightBytes);
     this.timeouts = 0;
     this.#endBurst();
@@ -132,6 +144,7 @@ export class Sender {
     this.#window.timedOut();
     this.#recovering = false;
     this.#outstanding.loseAll(nowMs);
+    if (this.#path.watching) this.#path.failed(nowMs);
     this.#forward.timedOut();
   }
 
@@ -150,13 +163,17 @@ export class Sender {
     }
     const before = packet.end;
     this.#cutExpired(nowMs);
+    // Before the peer is told to skip it, and says that it has it.
+    if (this.#path.watching && this.#outstanding.isAbandoned(this.#path.watchedTsn)) this.#path.failed(nowMs);
     // The peer needs a round trip to follow: without a restart a long path would time out.
     if (this.#forward.write(packet, nowMs)) this.#deadlineMs = NEVER;
+    const dataAt = packet.end;
     this.#resend(packet, nowMs);
     // What expired while it waited to be sent again may be the message whose turn it is.
     this.#cutExpired(nowMs);
     this.#sendNew(packet, nowMs);
     if (packet.end === before) return;
+    if (packet.end > dataAt) this.#path.sent(packet.end, this.#writtenTsn);
     this.#lastSendMs = nowMs;
     this.#burstPackets++;
     if (this.#deadlineMs === NEVER) this.#deadlineMs = nowMs + this.#rto.valueMs;
@@ -195,12 +212,15 @@ export class Sender {
     const free = this.#fastRetransmit;
     for (let p = outstanding.firstLost(nowMs); p >= 0; p = outstanding.firstLost(nowMs)) {
       const length = outstanding.ring.lengthAt(p);
+      // A chunk from before the path narrowed goes alone and whole: the path may widen again.
+      if (packet.empty) packet.limit = Math.max(packet.limit, packet.end + DATA_HEADER_BYTES + padded(length));
       if (!packet.fits(DATA_HEADER_BYTES + length)) break;
       if (!free && outstanding.flightBytes >= this.#window.bytes) {
         this.#limited = true;
         break;
       }
       if (p === 0) this.#deadlineMs = NEVER;
+      if (this.#path.watching && outstanding.tsnAt(p) === this.#path.watchedTsn) this.#path.failed(nowMs);
       outstanding.resent(p, nowMs);
       // Asking for a SACK at once: what follows waits for it.
       const flags = outstanding.lostCount === 0 ? FLAG_IMMEDIATE : 0;
@@ -263,10 +283,13 @@ export class Sender {
   /** Payload of the next fragment in this packet, 0 if it has to wait for the next one. */
   #fragmentBytes(message: OutboundMessage, packet: PacketWriter): number {
     const left = message.data.length - message.sentBytes;
-    const room = packet.room - DATA_HEADER_BYTES;
+    const largest = this.#path.payloadBytes(this.#queue.heldBytes, isPartiallyReliable(message));
+    const room = Math.min(largest, packet.room - DATA_HEADER_BYTES);
     if (padded(left) <= room) return left;
-    // Splitting what fits into one packet would only double its chance to be lost.
-    if (left <= this.#maxPayload && message.sentBytes === 0) return 0;
+    // Spreading what fits into one packet over two would only double its chance to be lost.
+    const whole = padded(left) + (left <= largest ? DATA_HEADER_BYTES : 2 * DATA_HEADER_BYTES);
+    const fitsNext = whole <= packet.limit - PACKET_HEADER_BYTES;
+    if (message.sentBytes === 0 && fitsNext && whole > packet.room) return 0;
     return room >= Math.min(MIN_FIRST_FRAGMENT_BYTES, this.#maxPayload) ? room : 0;
   }
 
@@ -282,6 +305,7 @@ export class Sender {
     if (from === 0) flags |= FLAG_BEGIN;
     if (from + length === message.data.length) flags |= FLAG_END;
     if (message.unordered) flags |= FLAG_UNORDERED;
+    this.#writtenTsn = tsn;
     const at = packet.end;
     const payload = length === message.data.length ? message.data : message.data.subarray(from, from + length);
     packet.bytes.set(payload, at + DATA_HEADER_BYTES);

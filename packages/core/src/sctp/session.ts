@@ -94,6 +94,7 @@ export class Session {
 
   /** Appends what is to be said now. */
   write(packet: PacketWriter, nowMs: number): void {
+    packet.limit = this.sender.packetBytes(nowMs);
     this.#receiver.writeSack(packet, this.sender.hasWork(nowMs));
     this.#deps.channels.takeResets(this.#want);
     this.#resets.write(packet, this.sender.lastTsn, nowMs);
