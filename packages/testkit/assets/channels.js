@@ -33,12 +33,13 @@
       recording = true;
     },
     recorded: (direction, label) => records.filter((r) => r.direction === direction && r.label === label),
-    /** Sends these messages as they are, each when there is room for it. */
-    send: async (label, messages) => {
+    /** Sends these messages as they are, all of them so many times, each when there is room for it. */
+    send: async (label, texts, times) => {
       const channel = held.findLast((c) => c.label === label && c.readyState === "open");
-      for (const message of messages) {
+      const messages = texts.map(fromBase64);
+      for (let i = 0; i < times * messages.length; i++) {
         while (channel.bufferedAmount > 1 << 20) await new Promise((resolve) => setTimeout(resolve, 5));
-        channel.send(fromBase64(message));
+        channel.send(messages[i % messages.length]);
       }
     },
     count: () => held.filter(({ readyState }) => readyState === "open").length,

@@ -225,6 +225,8 @@
     attributes: (identity) => ({ ...room.getParticipantByIdentity(identity)?.attributes }),
     /** How often an event of the room came. */
     count: (name) => events.filter((event) => event.name === name).length,
+    /** SIDs of the others by their identities. */
+    sids: () => Object.fromEntries([...room.remoteParticipants.values()].map(({ identity, sid }) => [identity, sid])),
     participants: () => [...(room?.remoteParticipants.keys() ?? [])].sort((a, b) => a.localeCompare(b)),
     send: (text, options) => room.localParticipant.publishData(new TextEncoder().encode(text), options),
     mute: (source, muted) => {
@@ -271,6 +273,13 @@
     sendFile: (name, bytes, options) => {
       const content = Uint8Array.from({ length: bytes }, (_, i) => i & 255);
       return room.localParticipant.sendFile(new File([content], name), options).then(() => {});
+    },
+    /** Opens data channels that the client knows nothing of, each with one message, and leaves them open. */
+    openChannels: async (count, bytes) => {
+      const peer = peers.findLast(({ sctp }) => sctp?.state === "connected");
+      const opened = Array.from({ length: count }, (_, i) => peer.createDataChannel(`own-${i}`));
+      await Promise.all(opened.map((channel) => new Promise((resolve) => channel.addEventListener("open", resolve))));
+      for (const channel of opened) channel.send(new Uint8Array(bytes));
     },
     sendChat: (text) => room.localParticipant.sendChatMessage(text).then(() => {}),
     files,

@@ -86,6 +86,11 @@ export class CallPage {
     return this.#callOf("harness", name, args);
   }
 
+  /** Calls a function of `dataTracks` in the page. */
+  callDataTracks<T>(name: string, ...args: unknown[]): Promise<T> {
+    return this.#callOf("dataTracks", name, args);
+  }
+
   /** From now on what crosses its data channels is kept, for `crossed`. */
   recordChannels(): Promise<void> {
     return this.#callOf("channels", "record", []);
@@ -97,10 +102,10 @@ export class CallPage {
     return records.map(({ bytes }) => Buffer.from(bytes, "base64"));
   }
 
-  /** Puts messages on the client's own data channel, past the client. */
-  sendRaw(label: string, messages: readonly Uint8Array[]): Promise<void> {
+  /** Puts messages on the client's own data channel, past the client; all of them so many times. */
+  sendRaw(label: string, messages: readonly Uint8Array[], times = 1): Promise<void> {
     const texts = messages.map((bytes) => Buffer.from(bytes).toString("base64"));
-    return this.#callOf("channels", "send", [label, texts]);
+    return this.#callOf("channels", "send", [label, texts, times]);
   }
 
   publishCamera(options: Record<string, unknown> = {}): Promise<string> {
