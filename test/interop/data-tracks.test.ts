@@ -29,15 +29,7 @@ before(async () => {
 afterEach(() => stage.clear());
 after(() => stage?.close());
 
-/** Calls a function of the page's `dataTracks`. */
-function call<T>({ page }: CallPage, name: string, ...args: unknown[]): Promise<T> {
-  return page.evaluate(
-    ([fn, list]) =>
-      (globalThis as unknown as { dataTracks: Record<string, (...a: unknown[]) => unknown> }).dataTracks[fn]!(...list),
-    [name, args] as const,
-  ) as Promise<T>;
-}
-
+const call = <T>(page: CallPage, name: string, ...args: unknown[]) => page.callDataTracks<T>(name, ...args);
 const received = (page: CallPage, name: string) => call<Received | undefined>(page, "received", name);
 const count = async (page: CallPage, name: string) => (await received(page, name))?.frames.length ?? 0;
 

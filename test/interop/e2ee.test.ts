@@ -44,13 +44,20 @@ test("with the shared key two people see, hear and message each other; with anot
   for (const page of [a, b]) assert.ok(!(await page.events()).some(({ name }) => name === "encryptionError"));
 });
 
-test("mute and unmute: the silence that the server makes up breaks no decryption", async () => {
+test("mute and unmute: the silence that the server makes up is played as such, and breaks no decryption", async (t) => {
   const [a, b] = await Promise.all([stage.enter("quiet", "ada", RIGHT), stage.enter("quiet", "bob", RIGHT)]);
   await Promise.all([a.publishTone(440), a.publishCamera(SMALL)]);
   await Promise.all([b.hears("ada", 440), b.sees("ada")]);
   for (let i = 0; i < 3; i++) {
+    const before = await sound(b);
     await Promise.all([a.call("mute", "microphone", true), a.call("mute", "camera", true)]);
     await until(async () => (await loudness(b)) < -90, 5000, "silence");
+    // The server sends a second of silence. A client that took it for what it is plays it, and need not make up what is missing.
+    await until(async () => (await sound(b)).packets > before.packets + 40, 3000, "the server's silence");
+    const after = await sound(b);
+    const made = (after.concealed - before.concealed) / (after.samples - before.samples);
+    t.diagnostic(`${Math.round(made * 100)} % of the sound was made up`);
+    assert.ok(made < 0.3, `${Math.round(made * 100)} % of the sound was made up by the client`);
     await Promise.all([a.call("mute", "microphone", false), a.call("mute", "camera", false)]);
     await Promise.all([b.hears("ada", 440, { timeoutMs: 5000 }), b.sees("ada", { timeoutMs: 5000 })]);
   }
@@ -62,4 +69,10 @@ test("mute and unmute: the silence that the server makes up breaks no decryption
 
 async function loudness(page: Awaited<ReturnType<Stage["enter"]>>): Promise<number> {
   return (await page.call<{ db: number }>("heard", "ada")).db;
+}
+
+/** What has arrived of ada's sound: packets, samples played, and those of them that the player made up because none had come. */
+async function sound(page: Awaited<ReturnType<Stage["enter"]>>) {
+  const { packetsReceived, totalSamplesReceived, concealedSamples } = await page.inbound("ada", "microphone");
+  return { packets: packetsReceived!, samples: totalSamplesReceived!, concealed: concealedSamples! };
 }

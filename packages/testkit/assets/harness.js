@@ -1,11 +1,12 @@
 // Runs inside a test page beside livekit-client and meters.js: publishes a camera whose frames carry a number and a tone of known pitch,
 // and lets a test ask for what arrives of others. Loaded by browser.ts; `harness` is its only global.
-/* global LivekitClient, meters, dataTracks */
+/* global LivekitClient, meters, dataTracks, channels */
 (() => {
   const { Room, RoomEvent, Track, LocalVideoTrack, LocalAudioTrack } = LivekitClient;
   const events = [];
   const data = [];
   const files = [];
+  const texts = [];
   const speakers = [];
   const peers = [];
   const gains = new Map();
@@ -17,6 +18,11 @@
     constructor(...args) {
       super(...args);
       peers.push(this);
+      this.addEventListener("datachannel", ({ channel }) => channels.hold(channel));
+    }
+
+    createDataChannel(...args) {
+      return channels.hold(super.createDataChannel(...args));
     }
 
     addTransceiver(...args) {
@@ -219,6 +225,8 @@
     attributes: (identity) => ({ ...room.getParticipantByIdentity(identity)?.attributes }),
     /** How often an event of the room came. */
     count: (name) => events.filter((event) => event.name === name).length,
+    /** SIDs of the others by their identities. */
+    sids: () => Object.fromEntries([...room.remoteParticipants.values()].map(({ identity, sid }) => [identity, sid])),
     participants: () => [...(room?.remoteParticipants.keys() ?? [])].sort((a, b) => a.localeCompare(b)),
     send: (text, options) => room.localParticipant.publishData(new TextEncoder().encode(text), options),
     mute: (source, muted) => {
@@ -254,6 +262,26 @@
         (answer) => ({ payload: answer }),
         ({ code, data: more }) => ({ code, data: more }),
       ),
+    texts,
+    /** Takes text streams of this topic into `texts`. */
+    takeTexts: (topic) =>
+      room.registerTextStreamHandler(topic, async (reader, { identity }) => {
+        texts.push({ from: identity, text: await reader.readAll() });
+      }),
+    sendText: (text, options) => room.localParticipant.sendText(text, options).then(() => {}),
+    /** Sends a file of `bytes` bytes, each the lowest byte of its place. */
+    sendFile: (name, bytes, options) => {
+      const content = Uint8Array.from({ length: bytes }, (_, i) => i & 255);
+      return room.localParticipant.sendFile(new File([content], name), options).then(() => {});
+    },
+    /** Opens data channels that the client knows nothing of, each with one message, and leaves them open. */
+    openChannels: async (count, bytes) => {
+      const peer = peers.findLast(({ sctp }) => sctp?.state === "connected");
+      const opened = Array.from({ length: count }, (_, i) => peer.createDataChannel(`own-${i}`));
+      await Promise.all(opened.map((channel) => new Promise((resolve) => channel.addEventListener("open", resolve))));
+      for (const channel of opened) channel.send(new Uint8Array(bytes));
+    },
+    sendChat: (text) => room.localParticipant.sendChatMessage(text).then(() => {}),
     files,
     /** Takes byte streams of this topic into `files`. */
     takeFiles: (topic) => {

@@ -14,6 +14,7 @@ export const PAGE_SCRIPTS = [
   join(CLIENT_FOLDER, "livekit-client.umd.js"),
   fileURLToPath(new URL("../assets/meters.js", import.meta.url)),
   fileURLToPath(new URL("../assets/data-tracks.js", import.meta.url)),
+  fileURLToPath(new URL("../assets/channels.js", import.meta.url)),
   fileURLToPath(new URL("../assets/harness.js", import.meta.url)),
 ];
 /** The client's worker for end-to-end encryption; a page asks for it under this name. */

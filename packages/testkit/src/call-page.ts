@@ -83,11 +83,29 @@ export class CallPage {
 
   /** Calls a function of the harness in the page. */
   call<T>(name: string, ...args: unknown[]): Promise<T> {
-    return this.page.evaluate(
-      ([fn, list]) =>
-        (globalThis as unknown as { harness: Record<string, (...a: unknown[]) => unknown> }).harness[fn]!(...list),
-      [name, args] as const,
-    ) as Promise<T>;
+    return this.#callOf("harness", name, args);
+  }
+
+  /** Calls a function of `dataTracks` in the page. */
+  callDataTracks<T>(name: string, ...args: unknown[]): Promise<T> {
+    return this.#callOf("dataTracks", name, args);
+  }
+
+  /** From now on what crosses its data channels is kept, for `crossed`. */
+  recordChannels(): Promise<void> {
+    return this.#callOf("channels", "record", []);
+  }
+
+  /** The messages that crossed its data channels of this label since `recordChannels`. */
+  async crossed(direction: "in" | "out", label: string): Promise<Uint8Array[]> {
+    const records = await this.#callOf<{ bytes: string }[]>("channels", "recorded", [direction, label]);
+    return records.map(({ bytes }) => Buffer.from(bytes, "base64"));
+  }
+
+  /** Puts messages on the client's own data channel, past the client; all of them so many times. */
+  sendRaw(label: string, messages: readonly Uint8Array[], times = 1): Promise<void> {
+    const texts = messages.map((bytes) => Buffer.from(bytes).toString("base64"));
+    return this.#callOf("channels", "send", [label, texts, times]);
   }
 
   publishCamera(options: Record<string, unknown> = {}): Promise<string> {
@@ -181,6 +199,22 @@ export class CallPage {
     return this.page.evaluate(() => (globalThis as unknown as { harness: { data: never[] } }).harness.data, undefined);
   }
 
+  /** Text streams received so far, of the topics that `takeTexts` was called for. */
+  texts(): Promise<{ text: string; from: string }[]> {
+    return this.page.evaluate(
+      () => (globalThis as unknown as { harness: { texts: never[] } }).harness.texts,
+      undefined,
+    );
+  }
+
+  /** Byte streams received so far, of the topics that `takeFiles` was called for; the sum is empty until the end of the stream. */
+  files(): Promise<{ from: string; name: string; bytes: number; sha256: string }[]> {
+    return this.page.evaluate(
+      () => (globalThis as unknown as { harness: { files: never[] } }).harness.files,
+      undefined,
+    );
+  }
+
   /** Room events so far. */
   events(): Promise<{ name: string; at: number; about: string }[]> {
     return this.page.evaluate(
@@ -199,5 +233,13 @@ export class CallPage {
 
   close(): Promise<void> {
     return this.page.close();
+  }
+
+  #callOf<T>(object: string, name: string, args: readonly unknown[]): Promise<T> {
+    return this.page.evaluate(
+      ([of, fn, list]) =>
+        (globalThis as unknown as Record<string, Record<string, (...a: unknown[]) => unknown>>)[of]![fn]!(...list),
+      [object, name, args] as const,
+    ) as Promise<T>;
   }
 }

@@ -18,6 +18,7 @@ import {
   VideoSource,
   VideoStream,
 } from "@livekit/rtc-node";
+import { drawNumbered, readNumbered } from "./numbered-picture.ts";
 import type { ServerProcess } from "./server-process.ts";
 import { until } from "./until.ts";
 
@@ -34,13 +35,29 @@ export interface Answer {
   readonly data?: string;
 }
 
+/** What it saw of somebody's picture. */
+export interface NodeSeen {
+  readonly frames: number;
+  /** Number that the newest frame carries, −1 when unreadable. */
+  readonly number: number;
+  readonly backwards: number;
+  /** Longest time between two pictures with different numbers. */
+  readonly longestGapMs: number;
+  readonly width: number;
+}
+
 /** One participant on the native SDK. */
 export class NodeClient {
   readonly room = new Room();
   readonly identity: string;
   readonly messages: { text: string; from: string; topic: string }[] = [];
+  readonly texts: { text: string; from: string }[] = [];
+  readonly files: { name: string; from: string; bytes: Uint8Array }[] = [];
+  readonly chats: { text: string; from: string }[] = [];
+  /** What its sounds and pictures have been, by publisher. */
   readonly #pitch = new Map<string, number>();
-  readonly #frames = new Map<string, { count: number; width: number; height: number }>();
+  readonly #loudness = new Map<string, number>();
+  readonly #views = new Map<string, { -readonly [K in keyof NodeSeen]: NodeSeen[K] } & { movedAt: number }>();
   readonly #stops: (() => void)[] = [];
 
   constructor(identity: string) {
@@ -52,6 +69,9 @@ export class NodeClient {
         topic: topic ?? "",
       });
     });
+    this.room.on(RoomEvent.ChatMessage, ({ message }, participant) => {
+      this.chats.push({ text: message, from: participant?.identity ?? "" });
+    });
     this.room.on(RoomEvent.TrackSubscribed, (track, _publication, participant) => {
       if (track.kind === TrackKind.KIND_AUDIO)
         void this.#listen(new AudioStream(track, SAMPLE_RATE, 1), participant.identity);
@@ -59,8 +79,14 @@ export class NodeClient {
     });
   }
 
-  async join(server: ServerProcess, room: string): Promise<void> {
-    await this.room.connect(server.url, server.token(this.identity, room), { autoSubscribe: true, dynacast: false });
+  /** Joins; with a passphrase, media and data are encrypted end to end. */
+  async join(server: ServerProcess, room: string, passphrase?: string): Promise<void> {
+    const sharedKey = passphrase === undefined ? undefined : new TextEncoder().encode(passphrase);
+    await this.room.connect(server.url, server.token(this.identity, room), {
+      autoSubscribe: true,
+      dynacast: false,
+      ...(sharedKey ? { encryption: { keyProviderOptions: { sharedKey } } } : {}),
+    });
   }
 
   async publishTone(hz: number): Promise<void> {
@@ -92,7 +118,7 @@ export class NodeClient {
     );
     let number = 0;
     const timer = setInterval(() => {
-      const pixels = new Uint8Array(width * height * 4).fill((number = (number + 5) & 255));
+      const pixels = drawNumbered((number = (number + 1) & 0xffff), width, height);
       source.captureFrame(new VideoFrame(pixels, width, height, VideoBufferType.RGBA));
     }, 66);
     this.#stops.push(() => clearInterval(timer));
@@ -128,12 +154,44 @@ export class NodeClient {
     );
   }
 
-  sees(identity: string, frames = 10, timeoutMs = 15_000): Promise<number> {
+  /** How loud somebody is, 0 … 1: the root of the mean square of the newest 10 ms. */
+  loudness(identity: string): number {
+    return this.#loudness.get(identity) ?? 0;
+  }
+
+  seen(identity: string): NodeSeen | undefined {
+    const view = this.#views.get(identity);
+    return view && { ...view, longestGapMs: Math.max(view.longestGapMs, performance.now() - view.movedAt) };
+  }
+
+  /** Starts the figures of `seen` anew. */
+  forget(identity: string): void {
+    this.#views.delete(identity);
+  }
+
+  /** Waits until somebody's picture moves: the number in its frames advances by `steps`. */
+  sees(identity: string, steps = 5, timeoutMs = 15_000): Promise<number> {
+    let first = -1;
     return until(
-      () => (this.#frames.get(identity)?.count ?? 0) >= frames,
+      () => {
+        const number = this.#views.get(identity)?.number ?? -1;
+        if (first < 0) first = number;
+        return number >= 0 && ((number - first) & 0xffff) >= steps;
+      },
       timeoutMs,
-      `${this.identity} to see ${frames} frames of ${identity}`,
+      () => `${this.identity} to see ${identity} move (${JSON.stringify(this.#views.get(identity))})`,
     );
+  }
+
+  /** Takes the text streams of this topic into `texts` and its byte streams into `files`. */
+  takeStreams(topic: string): void {
+    this.room.registerTextStreamHandler(topic, (reader, { identity }) => {
+      void reader.readAll().then((text) => this.texts.push({ from: identity, text }));
+    });
+    this.room.registerByteStreamHandler(topic, (reader, { identity }) => {
+      const { name } = reader.info;
+      void reader.readAll().then((parts) => this.files.push({ from: identity, name, bytes: Buffer.concat(parts) }));
+    });
   }
 
   /** Participants of kind AGENT. */
@@ -147,15 +205,39 @@ export class NodeClient {
   }
 
   async #listen(stream: AudioStream, identity: string): Promise<void> {
-    for await (const frame of stream)
+    for await (const frame of stream) {
       this.#pitch.set(identity, pitchOf(frame.data) || (this.#pitch.get(identity) ?? 0));
+      this.#loudness.set(identity, loudnessOf(frame.data));
+    }
   }
 
   async #watch(stream: VideoStream, identity: string): Promise<void> {
-    let count = 0;
-    for await (const { frame } of stream)
-      this.#frames.set(identity, { count: ++count, width: frame.width, height: frame.height });
+    for await (const { frame } of stream) {
+      const { width, height, data } = frame;
+      const number = readNumbered(data, width, height);
+      const now = performance.now();
+      let view = this.#views.get(identity);
+      if (!view) {
+        view = { frames: 0, number: -1, backwards: 0, longestGapMs: 0, width, movedAt: now };
+        this.#views.set(identity, view);
+      }
+      view.frames++;
+      view.width = width;
+      const step = view.number < 0 ? 1 : (number - view.number) & 0xffff;
+      if (number >= 0 && step > 0x8000) view.backwards++;
+      if (number >= 0 && step > 0 && step <= 0x8000) {
+        view.longestGapMs = Math.max(view.longestGapMs, now - view.movedAt);
+        view.movedAt = now;
+      }
+      view.number = number;
+    }
   }
+}
+
+function loudnessOf(samples: Int16Array): number {
+  let sum = 0;
+  for (const sample of samples) sum += sample * sample;
+  return Math.sqrt(sum / Math.max(1, samples.length)) / 32_768;
 }
 
 /** Frequency of a clean tone by its upward zero crossings, interpolated; 0 when it is too short or silent. */

@@ -5,6 +5,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { createSocket } from "node:dgram";
+import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 import { createAccessToken, type TestGrants } from "./access-token.ts";
@@ -68,6 +69,12 @@ export class ServerProcess {
   /** What the server printed so far. */
   log(): string {
     return this.#log.join("");
+  }
+
+  /** Memory of the process that is not swapped out, in MB. */
+  residentMb(): number {
+    const status = readFileSync(`/proc/${this.child.pid}/status`, "utf8");
+    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024;
   }
 
   /** Ends the server and waits for it; gives the milliseconds it took. */

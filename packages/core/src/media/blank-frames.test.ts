@@ -1,5 +1,6 @@
 /** How streams come to rest: silence after sound, black after pictures. */
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { test } from "node:test";
 import fc from "fast-check";
 import { NEVER } from "../clock.ts";
@@ -27,7 +28,7 @@ const PUBLISHER = 1;
 const VIEWER = 2;
 const OFF = { disabled: true, maxSpatial: 2, fps: 0, priority: 0 };
 const ON = { ...OFF, disabled: false };
-const SILENCE = [0xf8, 0xff, 0xfe];
+const SILENCE = [0xf8, 0xff, 0xfe, ...new Uint8Array(77)];
 
 /** A call with audio of this codec; `talk` sends so many packets of 20 ms. */
 function audioCall(codec: CodecSpec = OPUS) {
@@ -81,6 +82,31 @@ for (const [codec, payload] of [
     assert.equal(world.forwarder.nextTimeoutMs(), NEVER);
   });
 }
+
+test("silence and black are what clients that encrypt know by their hashes: nothing else counts as the server's", () => {
+  const known = [
+    "aad8d31fc56b2802ca500e58c2fb9d0b29ad71bb7cb52cd6530251eade188988",
+    "ef0161653d8b2b23aad46624b420af1d03ce48950e9fc85718028f91b50f9219",
+  ];
+  const { world, talk } = audioCall();
+  talk(2);
+  world.takeRtp(VIEWER);
+  world.forwarder.muteTrack("TR_a", true);
+  world.advance(100);
+  const video = new World();
+  video.addPeer(PUBLISHER, [videoReceiver()], []);
+  video.addPeer(VIEWER, [], [videoSender()]);
+  video.feed(PUBLISHER, frame(1, true));
+  video.takeRtp(VIEWER);
+  video.forwarder.setSenders(VIEWER, []);
+  video.advance(100);
+  // A picture stands behind its descriptor of four bytes.
+  const frames = [world.takeRtp(VIEWER)[0]!.payload, video.takeRtp(VIEWER)[0]!.payload.slice(4)];
+  assert.deepEqual(
+    frames.map((bytes) => createHash("sha256").update(Uint8Array.from(bytes)).digest("hex")),
+    known,
+  );
+});
 
 test("silence goes out at the pace of sound", () => {
   const { world, talk } = audioCall();
@@ -157,7 +183,7 @@ test("a subscriber that switches sound off gets silence, the others do not", () 
   world.takeRtp(3);
   world.forwarder.setDownlink(VIEWER, "TR_a", OFF);
   talk(100);
-  assert.equal(world.takeRtp(VIEWER).filter((p) => p.payload.length === 3).length, 50);
+  assert.equal(world.takeRtp(VIEWER).filter((p) => p.payload.length === SILENCE.length).length, 50);
   assert.ok(world.takeRtp(3).every((p) => p.payload.length === 2));
   world.forwarder.setDownlink(VIEWER, "TR_a", ON);
   talk(1);

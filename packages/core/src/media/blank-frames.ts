@@ -10,12 +10,15 @@ import type { CodecSpec } from "../engine/protocol.ts";
 import type { Continuity } from "./continuity.ts";
 import { HAS_AUDIO_LEVEL, MARKER, PacketRing } from "./ring.ts";
 
-/** 20 ms of opus that decode to silence: configuration 31 (fullband, CELT), mono, one frame, whose range coder ends at once. */
-const OPUS_SILENCE = bytes("f8fffe");
+/**
+ * 20 ms of opus that decode to silence: configuration 31 (fullband, CELT), mono, one frame, whose range coder ends at once. The zeros
+ * mean nothing to a decoder, but clients that encrypt drop what is said to be the server's and is not these very 80 bytes.
+ */
+const OPUS_SILENCE = bytes("f8fffe".padEnd(160, "0"));
 /** 20 ms of G.711 at zero: µ-law and A-law. */
 const PCMU_SILENCE = new Uint8Array(160).fill(0xff);
 const PCMA_SILENCE = new Uint8Array(160).fill(0xd5);
-/** A black VP8 key frame of 8 × 8 (libvpx). */
+/** A black VP8 key frame of 8 × 8 (libvpx); clients know it by its bytes, too. */
 const VP8_BLACK = bytes("1002009d012a080008000047088585888584880202000c0d6000feffab5080");
 /** A black H.264 IDR picture of 16 × 16, constrained baseline, with its parameter sets (libx264). */
 const H264_SPS = bytes("6742c01fddec0440000003004000000f03c60ce0");
