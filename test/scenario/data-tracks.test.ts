@@ -185,6 +185,28 @@ test("frames for a thin link are fresh and as many as it carries, and are whole 
   assert.ok(numbers(carol!, 11).at(-1)! > 1490, "the newest are among them");
 });
 
+test("frames of many packets for a thin link arrive whole: nothing is sent of one that cannot be completed", () => {
+  for (const [frameBytes, everyMs, bps] of [
+    [60_000, 50, 2_400_000],
+    [160_000, 100, 4_000_000],
+  ] as const) {
+    const { world, clients, publish, delaysMs } = room(["ada", "bob", "carol"]);
+    const [, bob, carol] = clients;
+    world.network.limit(carol!.host, bps, 100);
+    publish(200, everyMs, frameBytes);
+    world.run(1000);
+    assert.equal(numbers(bob!, 10).length, 200);
+    const carried = (bps * 200 * everyMs) / 8000 / frameBytes;
+    const whole = numbers(carol!, 11);
+    assert.ok(whole.length > 0.8 * carried, `${whole.length} whole frames of ${carried} that the link carries`);
+    // 100 ms in the lane, the frame before it, itself, and the queues.
+    const frameMs = (frameBytes * 8000) / bps;
+    const slowest = Math.max(...delaysMs(carol!, 11));
+    assert.ok(slowest < 100 + 2 * frameMs + 300, `${slowest} ms at the most`);
+    assert.ok(whole.at(-1)! > 190, "the newest are among them");
+  }
+});
+
 test("what is lost stays lost: the frames behind it do not wait", () => {
   const { world, clients, publish, delaysMs } = room(["ada", "bob"], { loss: 0.05 });
   const [, bob] = clients;

@@ -149,6 +149,33 @@ test("a publisher gets nothing of its own, and takes its tracks along when it go
   assert.deepEqual(take(), []);
 });
 
+test("who missed a packet of a frame gets none of those behind it, and the next frame again", () => {
+  const sent: string[] = [];
+  const full = new Set<string>();
+  const tracks = new DataTracks((peer, _, bytes) => {
+    const read = parseDataTrackPacket(bytes)!;
+    if (full.has(`${peer} ${read.frameNumber}.${read.payload[0]}`)) return "full";
+    sent.push(`${peer} ${read.frameNumber}.${read.payload[0]}`);
+    return "queued";
+  });
+  ["alice", "bob", "carol"].forEach((name, i) => tracks.setMember(`PA_${name}`, member(name, i + 1)));
+  tracks.setTrack("PA_alice", "DTR_1", 10);
+  tracks.setSubscription("PA_bob", "DTR_1", 201);
+  tracks.setSubscription("PA_carol", "DTR_1", 5);
+  full.add("2 0.1");
+  for (const frameNumber of [0, 1]) {
+    for (const part of [0, 1, 2]) {
+      const header = { startsFrame: part === 0, endsFrame: part === 2, handle: 10, sequence: part, frameNumber };
+      const bytes = writeDataTrackPacket({ ...header, timestamp: 0, extensions: [], payload: Uint8Array.of(part) });
+      tracks.handlePacket("PA_alice", bytes!);
+    }
+  }
+  const of = (peer: number) => sent.filter((one) => one.startsWith(`${peer} `)).map((one) => one.slice(2));
+  assert.deepEqual(of(2), ["0.0", "1.0", "1.1", "1.2"]);
+  assert.deepEqual(of(3), ["0.0", "0.1", "0.2", "1.0", "1.1", "1.2"]);
+  assert.equal(tracks.stats.dropped, 2);
+});
+
 test("what cannot be delivered is dropped for that subscriber only", () => {
   const { tracks } = room();
   tracks.setMember("PA_bob", member("bob", 0));

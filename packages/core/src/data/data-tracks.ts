@@ -1,13 +1,20 @@
 /**
  * The data tracks of the rooms on one worker (livekit.md 2.6): a packet that comes under the publisher's handle goes to the
- * track's subscribers, to each under a handle of its own; nothing else of it is looked at or changed.
+ * track's subscribers, to each under a handle of its own; nothing else of it is changed.
  *
  * Invariants: only what main has announced is forwarded, from whom may publish data to whom may subscribe; a packet that is
- * none costs nobody anything; there is no queue here, a slow subscriber is its lane's business.
+ * none costs nobody anything; there is no queue here, a slow subscriber is its lane's business. A frame of several packets is
+ * of no use without one of them, so a subscriber that missed one gets no other of those behind it.
  */
-import { dataTrackHandle, setDataTrackHandle } from "@stoa/wire/data-track/packet";
+import {
+  dataTrackFramePart,
+  dataTrackHandle,
+  setDataTrackHandle,
+  startsDataTrackFrame,
+} from "@stoa/wire/data-track/packet";
 import type { MemberSpec } from "../engine/protocol.ts";
 import { DATA_TRACK_LABEL, type ChannelSend } from "./relay.ts";
+import { FrameInParts } from "./sender/frame-in-parts.ts";
 
 /** Counters of packets. */
 export interface DataTrackStats {
@@ -37,6 +44,9 @@ interface Track {
 interface Downlink {
   readonly subscriber: Member;
   handle: number;
+  /** Of the frame of several packets that came last; -1: none did. */
+  frame: number;
+  parts: FrameInParts;
 }
 
 /** See the file's head. */
@@ -97,7 +107,7 @@ export class DataTracks {
     } else if (downlink) {
       downlink.handle = handle;
     } else {
-      track.subscribers.set(subscriber, { subscriber, handle });
+      track.subscribers.set(subscriber, { subscriber, handle, frame: -1, parts: new FrameInParts() });
       subscriber.subscribed.add(track);
     }
   }
@@ -111,19 +121,37 @@ export class DataTracks {
       this.stats.refused++;
       return;
     }
+    const frame = dataTrackFramePart(packet);
+    const starts = startsDataTrackFrame(packet);
     // Lanes keep what they are given: everybody gets bytes of its own, the first one those that came.
     let first = true;
-    for (const { subscriber, handle } of track.subscribers.values()) {
-      if (!subscriber.spec.canSubscribe) continue;
+    for (const downlink of track.subscribers.values()) {
+      if (!downlink.subscriber.spec.canSubscribe) continue;
+      const parts = frame < 0 ? undefined : partsOf(downlink, frame, starts);
+      if (parts?.lost) {
+        this.stats.dropped++;
+        continue;
+      }
       const bytes = first ? packet : new Uint8Array(packet);
       first = false;
-      setDataTrackHandle(bytes, handle);
-      this.#deliver(subscriber, bytes);
+      setDataTrackHandle(bytes, downlink.handle);
+      this.#deliver(downlink.subscriber, bytes, parts);
     }
   }
 
-  #deliver({ spec }: Member, bytes: Uint8Array): void {
-    if (this.#send(spec.dataPeer, DATA_TRACK_LABEL, bytes) === "queued") this.stats.delivered++;
+  #deliver({ spec }: Member, bytes: Uint8Array, parts: FrameInParts | undefined): void {
+    const outcome = this.#send(spec.dataPeer, DATA_TRACK_LABEL, bytes, parts);
+    if (outcome === "queued") this.stats.delivered++;
     else this.stats.dropped++;
+    if (parts && outcome !== "queued") parts.lost = true;
   }
+}
+
+/** The frame that a packet belongs to, for one subscriber. Numbers come again after 65,536 frames. */
+function partsOf(downlink: Downlink, frame: number, starts: boolean): FrameInParts {
+  if (downlink.frame !== frame || starts) {
+    downlink.frame = frame;
+    downlink.parts = new FrameInParts();
+  }
+  return downlink.parts;
 }

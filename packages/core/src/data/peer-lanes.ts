@@ -9,6 +9,7 @@ import { earlier, NEVER } from "../clock.ts";
 import type { SendOutcome } from "../peer/data-transport.ts";
 import { DATA_TRACK_LABEL, LOSSY_LABEL, RELIABLE_LABEL } from "./relay.ts";
 import { ChannelSender } from "./sender/channel-sender.ts";
+import type { FrameInParts } from "./sender/frame-in-parts.ts";
 import type { SendPort } from "./sender/send-port.ts";
 import { LOSSY_MARKS, RELIABLE_MARKS } from "./sender/water-marks.ts";
 
@@ -102,12 +103,12 @@ export class PeerLanes {
     this.#labels.delete(channel);
   }
 
-  /** Sends or keeps a message; "full" when this receiver has more to take than it can. */
-  send(label: string, bytes: Uint8Array, nowMs: number): SendOutcome {
+  /** Sends or keeps a message, which may be but a part of a frame; "full" when this receiver has more to take than it can. */
+  send(label: string, bytes: Uint8Array, nowMs: number, parts?: FrameInParts): SendOutcome {
     const sender = this.#lane(label)?.sender;
     if (!sender?.attached) return "closed";
     if (label === RELIABLE_LABEL && this.#isSlow(sender, nowMs)) return "full";
-    const offer = sender.offer(bytes, nowMs);
+    const offer = sender.offer(bytes, nowMs, undefined, parts);
     if (offer === "sent" || offer === "queued") return "queued";
     return offer === "tooLarge" ? "tooLarge" : "full";
   }

@@ -6,6 +6,7 @@ import { DataPacket, DataPacket_Kind, UserPacket } from "@livekit/protocol";
 import type { MemberSpec, PeerId } from "../engine/protocol.ts";
 import type { SendOutcome } from "../peer/data-transport.ts";
 import { Nonces } from "./nonces.ts";
+import type { FrameInParts } from "./sender/frame-in-parts.ts";
 import { parseDataPacket, stampDataPacket } from "./stamp.ts";
 import { DataStreamCounts } from "./stream-counts.ts";
 
@@ -17,8 +18,11 @@ export const DATA_TRACK_LABEL = "_data_track";
 /** Reliable bytes kept for a member whose channel is not open yet (LiveKit: 100,000). */
 const PENDING_LIMIT_BYTES = 100_000;
 
-/** Puts one message on a data channel of a peer; "closed" when the peer has no open channel of that label. */
-export type ChannelSend = (peer: PeerId, label: string, bytes: Uint8Array) => SendOutcome;
+/**
+ * Puts one message on a data channel of a peer; "closed" when the peer has no open channel of that label. `parts`: the message
+ * is of no use without the others of that frame.
+ */
+export type ChannelSend = (peer: PeerId, label: string, bytes: Uint8Array, parts?: FrameInParts) => SendOutcome;
 
 /** The answer of a participant to a call of the server; the bytes are the receiver's. */
 export type RpcReply = (participant: string, packet: Uint8Array) => void;

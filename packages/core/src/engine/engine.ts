@@ -11,6 +11,7 @@ import { DataTracks } from "../data/data-tracks.ts";
 import { DEFAULT_LANES, type LaneOptions, PeerLanes } from "../data/peer-lanes.ts";
 import { PublisherHolds } from "../data/publisher-holds.ts";
 import { DATA_TRACK_LABEL, DataRelay, RELIABLE_LABEL } from "../data/relay.ts";
+import type { FrameInParts } from "../data/sender/frame-in-parts.ts";
 import { DataTap } from "../data/tap.ts";
 import { earlier, NEVER } from "../clock.ts";
 import type { AudioLevelOptions } from "../media/audio-level.ts";
@@ -62,7 +63,7 @@ export class MediaEngine {
   readonly #members = new Map<string, { readonly room: string; readonly spec: MemberSpec }>();
   readonly #forwarder: Forwarder;
   readonly #relay: DataRelay;
-  readonly #dataTracks = new DataTracks((peer, label, packet) => this.#sendData(peer, label, packet));
+  readonly #dataTracks = new DataTracks((peer, label, packet, parts) => this.#sendData(peer, label, packet, parts));
   readonly #holds = new PublisherHolds<Link>();
   /** Whose message is being relayed. */
   #publisher: Link | undefined;
@@ -345,10 +346,10 @@ export class MediaEngine {
     this.#noteSequence(link);
   }
 
-  #sendData(id: PeerId, label: string, bytes: Uint8Array): SendOutcome {
+  #sendData(id: PeerId, label: string, bytes: Uint8Array, parts?: FrameInParts): SendOutcome {
     const link = this.#links.get(id);
     if (!link) return "closed";
-    const outcome = link.lanes.send(label, bytes, this.#nowMs);
+    const outcome = link.lanes.send(label, bytes, this.#nowMs, parts);
     if (this.#publisher && link.lanes.isCongested(this.#nowMs)) {
       this.#holds.hold(this.#publisher, link.lanes, this.#nowMs);
     }

@@ -11,7 +11,8 @@
 import { earlier, NEVER } from "../../clock.ts";
 import type { SendOutcome } from "../../peer/data-transport.ts";
 import { DrainMeter } from "./drain-meter.ts";
-import { FrameQueue, type Fate, type WaitingFrame } from "./frame-queue.ts";
+import type { FrameInParts } from "./frame-in-parts.ts";
+import { bytesOf, type Fate, FrameQueue, isOver, lose, type WaitingFrame } from "./frame-queue.ts";
 import { RecentPayloads } from "./recent-payloads.ts";
 import type { SendPort } from "./send-port.ts";
 import type { Offer, SenderOptions, SenderReport, SenderStats } from "./sender-options.ts";
@@ -112,6 +113,7 @@ export class ChannelSender {
         sinceMs: nowMs,
         expiresAtMs: nowMs + (this.#options.ttlMs ?? NEVER),
         done: undefined,
+        parts: undefined,
         next: 0,
       })),
     );
@@ -119,12 +121,20 @@ export class ChannelSender {
 
   /**
    * Takes in a frame, or says why not. `done` is called once if it was taken ("sent" or "queued"), maybe before this
-   * returns; it must not throw, and what was evicted is not to be offered again from there.
+   * returns; it must not throw, and what was evicted is not to be offered again from there. `parts`: it is but a part of
+   * that frame.
    */
-  offer(frame: Uint8Array | readonly Uint8Array[], nowMs: number, done?: (fate: Fate) => void): Offer {
+  offer(
+    frame: Uint8Array | readonly Uint8Array[],
+    nowMs: number,
+    done?: (fate: Fate) => void,
+    parts?: FrameInParts,
+  ): Offer {
     this.stats.offered++;
-    const offer = this.#take(frame, nowMs, done);
-    if (offer !== "sent" && offer !== "queued") this.stats.refused++;
+    const offer = parts?.lost ? "dropped" : this.#take(frame, nowMs, done, parts);
+    if (offer === "sent" || offer === "queued") return offer;
+    this.stats.refused++;
+    if (parts && offer !== "blocked") parts.lost = true;
     return offer;
   }
 
@@ -158,10 +168,15 @@ export class ChannelSender {
     return { unsent, unsentBytes, stats: this.stats };
   }
 
-  #take(frame: Uint8Array | readonly Uint8Array[], nowMs: number, done: ((fate: Fate) => void) | undefined): Offer {
+  #take(
+    frame: Uint8Array | readonly Uint8Array[],
+    nowMs: number,
+    done: ((fate: Fate) => void) | undefined,
+    parts: FrameInParts | undefined,
+  ): Offer {
     if (this.#closed) return "closed";
-    const bytes = this.#measure(frame);
-    if (bytes < 0) return "tooLarge";
+    const bytes = bytesOf(frame, this.#maxPayloadBytes);
+    if (bytes < 0 || bytes > this.#queue.maxBytes) return "tooLarge";
     this.#pump(nowMs);
     if (frame instanceof Uint8Array && this.#queue.frames === 0 && this.#mayHand()) {
       // The way of a payload that need not wait: nothing is made for it.
@@ -169,6 +184,7 @@ export class ChannelSender {
       if (outcome === "tooLarge") return "tooLarge";
       if (outcome === "queued") {
         this.stats.sent++;
+        parts?.begin(nowMs);
         done?.("sent");
         return "sent";
       }
@@ -176,26 +192,10 @@ export class ChannelSender {
     if (!this.#makeRoom(bytes)) return this.#refuse(bytes);
     const expiresAtMs = nowMs + (this.#options.ttlMs ?? NEVER);
     const payloads = frame instanceof Uint8Array ? [frame] : frame;
-    const waiting: WaitingFrame = { payloads, bytes, sinceMs: nowMs, expiresAtMs, done, next: 0 };
+    const waiting: WaitingFrame = { payloads, bytes, sinceMs: nowMs, expiresAtMs, done, parts, next: 0 };
     this.#queue.push(waiting);
     this.#pump(nowMs);
     return waiting.next === payloads.length ? "sent" : "queued";
-  }
-
-  /** Bytes of a frame, or -1 when no channel or queue could ever take it. */
-  #measure(frame: Uint8Array | readonly Uint8Array[]): number {
-    let bytes = 0;
-    if (frame instanceof Uint8Array) {
-      if (frame.length > this.#maxPayloadBytes) return -1;
-      bytes = frame.length;
-    } else {
-      if (frame.length === 0) return -1;
-      for (const payload of frame) {
-        if (payload.length > this.#maxPayloadBytes) return -1;
-        bytes += payload.length;
-      }
-    }
-    return bytes > this.#queue.maxBytes ? -1 : bytes;
   }
 
   #makeRoom(bytes: number): boolean {
@@ -206,7 +206,7 @@ export class ChannelSender {
       const evicted = queue.evict();
       if (!evicted) return false;
       this.stats.evicted++;
-      evicted.done?.("evicted");
+      lose(evicted, "evicted");
     }
     return true;
   }
@@ -232,6 +232,7 @@ export class ChannelSender {
     this.#measureDrain(nowMs);
     for (let frame = this.#queue.head(); frame && this.#mayHand(); frame = this.#queue.head()) {
       this.#handNext(frame, nowMs);
+      this.#expire(nowMs);
     }
     // A frame that the channel cut short by closing has not begun any more.
     if (!this.#port) this.#expire(nowMs);
@@ -248,13 +249,14 @@ export class ChannelSender {
   #handNext(frame: WaitingFrame, nowMs: number): void {
     const outcome = this.#hand(frame.payloads[frame.next]!, nowMs);
     if (outcome === "queued") {
+      frame.parts?.begin(nowMs);
       if (!this.#queue.advance()) return;
       this.stats.sent++;
       frame.done?.("sent");
     } else if (outcome === "tooLarge") {
       this.#queue.dropHead();
       this.stats.failed++;
-      frame.done?.("failed");
+      lose(frame, "failed");
     }
   }
 
@@ -285,10 +287,12 @@ export class ChannelSender {
   }
 
   #expire(nowMs: number): void {
-    for (let frame = this.#queue.oldest(); frame && frame.expiresAtMs <= nowMs; frame = this.#queue.oldest()) {
-      this.#queue.evict();
+    const queue = this.#queue;
+    queue.head()?.parts?.endLate(nowMs);
+    for (let frame = queue.oldest(); frame && isOver(frame, nowMs); frame = queue.oldest()) {
+      queue.evict();
       this.stats.expired++;
-      frame.done?.("expired");
+      lose(frame, "expired");
     }
   }
 }

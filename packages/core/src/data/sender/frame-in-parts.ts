@@ -1,0 +1,30 @@
+/**
+ * A frame that is offered payload by payload, as a data track's packets come in. Invariant: with its first payload sent, what
+ * waits of it goes before all frames that have not begun; with any payload dropped, none of the rest is sent.
+ */
+import { NEVER } from "../../clock.ts";
+
+/** How long what waits of it goes before others: one that never ends holds up nobody for longer. */
+const LONGEST_MS = 1000;
+
+export class FrameInParts {
+  /** A payload of it was dropped. */
+  lost = false;
+  /** Payloads that wait among those of frames that have not begun. */
+  waiting = 0;
+  #begunAtMs = NEVER;
+
+  /** A payload of it was given to a channel. */
+  get begun(): boolean {
+    return this.#begunAtMs !== NEVER;
+  }
+
+  begin(nowMs: number): void {
+    if (this.#begunAtMs === NEVER) this.#begunAtMs = nowMs;
+  }
+
+  /** Gives it up if it has taken too long. */
+  endLate(nowMs: number): void {
+    if (nowMs - this.#begunAtMs > LONGEST_MS) this.lost = true;
+  }
+}
