@@ -13,18 +13,12 @@ import {
   startsDataTrackFrame,
 } from "@stoa/wire/data-track/packet";
 import type { MemberSpec } from "../engine/protocol.ts";
-import { DATA_TRACK_LABEL, type ChannelSend } from "./relay.ts";
+import { DATA_TRACK_LABEL } from "./labels.ts";
+import { channelIndex, MessageCounts, NO_CHANNEL, REFUSED, RELAYED, STALE } from "./message-counts.ts";
+import type { ChannelSend } from "./relay.ts";
 import { FrameInParts } from "./sender/frame-in-parts.ts";
 
-/** Counters of packets. */
-export interface DataTrackStats {
-  received: number;
-  /** Malformed, of a handle that names nothing, or of one who may not publish data. */
-  refused: number;
-  delivered: number;
-  /** The subscriber's lane was full, or its channel is not open. */
-  dropped: number;
-}
+const CHANNEL = channelIndex(DATA_TRACK_LABEL);
 
 interface Member {
   spec: MemberSpec;
@@ -51,13 +45,15 @@ interface Downlink {
 
 /** See the file's head. */
 export class DataTracks {
-  readonly stats: DataTrackStats = { received: 0, refused: 0, delivered: 0, dropped: 0 };
+  readonly counts: MessageCounts;
   readonly #members = new Map<string, Member>();
   readonly #tracks = new Map<string, Track>();
   readonly #send: ChannelSend;
 
-  constructor(send: ChannelSend) {
+  /** `counts`: of what comes in, and of what cannot be given to a channel; channels count for themselves. */
+  constructor(send: ChannelSend, counts = new MessageCounts()) {
     this.#send = send;
+    this.counts = counts;
   }
 
   setMember(participant: string, spec: MemberSpec): void {
@@ -114,13 +110,10 @@ export class DataTracks {
 
   /** A packet of a participant; the bytes are ours from now on. */
   handlePacket(participant: string, packet: Uint8Array): void {
-    this.stats.received++;
     const publisher = this.#members.get(participant);
     const track = publisher?.spec.canPublishData ? publisher.published.get(dataTrackHandle(packet)) : undefined;
-    if (!track) {
-      this.stats.refused++;
-      return;
-    }
+    this.counts.note(CHANNEL, track ? RELAYED : REFUSED);
+    if (!track) return;
     const frame = dataTrackFramePart(packet);
     const starts = startsDataTrackFrame(packet);
     // Lanes keep what they are given: everybody gets bytes of its own, the first one those that came.
@@ -129,7 +122,7 @@ export class DataTracks {
       if (!downlink.subscriber.spec.canSubscribe) continue;
       const parts = frame < 0 ? undefined : partsOf(downlink, frame, starts);
       if (parts?.lost) {
-        this.stats.dropped++;
+        this.counts.note(CHANNEL, STALE);
         continue;
       }
       const bytes = first ? packet : new Uint8Array(packet);
@@ -141,8 +134,7 @@ export class DataTracks {
 
   #deliver({ spec }: Member, bytes: Uint8Array, parts: FrameInParts | undefined): void {
     const outcome = this.#send(spec.dataPeer, DATA_TRACK_LABEL, bytes, parts);
-    if (outcome === "queued") this.stats.delivered++;
-    else this.stats.dropped++;
+    if (outcome === "closed") this.counts.note(CHANNEL, NO_CHANNEL);
     if (parts && outcome !== "queued") parts.lost = true;
   }
 }

@@ -101,9 +101,9 @@ export class ChannelSender {
 
   /**
    * The channel is replaced by another, and what was under way on it is lost: payloads that it was given lately and that
-   * are `missing` wait again, before all others.
+   * are `missing` wait again, before all others. Gives their number.
    */
-  recall(missing: (payload: Uint8Array) => boolean, nowMs: number): void {
+  recall(missing: (payload: Uint8Array) => boolean, nowMs: number): number {
     this.detach();
     const payloads = (this.#recent?.take(nowMs) ?? []).filter(missing);
     this.#queue.pushFirst(
@@ -117,6 +117,7 @@ export class ChannelSender {
         next: 0,
       })),
     );
+    return payloads.length;
   }
 
   /**
