@@ -2,21 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseDataTrackPacket, writeDataTrackPacket } from "@stoa/wire/data-track/packet";
 import fc from "fast-check";
-import type { MemberSpec, PeerId } from "../engine/protocol.ts";
+import type { PeerId } from "../engine/protocol.ts";
 import { DataTracks } from "./data-tracks.ts";
-import { countsOf } from "./relay-harness.test.ts";
-
-const member = (identity: string, dataPeer: PeerId, more: Partial<MemberSpec> = {}): MemberSpec => ({
-  identity,
-  canPublish: true,
-  canPublishData: true,
-  canSubscribe: true,
-  hidden: false,
-  agent: false,
-  active: true,
-  dataPeer,
-  ...more,
-});
+import { countsOf, member } from "./relay-harness.test.ts";
 
 /** One packet of a frame of one packet. */
 function packet(handle: number, ...payload: number[]): Uint8Array {

@@ -2,22 +2,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ParticipantInfo } from "@livekit/protocol";
-import type { DataTrouble, MediaCommand } from "@stoa/core/engine/protocol";
+import type { DataTrouble } from "@stoa/core/engine/protocol";
 import { recordingLog } from "../fixtures.test.ts";
+import { openPeer } from "../metrics/harness.test.ts";
 import { TimelineObserver } from "./observer.ts";
 import { Timelines } from "./timelines.ts";
-
-const openPeer = (peer: number, participant: string): MediaCommand => ({
-  type: "openPeer",
-  peer,
-  participant,
-  room: "RM_1",
-  ufrag: "u",
-  pwd: "p",
-  channels: [],
-  congestion: { enabled: true, allowPause: false },
-  playoutDelay: undefined,
-});
 
 /** ada on peer 1, bob on peer 2; what is written of ada after her join. */
 function setUp() {
