@@ -16,7 +16,7 @@ import type { MemberSpec } from "../engine/protocol.ts";
 import { DATA_TRACK_LABEL } from "./labels.ts";
 import { channelIndex, MessageCounts, NO_CHANNEL, REFUSED, RELAYED, STALE } from "./message-counts.ts";
 import type { ChannelSend } from "./relay.ts";
-import { FrameInParts } from "./sender/frame-in-parts.ts";
+import { FrameInParts, type FrameSource } from "./sender/frame-in-parts.ts";
 
 const CHANNEL = channelIndex(DATA_TRACK_LABEL);
 
@@ -34,13 +34,13 @@ interface Track {
   readonly subscribers: Map<Member, Downlink>;
 }
 
-/** A subscriber of one track. */
-interface Downlink {
+/** A subscriber of one track, which takes turns with the others that it receives. */
+interface Downlink extends FrameSource {
   readonly subscriber: Member;
   handle: number;
-  /** Of the frame of several packets that came last; -1: none did. */
+  /** Number of the frame that the last packet belongs to; -1: it was a whole one. */
   frame: number;
-  parts: FrameInParts;
+  parts: FrameInParts | undefined;
 }
 
 /** See the file's head. */
@@ -103,7 +103,7 @@ export class DataTracks {
     } else if (downlink) {
       downlink.handle = handle;
     } else {
-      track.subscribers.set(subscriber, { subscriber, handle, frame: -1, parts: new FrameInParts() });
+      track.subscribers.set(subscriber, { subscriber, handle, frame: -1, parts: undefined });
       subscriber.subscribed.add(track);
     }
   }
@@ -120,30 +120,27 @@ export class DataTracks {
     let first = true;
     for (const downlink of track.subscribers.values()) {
       if (!downlink.subscriber.spec.canSubscribe) continue;
-      const parts = frame < 0 ? undefined : partsOf(downlink, frame, starts);
-      if (parts?.lost) {
+      if (downlink.frame !== frame || starts) beginFrame(downlink, frame);
+      if (downlink.parts?.lost) {
         this.counts.note(CHANNEL, STALE);
         continue;
       }
       const bytes = first ? packet : new Uint8Array(packet);
       first = false;
       setDataTrackHandle(bytes, downlink.handle);
-      this.#deliver(downlink.subscriber, bytes, parts);
+      this.#deliver(downlink, bytes);
     }
   }
 
-  #deliver({ spec }: Member, bytes: Uint8Array, parts: FrameInParts | undefined): void {
-    const outcome = this.#send(spec.dataPeer, DATA_TRACK_LABEL, bytes, parts);
+  #deliver(downlink: Downlink, bytes: Uint8Array): void {
+    const outcome = this.#send(downlink.subscriber.spec.dataPeer, DATA_TRACK_LABEL, bytes, downlink);
     if (outcome === "closed") this.counts.note(CHANNEL, NO_CHANNEL);
-    if (parts && outcome !== "queued") parts.lost = true;
+    if (downlink.parts && outcome !== "queued") downlink.parts.lost = true;
   }
 }
 
-/** The frame that a packet belongs to, for one subscriber. Numbers come again after 65,536 frames. */
-function partsOf(downlink: Downlink, frame: number, starts: boolean): FrameInParts {
-  if (downlink.frame !== frame || starts) {
-    downlink.frame = frame;
-    downlink.parts = new FrameInParts();
-  }
-  return downlink.parts;
+/** Numbers come again after 65,536 frames. */
+function beginFrame(downlink: Downlink, frame: number): void {
+  downlink.frame = frame;
+  downlink.parts = frame < 0 ? undefined : new FrameInParts();
 }

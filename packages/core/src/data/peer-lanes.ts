@@ -20,7 +20,7 @@ import {
 } from "./message-counts.ts";
 import { ChannelSender } from "./sender/channel-sender.ts";
 import type { Fate } from "./sender/frame-queue.ts";
-import type { FrameInParts } from "./sender/frame-in-parts.ts";
+import type { FrameSource } from "./sender/frame-in-parts.ts";
 import type { SendPort } from "./sender/send-port.ts";
 import { LOSSY_MARKS, RELIABLE_MARKS } from "./sender/water-marks.ts";
 
@@ -143,8 +143,8 @@ export class PeerLanes {
     this.#labels.delete(channel);
   }
 
-  /** Sends or keeps a message, which may be but a part of a frame; "full" when this receiver has more to take than it can. */
-  send(label: string, bytes: Uint8Array, nowMs: number, parts?: FrameInParts): SendOutcome {
+  /** Sends or keeps a message, of one of several sources or not; "full" when this receiver has more to take than it can. */
+  send(label: string, bytes: Uint8Array, nowMs: number, source?: FrameSource): SendOutcome {
     const lane = this.#lane(label);
     if (!lane?.sender.attached) return "closed";
     const { index, sender, done } = lane;
@@ -152,7 +152,7 @@ export class PeerLanes {
       this.#onFate(index, SLOW);
       return "full";
     }
-    const offer = sender.offer(bytes, nowMs, done, parts);
+    const offer = sender.offer(bytes, nowMs, done, source);
     if (offer === "sent" || offer === "queued") return "queued";
     this.#onFate(index, offer === "tooLarge" ? TOO_LONG : FULL);
     return offer === "tooLarge" ? "tooLarge" : "full";

@@ -6,9 +6,9 @@ import { DataPacket, DataPacket_Kind, UserPacket } from "@livekit/protocol";
 import type { MemberSpec, PeerId } from "../engine/protocol.ts";
 import type { SendOutcome } from "../peer/data-transport.ts";
 import { DATA_TRACK_LABEL, LOSSY_LABEL, RELIABLE_LABEL } from "./labels.ts";
-import { channelIndex, FULL, MessageCounts, NO_CHANNEL, REFUSED, RELAYED } from "./message-counts.ts";
+import { channelIndex, MessageCounts, NO_CHANNEL, REFUSED, RELAYED } from "./message-counts.ts";
 import { Nonces } from "./nonces.ts";
-import type { FrameInParts } from "./sender/frame-in-parts.ts";
+import type { FrameSource } from "./sender/frame-in-parts.ts";
 import { parseDataPacket, stampDataPacket } from "./stamp.ts";
 import { DataStreamCounts } from "./stream-counts.ts";
 
@@ -16,10 +16,10 @@ import { DataStreamCounts } from "./stream-counts.ts";
 const PENDING_LIMIT_BYTES = 100_000;
 
 /**
- * Puts one message on a data channel of a peer; "closed" when the peer has no open channel of that label. `parts`: the message
- * is of no use without the others of that frame.
+ * Puts one message on a data channel of a peer; "closed" when the peer has no open channel of that label. `source`: where it
+ * comes from, if several take turns; it may be but a part of a frame.
  */
-export type ChannelSend = (peer: PeerId, label: string, bytes: Uint8Array, parts?: FrameInParts) => SendOutcome;
+export type ChannelSend = (peer: PeerId, label: string, bytes: Uint8Array, source?: FrameSource) => SendOutcome;
 
 /** The answer of a participant to a call of the server; the bytes are the receiver's. */
 export type RpcReply = (participant: string, packet: Uint8Array) => void;
@@ -210,12 +210,10 @@ export class DataRelay {
     const outcome =
       label === RELIABLE_LABEL && member.pending.length > 0 ? "closed" : this.#send(member.spec.dataPeer, label, bytes);
     if (outcome !== "closed") return;
-    if (label !== RELIABLE_LABEL) this.counts.note(channelIndex(label), NO_CHANNEL);
-    else if (member.pendingBytes + bytes.length > PENDING_LIMIT_BYTES) this.counts.note(channelIndex(label), FULL);
-    else {
+    if (label === RELIABLE_LABEL && member.pendingBytes + bytes.length <= PENDING_LIMIT_BYTES) {
       member.pending.push(bytes);
       member.pendingBytes += bytes.length;
-    }
+    } else this.counts.note(channelIndex(label), NO_CHANNEL);
   }
 }
 

@@ -10,7 +10,7 @@ import { type DataOutcome, FULL, MessageCounts, SENT, SLOW, STALE } from "../dat
 import { type LaneOptions, PeerLanes } from "../data/peer-lanes.ts";
 import { PublisherHolds } from "../data/publisher-holds.ts";
 import { DataRelay } from "../data/relay.ts";
-import type { FrameInParts } from "../data/sender/frame-in-parts.ts";
+import type { FrameSource } from "../data/sender/frame-in-parts.ts";
 import { DataTap } from "../data/tap.ts";
 import { Troubles } from "../data/troubles.ts";
 import type { SendOutcome } from "../peer/data-transport.ts";
@@ -89,7 +89,7 @@ export class DataPlane {
       this.#counts,
     );
     this.#dataTracks = new DataTracks(
-      (peer, label, packet, parts) => this.#send(peer, label, packet, parts),
+      (peer, label, packet, source) => this.#send(peer, label, packet, source),
       this.#counts,
     );
   }
@@ -199,10 +199,10 @@ export class DataPlane {
     if (this.#links.get(spec.dataPeer)?.lanes.isOpen(RELIABLE_LABEL)) this.#relay.handleReliableOpen(room, participant);
   }
 
-  #send(id: PeerId, label: string, bytes: Uint8Array, parts?: FrameInParts): SendOutcome {
+  #send(id: PeerId, label: string, bytes: Uint8Array, source?: FrameSource): SendOutcome {
     const link = this.#links.get(id);
     if (!link) return "closed";
-    const outcome = link.lanes.send(label, bytes, this.#nowMs, parts);
+    const outcome = link.lanes.send(label, bytes, this.#nowMs, source);
     if (outcome === "closed" && link.lanes.isLost(label)) this.#noteTrouble(link, "closed");
     if (this.#publisher && link.lanes.isCongested(this.#nowMs)) {
       this.#holds.hold(this.#publisher, link.lanes, this.#nowMs);

@@ -11,8 +11,9 @@
 import { earlier, NEVER } from "../../clock.ts";
 import type { SendOutcome } from "../../peer/data-transport.ts";
 import { DrainMeter } from "./drain-meter.ts";
-import type { FrameInParts } from "./frame-in-parts.ts";
-import { bytesOf, type Fate, FrameQueue, isOver, lose, type WaitingFrame } from "./frame-queue.ts";
+import { FairQueue } from "./fair-queue.ts";
+import type { FrameSource } from "./frame-in-parts.ts";
+import { bytesOf, type Fate, lose, type WaitingFrame } from "./frame-queue.ts";
 import { RecentPayloads } from "./recent-payloads.ts";
 import type { SendPort } from "./send-port.ts";
 import type { Offer, SenderOptions, SenderReport, SenderStats } from "./sender-options.ts";
@@ -30,7 +31,7 @@ export class ChannelSender {
   readonly stats: SenderStats = { offered: 0, refused: 0, sent: 0, sentBytes: 0, evicted: 0, expired: 0, failed: 0 };
   readonly #options: SenderOptions;
   readonly #maxPayloadBytes: number;
-  readonly #queue: FrameQueue;
+  readonly #queue: FairQueue;
   readonly #recent: RecentPayloads | undefined;
   readonly #meter = new DrainMeter();
   readonly #marks: WaterMarks;
@@ -44,7 +45,7 @@ export class ChannelSender {
   constructor(options: SenderOptions) {
     this.#options = options;
     this.#maxPayloadBytes = options.maxPayloadBytes ?? MAX_PAYLOAD_BYTES;
-    this.#queue = new FrameQueue(options.maxFrames ?? DEFAULT_MAX_FRAMES, options.maxBytes ?? DEFAULT_MAX_BYTES);
+    this.#queue = new FairQueue(options.maxFrames ?? DEFAULT_MAX_FRAMES, options.maxBytes ?? DEFAULT_MAX_BYTES);
     const { recallBytes = 0 } = options;
     this.#recent = recallBytes > 0 ? new RecentPayloads(recallBytes) : undefined;
     this.#marks = new WaterMarks(options.marks ?? RELIABLE_MARKS);
@@ -107,6 +108,7 @@ export class ChannelSender {
     this.detach();
     const payloads = (this.#recent?.take(nowMs) ?? []).filter(missing);
     this.#queue.pushFirst(
+      undefined,
       payloads.map((payload) => ({
         payloads: [payload],
         bytes: payload.length,
@@ -122,17 +124,17 @@ export class ChannelSender {
 
   /**
    * Takes in a frame, or says why not. `done` is called once if it was taken ("sent" or "queued"), maybe before this
-   * returns; it must not throw, and what was evicted is not to be offered again from there. `parts`: it is but a part of
-   * that frame.
+   * returns; it must not throw, and what was evicted is not to be offered again from there. `source`: if several take turns.
    */
   offer(
     frame: Uint8Array | readonly Uint8Array[],
     nowMs: number,
     done?: (fate: Fate) => void,
-    parts?: FrameInParts,
+    source?: FrameSource,
   ): Offer {
     this.stats.offered++;
-    const offer = parts?.lost ? "dropped" : this.#take(frame, nowMs, done, parts);
+    const parts = source?.parts;
+    const offer = parts?.lost ? "dropped" : this.#take(frame, nowMs, done, source);
     if (offer === "sent" || offer === "queued") return offer;
     this.stats.refused++;
     if (parts && offer !== "blocked") parts.lost = true;
@@ -150,7 +152,7 @@ export class ChannelSender {
   }
 
   nextTimeoutMs(): number {
-    return earlier(this.#retryAtMs, this.#queue.oldest()?.expiresAtMs ?? NEVER);
+    return earlier(this.#retryAtMs, this.#queue.nextExpiryMs());
   }
 
   /** Ends the sender; frames that were not sent whole are handed back. */
@@ -173,9 +175,10 @@ export class ChannelSender {
     frame: Uint8Array | readonly Uint8Array[],
     nowMs: number,
     done: ((fate: Fate) => void) | undefined,
-    parts: FrameInParts | undefined,
+    source: FrameSource | undefined,
   ): Offer {
     if (this.#closed) return "closed";
+    const parts = source?.parts;
     const bytes = bytesOf(frame, this.#maxPayloadBytes);
     if (bytes < 0 || bytes > this.#queue.maxBytes) return "tooLarge";
     this.#pump(nowMs);
@@ -190,21 +193,21 @@ export class ChannelSender {
         return "sent";
       }
     }
-    if (!this.#makeRoom(bytes)) return this.#refuse(bytes);
+    if (!this.#makeRoom(source, bytes)) return this.#refuse(bytes);
     const expiresAtMs = nowMs + (this.#options.ttlMs ?? NEVER);
     const payloads = frame instanceof Uint8Array ? [frame] : frame;
-    const waiting: WaitingFrame = { payloads, bytes, sinceMs: nowMs, expiresAtMs, done, parts, next: 0 };
-    this.#queue.push(waiting);
+    const waiting = { payloads, bytes, sinceMs: nowMs, expiresAtMs, done, parts, next: 0 };
+    this.#queue.push(source, waiting);
     this.#pump(nowMs);
     return waiting.next === payloads.length ? "sent" : "queued";
   }
 
-  #makeRoom(bytes: number): boolean {
+  #makeRoom(source: FrameSource | undefined, bytes: number): boolean {
     const queue = this.#queue;
     if (queue.hasRoom(bytes)) return true;
-    if (this.#options.overflow !== "dropOldest" || !queue.couldHaveRoom(bytes)) return false;
+    if (this.#options.overflow !== "dropOldest" || !queue.couldHaveRoom(source, bytes)) return false;
     while (!queue.hasRoom(bytes)) {
-      const evicted = queue.evict();
+      const evicted = queue.evict(source);
       if (!evicted) return false;
       this.stats.evicted++;
       lose(evicted, "evicted");
@@ -289,9 +292,7 @@ export class ChannelSender {
 
   #expire(nowMs: number): void {
     const queue = this.#queue;
-    queue.head()?.parts?.endLate(nowMs);
-    for (let frame = queue.oldest(); frame && isOver(frame, nowMs); frame = queue.oldest()) {
-      queue.evict();
+    for (let frame = queue.takeOver(nowMs); frame; frame = queue.takeOver(nowMs)) {
       this.stats.expired++;
       lose(frame, "expired");
     }

@@ -1,11 +1,11 @@
 /**
  * A frame that is offered payload by payload, as a data track's packets come in. Invariant: with its first payload sent, what
- * waits of it goes before all frames that have not begun; with any payload dropped, none of the rest is sent.
+ * waits of it goes before all frames of its source that have not begun; with any payload dropped, none of the rest is sent.
  */
 import { NEVER } from "../../clock.ts";
 
-/** How long what waits of it goes before others: one that never ends holds up nobody for longer. */
-const LONGEST_MS = 1000;
+/** How long what waits of it goes before others: one that never ends does not go on for longer. */
+const LONGEST_MS = 5000;
 
 export class FrameInParts {
   /** A payload of it was dropped. */
@@ -27,4 +27,10 @@ export class FrameInParts {
   endLate(nowMs: number): void {
     if (nowMs - this.#begunAtMs > LONGEST_MS) this.lost = true;
   }
+}
+
+/** Where frames come from that share a channel with those of other sources. */
+export interface FrameSource {
+  /** The frame of which a part is offered now; undefined: what is offered is a whole one. */
+  readonly parts: FrameInParts | undefined;
 }

@@ -1,6 +1,6 @@
 /**
- * Frames that wait for a channel, bounded in number and in bytes. Invariant: a frame that has begun is neither evicted nor
- * overtaken; it counts with all of its bytes until its last payload is sent.
+ * Frames of one source that wait for a channel. Invariant: a frame that has begun is neither evicted nor overtaken; it counts
+ * with all of its bytes until its last payload is sent.
  */
 import { Fifo } from "../../sctp/fifo.ts";
 import type { FrameInParts } from "./frame-in-parts.ts";
@@ -21,18 +21,11 @@ export interface WaitingFrame {
 }
 
 export class FrameQueue {
-  readonly maxFrames: number;
-  readonly maxBytes: number;
   #waiting = new Fifo<WaitingFrame>();
   /** The frame of which some payloads are sent, or what waits of frames in parts of which some are; no payload counts after `rewind`. */
   #begun = new Fifo<WaitingFrame>();
   #bytes = 0;
   #begunBytes = 0;
-
-  constructor(maxFrames: number, maxBytes: number) {
-    this.maxFrames = maxFrames;
-    this.maxBytes = maxBytes;
-  }
 
   get frames(): number {
     return this.#waiting.size + this.#begun.size;
@@ -42,13 +35,12 @@ export class FrameQueue {
     return this.#bytes;
   }
 
-  hasRoom(bytes: number): boolean {
-    return this.frames < this.maxFrames && this.#bytes + bytes <= this.maxBytes;
+  get begunFrames(): number {
+    return this.#begun.size;
   }
 
-  /** Whether there would be room if everything that has not begun were evicted. */
-  couldHaveRoom(bytes: number): boolean {
-    return this.#begun.size < this.maxFrames && this.#begunBytes + bytes <= this.maxBytes;
+  get begunBytes(): number {
+    return this.#begunBytes;
   }
 
   push(frame: WaitingFrame): void {
@@ -59,7 +51,7 @@ export class FrameQueue {
     else this.#wait(frame);
   }
 
-  /** Puts frames before all others; they may be more than there is room for. */
+  /** Puts frames before all others. */
   pushFirst(frames: readonly WaitingFrame[]): void {
     const former = this.#waiting;
     this.#waiting = new Fifo<WaitingFrame>();
@@ -154,11 +146,6 @@ export function bytesOf(frame: Uint8Array | readonly Uint8Array[], maxPayloadByt
     bytes += payload.length;
   }
   return frame.length === 0 ? -1 : bytes;
-}
-
-/** Whether it is to be dropped, should it not have begun. */
-export function isOver({ parts, expiresAtMs }: WaitingFrame, nowMs: number): boolean {
-  return parts?.lost === true || expiresAtMs <= nowMs;
 }
 
 /** It is dropped; what else comes of its frame is of no use. */
