@@ -236,7 +236,7 @@ export class ChannelSender {
     this.#measureDrain(nowMs);
     for (let frame = this.#queue.head(); frame && this.#mayHand(); frame = this.#queue.head()) {
       this.#handNext(frame, nowMs);
-      this.#expire(nowMs);
+      if (frame.parts) this.#expire(nowMs);
     }
     // A frame that the channel cut short by closing has not begun any more.
     if (!this.#port) this.#expire(nowMs);

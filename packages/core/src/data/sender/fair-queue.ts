@@ -7,9 +7,12 @@ import { earlier, NEVER } from "../../clock.ts";
 import type { FrameSource } from "./frame-in-parts.ts";
 import { FrameQueue, type WaitingFrame } from "./frame-queue.ts";
 
-/** The frames of one source that has any. */
+/** Queues that are empty and kept for the next source. */
+const MAX_SPARE = 16;
+
+/** The frames of one source. */
 interface Turn {
-  readonly source: FrameSource | undefined;
+  source: FrameSource | undefined;
   readonly queue: FrameQueue;
   /** Bytes that it was given, by a count that all have in common. */
   given: number;
@@ -18,8 +21,12 @@ interface Turn {
 export class FairQueue {
   readonly maxFrames: number;
   readonly maxBytes: number;
-  readonly #turns: Turn[] = [];
-  readonly #bySource = new Map<FrameSource | undefined, Turn>();
+  /** For what has no source; always the first one. */
+  readonly #own: Turn = { source: undefined, queue: new FrameQueue(), given: 0 };
+  /** Sources for which something waits. */
+  readonly #turns: Turn[] = [this.#own];
+  readonly #bySource = new Map<FrameSource | undefined, Turn>([[undefined, this.#own]]);
+  readonly #spare: Turn[] = [];
   /** Whose frame has begun and is not finished. */
   #unfinished: Turn | undefined;
 
@@ -46,8 +53,9 @@ export class FairQueue {
 
   /** Whether there would be room if all were evicted but what has begun of this source. */
   couldHaveRoom(source: FrameSource | undefined, bytes: number): boolean {
-    const { begunFrames = 0, begunBytes = 0 } = this.#bySource.get(source)?.queue ?? {};
-    return begunFrames < this.maxFrames && begunBytes + bytes <= this.maxBytes;
+    const queue = this.#bySource.get(source)?.queue;
+    if (!queue) return bytes <= this.maxBytes;
+    return queue.begunFrames < this.maxFrames && queue.begunBytes + bytes <= this.maxBytes;
   }
 
   push(source: FrameSource | undefined, frame: WaitingFrame): void {
@@ -80,17 +88,18 @@ export class FairQueue {
   dropHead(): WaitingFrame | undefined {
     const turn = this.#next();
     this.#unfinished = undefined;
-    return this.#takeFrom(turn, (queue) => queue.dropHead());
+    return turn && this.#taken(turn, turn.queue.dropHead());
   }
 
   /** Takes out a frame to make room for one of `source`. */
   evict(source: FrameSource | undefined): WaitingFrame | undefined {
-    let largest = this.#turns[0];
-    for (const turn of this.#turns) if (turn.queue.bytes > largest!.queue.bytes) largest = turn;
-    // What has begun of a frame in parts is of no use without the rest, but harms nobody.
-    const giveUp = (queue: FrameQueue) =>
-      largest?.source !== source && queue.head()?.parts ? queue.dropHead() : undefined;
-    return this.#takeFrom(largest, (queue) => queue.evict() ?? giveUp(queue));
+    let largest = this.#own;
+    for (const turn of this.#turns) if (turn.queue.bytes > largest.queue.bytes) largest = turn;
+    const { queue } = largest;
+    const frame = queue.evict();
+    if (frame || largest.source === source || !queue.head()?.parts) return this.#taken(largest, frame);
+    // A frame in parts that has begun is of no use without the rest, but harms nobody.
+    return this.#taken(largest, queue.dropHead());
   }
 
   /** Takes out a frame that waited too long, or is of no use any more. */
@@ -99,7 +108,7 @@ export class FairQueue {
       turn.queue.head()?.parts?.endLate(nowMs);
       const frame = turn.queue.oldest();
       if (frame && (frame.parts?.lost || frame.expiresAtMs <= nowMs)) {
-        return this.#takeFrom(turn, (queue) => queue.evict());
+        return this.#taken(turn, turn.queue.evict());
       }
     }
     return undefined;
@@ -121,30 +130,36 @@ export class FairQueue {
   /** Who has been given least. */
   #next(): Turn | undefined {
     if (this.#unfinished) return this.#unfinished;
-    let next = this.#turns[0];
-    for (const turn of this.#turns) if (turn.given < next!.given) next = turn;
+    let next: Turn | undefined;
+    for (const turn of this.#turns) {
+      if (turn.queue.frames > 0 && (!next || turn.given < next.given)) next = turn;
+    }
     return next;
   }
 
   #of(source: FrameSource | undefined): Turn {
     let turn = this.#bySource.get(source);
     if (!turn) {
-      // Nothing is made up for that it did not want before.
-      turn = { source, queue: new FrameQueue(), given: this.#next()?.given ?? 0 };
+      turn = this.#spare.pop() ?? { source, queue: new FrameQueue(), given: 0 };
+      turn.source = source;
       this.#bySource.set(source, turn);
       this.#turns.push(turn);
     }
+    // Nothing is made up for that it did not want before.
+    if (turn.queue.frames === 0) turn.given = this.#next()?.given ?? 0;
     return turn;
   }
 
-  #takeFrom(turn: Turn | undefined, take: (queue: FrameQueue) => WaitingFrame | undefined): WaitingFrame | undefined {
-    const frame = turn && take(turn.queue);
-    if (turn?.queue.frames === 0) this.#leave(turn);
+  #taken(turn: Turn, frame: WaitingFrame | undefined): WaitingFrame | undefined {
+    if (turn.queue.frames === 0) this.#leave(turn);
     return frame;
   }
 
   #leave(turn: Turn): void {
+    if (turn === this.#own) return;
     this.#turns.splice(this.#turns.indexOf(turn), 1);
     this.#bySource.delete(turn.source);
+    turn.source = undefined;
+    if (this.#spare.length < MAX_SPARE) this.#spare.push(turn);
   }
 }
