@@ -2,7 +2,16 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Troubles } from "./troubles.ts";
 
-test("a trouble begins once, is over once nothing of the kind has happened for five seconds, and may begin again", () => {
+/** Lets time pass until there is nothing to wait for; what was told: when, of whom, what, how often. */
+function told(troubles: Troubles<string>): unknown[] {
+  const over: unknown[] = [];
+  for (let dueMs = troubles.nextTimeoutMs(); dueMs < 10_000_000; dueMs = troubles.nextTimeoutMs()) {
+    troubles.handleTimeout(dueMs, (of, kind, times) => over.push([dueMs, of, kind, times]));
+  }
+  return over;
+}
+
+test("a trouble begins once, and is over once nothing of the kind has happened for five seconds", () => {
   const troubles = new Troubles<string>();
   assert.equal(troubles.nextTimeoutMs(), Number.POSITIVE_INFINITY);
   assert.equal(troubles.note("ada", "lost", 0), true);
@@ -10,13 +19,21 @@ test("a trouble begins once, is over once nothing of the kind has happened for f
   assert.equal(troubles.note("ada", "lossy", 100), true);
   assert.equal(troubles.note("bob", "lost", 200), true);
   troubles.remove("bob");
-  const over: unknown[] = [];
-  for (let dueMs = troubles.nextTimeoutMs(); dueMs < 60_000; dueMs = troubles.nextTimeoutMs()) {
-    for (const { of, kind, times } of troubles.takeOver(dueMs)) over.push([dueMs, of, kind, times]);
-  }
-  assert.deepEqual(over, [
+  assert.deepEqual(told(troubles), [
     [6000, "ada", "lossy", 1],
     [8000, "ada", "lost", 300],
   ]);
-  assert.equal(troubles.note("ada", "lost", 70_000), true);
+});
+
+test("one that comes and goes is told of less and less often", () => {
+  const troubles = new Troubles<string>();
+  let entries = 0;
+  for (let nowMs = 0; nowMs < 3_600_000; nowMs += 7000) {
+    for (let dueMs = troubles.nextTimeoutMs(); dueMs <= nowMs; dueMs = troubles.nextTimeoutMs())
+      troubles.handleTimeout(dueMs, () => entries++);
+    if (troubles.note("ada", "held", nowMs)) entries++;
+  }
+  assert.ok(entries <= 4, `${entries} entries in an hour`);
+  told(troubles);
+  assert.equal(troubles.note("ada", "held", 10_000_000), true, "but it is told again");
 });

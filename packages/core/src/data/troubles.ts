@@ -1,60 +1,62 @@
 /**
  * Times of trouble with the data of a peer: when one begins and when it is over, not every message of it. Invariant: a trouble is
- * told once when it begins and once when nothing of the kind has happened for a while.
+ * told once when it begins and once when nothing of the kind has happened for a while, which is longer each time.
  */
 import { NEVER } from "../clock.ts";
 import type { DataTrouble } from "../engine/protocol.ts";
 
-/** So long without another one. */
+/** So long without another one, at first and at most: what comes and goes is not to fill a timeline. */
 const QUIET_MS = 5000;
+const MAX_QUIET_MS = 320_000;
 const LOOK_MS = 1000;
 
-/** One time of trouble of `of`. */
+/** One kind of trouble of `of`. */
 export interface Trouble<T> {
   readonly of: T;
   readonly kind: DataTrouble;
-  /** How often it happened. */
+  /** How often it happened since it began; 0: it is over. */
   times: number;
   lastMs: number;
+  quietMs: number;
 }
 
 export class Troubles<T> {
-  readonly #open = new Map<T, Map<DataTrouble, Trouble<T>>>();
+  readonly #known = new Map<T, Map<DataTrouble, Trouble<T>>>();
   #lookAtMs = NEVER;
 
   /** It happened; true when that is the beginning. */
   note(of: T, kind: DataTrouble, nowMs: number): boolean {
-    let open = this.#open.get(of);
-    if (!open) this.#open.set(of, (open = new Map<DataTrouble, Trouble<T>>()));
-    const known = open.get(kind);
-    if (known) {
-      known.times++;
-      known.lastMs = nowMs;
-      return false;
-    }
-    open.set(kind, { of, kind, times: 1, lastMs: nowMs });
+    let known = this.#known.get(of);
+    if (!known) this.#known.set(of, (known = new Map<DataTrouble, Trouble<T>>()));
+    let trouble = known.get(kind);
+    if (!trouble) known.set(kind, (trouble = { of, kind, times: 0, lastMs: 0, quietMs: QUIET_MS }));
+    trouble.times++;
+    trouble.lastMs = nowMs;
     if (this.#lookAtMs === NEVER) this.#lookAtMs = nowMs + LOOK_MS;
-    return true;
+    return trouble.times === 1;
   }
 
   remove(of: T): void {
-    this.#open.delete(of);
+    this.#known.delete(of);
   }
 
-  /** Those that are over. */
-  takeOver(nowMs: number): Trouble<T>[] {
-    if (nowMs < this.#lookAtMs) return [];
-    const over: Trouble<T>[] = [];
-    for (const [of, open] of this.#open) {
-      for (const trouble of open.values()) {
-        if (nowMs - trouble.lastMs < QUIET_MS) continue;
-        over.push(trouble);
-        open.delete(trouble.kind);
+  /** Tells those that are over. */
+  handleTimeout(nowMs: number, tell: (of: T, kind: DataTrouble, times: number) => void): void {
+    if (nowMs < this.#lookAtMs) return;
+    this.#lookAtMs = NEVER;
+    for (const known of this.#known.values()) {
+      for (const trouble of known.values()) {
+        const { of, kind, times, lastMs, quietMs } = trouble;
+        if (times === 0) continue;
+        if (nowMs - lastMs < quietMs) {
+          this.#lookAtMs = nowMs + LOOK_MS;
+          continue;
+        }
+        trouble.times = 0;
+        trouble.quietMs = Math.min(MAX_QUIET_MS, 2 * quietMs);
+        tell(of, kind, times);
       }
-      if (open.size === 0) this.#open.delete(of);
     }
-    this.#lookAtMs = this.#open.size === 0 ? NEVER : nowMs + LOOK_MS;
-    return over;
   }
 
   nextTimeoutMs(): number {

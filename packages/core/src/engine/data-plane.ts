@@ -176,9 +176,9 @@ export class DataPlane {
   handleTimeout(nowMs: number): void {
     this.#nowMs = nowMs;
     if (this.#sequencesDueMs <= nowMs) this.#reportSequences();
-    for (const { of, kind, times } of this.#troubles.takeOver(nowMs)) {
-      this.#deps.emit({ type: "dataTrouble", peer: of.peer.id, trouble: kind, begins: false, times });
-    }
+    this.#troubles.handleTimeout(nowMs, ({ peer }, trouble, times) =>
+      this.#deps.emit({ type: "dataTrouble", peer: peer.id, trouble, begins: false, times }),
+    );
   }
 
   nextTimeoutMs(): number {

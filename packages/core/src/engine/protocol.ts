@@ -416,7 +416,7 @@ export type MediaEvent =
       /** Absent when there was no data. */
       readonly data?: DataFigures;
     }
-  /** A time of trouble with the data of a peer begins, or is over: it has not happened for five seconds. */
+  /** A time of trouble with the data of a peer begins, or is over: it has not happened for a while. */
   | {
       readonly type: "dataTrouble";
       readonly peer: PeerId;
