@@ -109,6 +109,21 @@ test("more than may wait for a receiver that hangs is lost to it, and that is sa
   assert.equal(counted?.[DATA_OUTCOMES.indexOf("relayed")], 410);
 });
 
+test("data for a channel that its client has closed waits for the next one, and that is said", () => {
+  const made = room("_reliable", ["alice", "bob", "carol"]);
+  const { world, clients, publish } = made;
+  const carol = clients[2]!;
+  carol.closeChannel("_reliable");
+  world.run(1000);
+  assert.deepEqual(troubles(made), [], "nobody has sent anything");
+  publish(5, 10, 1000);
+  assert.deepEqual(troubles(made), [["carol", "closed", "begins"]]);
+  carol.openChannel("_reliable");
+  world.run(10_000);
+  assert.deepEqual(got(carol), upTo(5));
+  assert.deepEqual(troubles(made).slice(1), [["carol", "closed", 1]]);
+});
+
 test("that data grows too old, and that a publisher is held back, is said as well", () => {
   const lossy = room("_lossy", ["alice", "bob"], { lossyTargetMs: 100 });
   // The link itself loses nothing.

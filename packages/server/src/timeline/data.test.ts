@@ -49,7 +49,7 @@ test("a time of trouble has an entry when it begins and one when it is over", ()
       "frames of data tracks for it are dropped: it takes less than it is sent",
       "data tracks for it arrive again; packets dropped: 412",
       "there is data for it, but it has closed that channel",
-      "no more data for the channel that it has closed; messages: 412",
+      "nothing has come since for the channel that it has closed",
       "its reliable data is held back, for bob takes less",
       "its data is not held back any more",
       "its reliable data is held back, for a receiver takes less",

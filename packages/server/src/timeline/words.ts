@@ -38,30 +38,33 @@ export function dataTroubleInWords(
   { trouble, begins, times }: Extract<MediaEvent, { type: "dataTrouble" }>,
   receiver = "a receiver",
 ): string {
-  if (trouble !== "held") return begins ? TROUBLES[trouble][0] : TROUBLES[trouble][1] + String(times);
+  if (trouble !== "held") {
+    const [beginning, end] = TROUBLES[trouble];
+    return begins ? beginning : end.replace("#", String(times));
+  }
   return begins ? `its reliable data is held back, for ${receiver} takes less` : "its data is not held back any more";
 }
 
 const TROUBLES: Readonly<Record<Exclude<DataTrouble, "held">, readonly [string, string]>> = {
   lost: [
     "reliable data for it is lost: as much as may be waits for it already",
-    "reliable data for it arrives again; messages lost: ",
+    "reliable data for it arrives again; messages lost: #",
   ],
   slow: [
     "reliable data for it is dropped: it takes less than datachannel_slow_threshold",
-    "reliable data for it arrives again; messages dropped: ",
+    "reliable data for it arrives again; messages dropped: #",
   ],
   closed: [
     "there is data for it, but it has closed that channel",
-    "no more data for the channel that it has closed; messages: ",
+    "nothing has come since for the channel that it has closed",
   ],
   lossy: [
     "lossy data for it is dropped: it takes less than it is sent",
-    "lossy data for it arrives again; messages dropped: ",
+    "lossy data for it arrives again; messages dropped: #",
   ],
   dataTracks: [
     "frames of data tracks for it are dropped: it takes less than it is sent",
-    "data tracks for it arrive again; packets dropped: ",
+    "data tracks for it arrive again; packets dropped: #",
   ],
 };
 
