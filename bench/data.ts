@@ -93,7 +93,7 @@ function lanesFor(label: string): PeerLanes[] {
         bufferedAmount: () => 0,
         setLowWater: () => {},
       },
-      { slowThresholdBps: 100_000, lossyTargetMs: 100, dataTrackTargetMs: 100 },
+      { slowThresholdBps: 100_000, lossyTargetMs: 100, dataTrackTargetMs: 100, maxBufferedBytes: 0 },
     );
     peer.open(label, 1, nowMs);
     return peer;

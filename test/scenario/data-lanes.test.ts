@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DataPacket, UserPacket } from "@livekit/protocol";
+import { DATA_OUTCOMES } from "@stoa/core/data/message-counts";
 import { DEFAULT_LANES, type LaneOptions } from "@stoa/core/data/peer-lanes";
 import { type Client, World } from "./worker-world.ts";
 
@@ -75,6 +76,71 @@ test("lossy data for a thin link stays fresh when a latency is wanted, and is wh
   // 100 ms in the lane, 160 ms for the 8 KiB that a channel may always hold, 100 ms in the link's queue, and what is on its way.
   assert.ok(Math.max(...fresh) < 480, `${Math.max(...fresh)} ms at the most`);
   assert.ok(numberOf(carol!.messages.at(-1)!.bytes) > 1490, "the newest are among them");
+});
+
+/** What the worker says of trouble with data: who, what, whether it begins, how many. */
+const troubles = ({ world, clients }: ReturnType<typeof room>) =>
+  world.events.flatMap((event) => {
+    if (event.type !== "dataTrouble") return [];
+    const { peer, trouble, begins, times, receiver } = event;
+    const name = (id: number) => ["alice", "bob", "carol"][clients.findIndex((client) => client.id === id)];
+    return [[name(peer), trouble, begins ? `begins${receiver ? ` for ${name(receiver)}` : ""}` : times]];
+  });
+
+test("more than may wait for a receiver that hangs is lost to it, and that is said when it begins and when it is over", () => {
+  const made = room("_reliable", ["alice", "bob", "carol"], { maxBufferedBytes: 300_000 });
+  const { world, clients, publish } = made;
+  const [, bob, carol] = clients;
+  world.network.blocked = HUNG(carol!);
+  publish(400, 5, 2000);
+  world.run(1000);
+  assert.deepEqual(got(bob!), upTo(400));
+  assert.deepEqual(troubles(made), [["carol", "lost", "begins"]]);
+  world.network.blocked = () => false;
+  world.run(20_000);
+  const numbers = got(carol!);
+  assert.deepEqual(numbers, upTo(numbers.length), "what waited, in order");
+  assert.deepEqual(troubles(made).slice(1), [["carol", "lost", 400 - numbers.length]]);
+  publish(10, 5, 2000);
+  world.run(1000);
+  assert.deepEqual(got(carol!).slice(numbers.length), upTo(410).slice(400));
+  const counted = world.engine.takeDataFigures()?.messages;
+  assert.equal(counted?.[DATA_OUTCOMES.indexOf("full")], 400 - numbers.length);
+  assert.equal(counted?.[DATA_OUTCOMES.indexOf("relayed")], 410);
+});
+
+test("data for a channel that its client has closed waits for the next one, and that is said", () => {
+  const made = room("_reliable", ["alice", "bob", "carol"]);
+  const { world, clients, publish } = made;
+  const carol = clients[2]!;
+  carol.closeChannel("_reliable");
+  world.run(1000);
+  assert.deepEqual(troubles(made), [], "nobody has sent anything");
+  publish(5, 10, 1000);
+  assert.deepEqual(troubles(made), [["carol", "closed", "begins"]]);
+  carol.openChannel("_reliable");
+  world.run(10_000);
+  assert.deepEqual(got(carol), upTo(5));
+  assert.deepEqual(troubles(made).slice(1), [["carol", "closed", 1]]);
+});
+
+test("that data grows too old, and that a publisher is held back, is said as well", () => {
+  const lossy = room("_lossy", ["alice", "bob"], { lossyTargetMs: 100 });
+  // The link itself loses nothing.
+  lossy.world.network.limit(lossy.clients[1]!.host, 100_000, 60_000);
+  lossy.publish(300, 5, 1000);
+  lossy.world.run(20_000);
+  const [begins, over] = troubles(lossy);
+  assert.deepEqual(begins, ["bob", "lossy", "begins"]);
+  assert.equal(over?.[2], 300 - lossy.clients[1]!.messages.length);
+
+  const held = room("_reliable", ["alice", "bob", "carol"], { slowThresholdBps: 200_000 });
+  held.world.network.limit(held.clients[2]!.host, 1_000_000, 100);
+  held.publish(200, 10, 8000);
+  held.world.run(60_000);
+  const told = troubles(held);
+  assert.deepEqual(told[0], ["alice", "held", "begins for carol"]);
+  assert.deepEqual([told[1]?.[0], told[1]?.[1], told.length], ["alice", "held", 2]);
 });
 
 test("without a threshold a slow receiver of reliable data loses nothing, and holds nobody up", () => {

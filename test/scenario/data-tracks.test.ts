@@ -185,6 +185,51 @@ test("frames for a thin link are fresh and as many as it carries, and are whole 
   assert.ok(numbers(carol!, 11).at(-1)! > 1490, "the newest are among them");
 });
 
+test("frames of many packets for a thin link arrive whole: nothing is sent of one that cannot be completed", () => {
+  for (const [frameBytes, everyMs, bps] of [
+    [60_000, 50, 2_400_000],
+    [160_000, 100, 4_000_000],
+  ] as const) {
+    const { world, clients, publish, delaysMs } = room(["ada", "bob", "carol"]);
+    const [, bob, carol] = clients;
+    world.network.limit(carol!.host, bps, 100);
+    publish(200, everyMs, frameBytes);
+    world.run(1000);
+    assert.equal(numbers(bob!, 10).length, 200);
+    const carried = (bps * 200 * everyMs) / 8000 / frameBytes;
+    const whole = numbers(carol!, 11);
+    assert.ok(whole.length > 0.8 * carried, `${whole.length} whole frames of ${carried} that the link carries`);
+    // 100 ms in the lane, the frame before it, itself, and the queues.
+    const frameMs = (frameBytes * 8000) / bps;
+    const slowest = Math.max(...delaysMs(carol!, 11));
+    assert.ok(slowest < 100 + 2 * frameMs + 300, `${slowest} ms at the most`);
+    assert.ok(whole.at(-1)! > 190, "the newest are among them");
+  }
+});
+
+test("small frames pass between the packets of large ones: on a thin link both tracks arrive, and the small one at once", () => {
+  const { world, clients, command } = room(["ada", "bob", "carol"]);
+  const [ada, bob, carol] = clients;
+  command({ type: "setDataTrack", participant: "PA_ada", track: "DTR_camera", handle: 4 });
+  for (const who of ["PA_bob", "PA_carol"])
+    command({ type: "setDataSubscription", participant: who, track: "DTR_camera", handle: 20 });
+  world.network.limit(carol!.host, 2_400_000, 100);
+  const [pose, camera] = [new Publisher(ada!, 3), new Publisher(ada!, 4)];
+  for (let ms = 0; ms < 10_000; ms += 10) {
+    pose.send(200, world.clock.nowMs);
+    if (ms % 50 === 0) camera.send(60_000, world.clock.nowMs);
+    world.run(10);
+  }
+  world.run(1000);
+  assert.deepEqual([numbers(bob!, 10).length, numbers(bob!, 20).length], [1000, 200]);
+  const poses = framesOf(carol!, 11);
+  assert.ok(poses.length > 900, `${poses.length} of 1000 poses`);
+  const slowest = Math.max(...poses.map(({ frame, atMs }) => atMs - pose.sentAtMs[frame]!));
+  // 100 ms in the lane, as much in the channel, one packet of the other track, and the link's queue.
+  assert.ok(slowest < 400, `${slowest} ms at the most`);
+  assert.ok(numbers(carol!, 20).length > 35, `${numbers(carol!, 20).length} of 50 pictures that the link carries`);
+});
+
 test("what is lost stays lost: the frames behind it do not wait", () => {
   const { world, clients, publish, delaysMs } = room(["ada", "bob"], { loss: 0.05 });
   const [, bob] = clients;

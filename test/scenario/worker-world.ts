@@ -298,6 +298,11 @@ export class Client {
       throw new Error(`${label} did not open`);
   }
 
+  closeChannel(label: string): void {
+    for (const [channel, name] of this.#labels) if (name === label) this.peer.closeChannel(channel);
+    this.#drain();
+  }
+
   sendData(label: string, bytes: Uint8Array): void {
     const channel = [...this.#labels].find(([, name]) => name === label)![0];
     this.peer.sendData(channel, bytes, true, this.#world.clock.nowMs);

@@ -1,6 +1,6 @@
 /** What the server tells the outside, put together: webhooks, figures, timelines. All of them watch the rooms; none of them acts on one. */
 import type { Random } from "@stoa/core/crypto";
-import type { WorkerLoad } from "@stoa/core/engine/protocol";
+import type { DataFigures, WorkerLoad } from "@stoa/core/engine/protocol";
 import { nowMs } from "@stoa/io/clock";
 import type { Log } from "@stoa/io/log";
 import type { MiddlewareHandler } from "hono";
@@ -26,7 +26,7 @@ export interface Outside {
   /** Undefined: nobody reads the figures. */
   readonly metrics: { readonly instruments: Instruments; readonly settings: MetricsSettings } | undefined;
   readonly observers: readonly RoomObserver[];
-  readonly onLoad: (worker: number, load: WorkerLoad | undefined, dataStreams?: readonly number[]) => void;
+  readonly onLoad: (worker: number, load: WorkerLoad | undefined, data?: DataFigures) => void;
   readonly onAgents: (workers: number, jobs: number) => void;
   /** Whether a limit of the node is reached: nobody more comes in. */
   readonly isFull: () => boolean;
@@ -64,8 +64,8 @@ export function assembleOutside({ config, keys, nodeId, random, log }: Basics): 
     timelines,
     metrics: settings && { instruments, settings },
     observers: [webhooks.observer, figures, new TimelineObserver(timelines, log, nowMs)],
-    onLoad: (worker, load, dataStreams) => {
-      workers.note(worker, load, dataStreams);
+    onLoad: (worker, load, data) => {
+      workers.note(worker, load, data);
       usage.note(worker, load, nowMs());
     },
     isFull: () => isFull(config.limit, figures.tracks, usage.bytesPerSec),

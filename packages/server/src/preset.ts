@@ -229,6 +229,7 @@ function assembleMedia(options: PresetOptions, { onLoad }: Outside): MediaWorker
       slowThresholdBps: config.rtc.datachannel_slow_threshold,
       lossyTargetMs: config.rtc.datachannel_lossy_target_latency,
       dataTrackTargetMs: config.rtc.datachannel_data_track_target_latency,
+      maxBufferedBytes: config.rtc.data_channel_max_buffered_amount,
     },
     ...ports,
   }));

@@ -2,20 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseDataTrackPacket, writeDataTrackPacket } from "@stoa/wire/data-track/packet";
 import fc from "fast-check";
-import type { MemberSpec, PeerId } from "../engine/protocol.ts";
+import type { PeerId } from "../engine/protocol.ts";
 import { DataTracks } from "./data-tracks.ts";
-
-const member = (identity: string, dataPeer: PeerId, more: Partial<MemberSpec> = {}): MemberSpec => ({
-  identity,
-  canPublish: true,
-  canPublishData: true,
-  canSubscribe: true,
-  hidden: false,
-  agent: false,
-  active: true,
-  dataPeer,
-  ...more,
-});
+import { countsOf, member } from "./relay-harness.test.ts";
 
 /** One packet of a frame of one packet. */
 function packet(handle: number, ...payload: number[]): Uint8Array {
@@ -64,7 +53,8 @@ test("a packet reaches every subscriber under the subscriber's own handle, with 
       [3, "_data_track", packet(5, 1, 2, 3)],
     ],
   );
-  assert.deepEqual(tracks.stats, { received: 1, refused: 0, delivered: 2, dropped: 0 });
+  const { relayed, refused, no_channel } = countsOf(tracks);
+  assert.deepEqual({ relayed, refused, no_channel }, { relayed: 1, refused: 0, no_channel: 0 });
 });
 
 test("tracks are kept apart by the publisher's handles", () => {
@@ -108,7 +98,8 @@ for (const [what, change] of [
     tracks.setSubscription("PA_carol", "DTR_1", 1);
     change(tracks);
     assert.deepEqual(got, []);
-    assert.deepEqual([tracks.stats.received, tracks.stats.refused], [1, 1]);
+    const { relayed, refused } = countsOf(tracks);
+    assert.deepEqual({ relayed, refused }, { relayed: 0, refused: 1 });
   });
 }
 
@@ -149,13 +140,41 @@ test("a publisher gets nothing of its own, and takes its tracks along when it go
   assert.deepEqual(take(), []);
 });
 
+test("who missed a packet of a frame gets none of those behind it, and the next frame again", () => {
+  const sent: string[] = [];
+  const full = new Set<string>();
+  const tracks = new DataTracks((peer, _, bytes) => {
+    const read = parseDataTrackPacket(bytes)!;
+    if (full.has(`${peer} ${read.frameNumber}.${read.payload[0]}`)) return "full";
+    sent.push(`${peer} ${read.frameNumber}.${read.payload[0]}`);
+    return "queued";
+  });
+  ["alice", "bob", "carol"].forEach((name, i) => tracks.setMember(`PA_${name}`, member(name, i + 1)));
+  tracks.setTrack("PA_alice", "DTR_1", 10);
+  tracks.setSubscription("PA_bob", "DTR_1", 201);
+  tracks.setSubscription("PA_carol", "DTR_1", 5);
+  full.add("2 0.1");
+  for (const frameNumber of [0, 1]) {
+    for (const part of [0, 1, 2]) {
+      const header = { startsFrame: part === 0, endsFrame: part === 2, handle: 10, sequence: part, frameNumber };
+      const bytes = writeDataTrackPacket({ ...header, timestamp: 0, extensions: [], payload: Uint8Array.of(part) });
+      tracks.handlePacket("PA_alice", bytes!);
+    }
+  }
+  const of = (peer: number) => sent.filter((one) => one.startsWith(`${peer} `)).map((one) => one.slice(2));
+  assert.deepEqual(of(2), ["0.0", "1.0", "1.1", "1.2"]);
+  assert.deepEqual(of(3), ["0.0", "0.1", "0.2", "1.0", "1.1", "1.2"]);
+  assert.equal(countsOf(tracks).stale, 1);
+});
+
 test("what cannot be delivered is dropped for that subscriber only", () => {
   const { tracks } = room();
   tracks.setMember("PA_bob", member("bob", 0));
   tracks.setSubscription("PA_bob", "DTR_1", 1);
   tracks.setSubscription("PA_carol", "DTR_1", 1);
   tracks.handlePacket("PA_alice", packet(10, 1));
-  assert.deepEqual(tracks.stats, { received: 1, refused: 0, delivered: 1, dropped: 1 });
+  const { relayed, refused, no_channel } = countsOf(tracks);
+  assert.deepEqual({ relayed, refused, no_channel }, { relayed: 1, refused: 0, no_channel: 1 });
 });
 
 const PEOPLE = ["PA_alice", "PA_bob", "PA_carol"] as const;

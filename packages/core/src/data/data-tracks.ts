@@ -1,23 +1,24 @@
 /**
  * The data tracks of the rooms on one worker (livekit.md 2.6): a packet that comes under the publisher's handle goes to the
- * track's subscribers, to each under a handle of its own; nothing else of it is looked at or changed.
+ * track's subscribers, to each under a handle of its own; nothing else of it is changed.
  *
  * Invariants: only what main has announced is forwarded, from whom may publish data to whom may subscribe; a packet that is
- * none costs nobody anything; there is no queue here, a slow subscriber is its lane's business.
+ * none costs nobody anything; there is no queue here, a slow subscriber is its lane's business. A frame of several packets is
+ * of no use without one of them, so a subscriber that missed one gets no other of those behind it.
  */
-import { dataTrackHandle, setDataTrackHandle } from "@stoa/wire/data-track/packet";
+import {
+  dataTrackFramePart,
+  dataTrackHandle,
+  setDataTrackHandle,
+  startsDataTrackFrame,
+} from "@stoa/wire/data-track/packet";
 import type { MemberSpec } from "../engine/protocol.ts";
-import { DATA_TRACK_LABEL, type ChannelSend } from "./relay.ts";
+import { DATA_TRACK_LABEL } from "./labels.ts";
+import { channelIndex, MessageCounts, NO_CHANNEL, REFUSED, RELAYED, STALE } from "./message-counts.ts";
+import type { ChannelSend } from "./relay.ts";
+import { FrameInParts, type FrameSource } from "./sender/frame-in-parts.ts";
 
-/** Counters of packets. */
-export interface DataTrackStats {
-  received: number;
-  /** Malformed, of a handle that names nothing, or of one who may not publish data. */
-  refused: number;
-  delivered: number;
-  /** The subscriber's lane was full, or its channel is not open. */
-  dropped: number;
-}
+const CHANNEL = channelIndex(DATA_TRACK_LABEL);
 
 interface Member {
   spec: MemberSpec;
@@ -33,21 +34,26 @@ interface Track {
   readonly subscribers: Map<Member, Downlink>;
 }
 
-/** A subscriber of one track. */
-interface Downlink {
+/** A subscriber of one track, which takes turns with the others that it receives. */
+interface Downlink extends FrameSource {
   readonly subscriber: Member;
   handle: number;
+  /** Number of the frame that the last packet belongs to; -1: it was a whole one. */
+  frame: number;
+  parts: FrameInParts | undefined;
 }
 
 /** See the file's head. */
 export class DataTracks {
-  readonly stats: DataTrackStats = { received: 0, refused: 0, delivered: 0, dropped: 0 };
+  readonly counts: MessageCounts;
   readonly #members = new Map<string, Member>();
   readonly #tracks = new Map<string, Track>();
   readonly #send: ChannelSend;
 
-  constructor(send: ChannelSend) {
+  /** `counts`: of what comes in, and of what cannot be given to a channel; channels count for themselves. */
+  constructor(send: ChannelSend, counts = new MessageCounts()) {
     this.#send = send;
+    this.counts = counts;
   }
 
   setMember(participant: string, spec: MemberSpec): void {
@@ -97,33 +103,44 @@ export class DataTracks {
     } else if (downlink) {
       downlink.handle = handle;
     } else {
-      track.subscribers.set(subscriber, { subscriber, handle });
+      track.subscribers.set(subscriber, { subscriber, handle, frame: -1, parts: undefined });
       subscriber.subscribed.add(track);
     }
   }
 
   /** A packet of a participant; the bytes are ours from now on. */
   handlePacket(participant: string, packet: Uint8Array): void {
-    this.stats.received++;
     const publisher = this.#members.get(participant);
     const track = publisher?.spec.canPublishData ? publisher.published.get(dataTrackHandle(packet)) : undefined;
-    if (!track) {
-      this.stats.refused++;
-      return;
-    }
+    this.counts.note(CHANNEL, track ? RELAYED : REFUSED);
+    if (!track) return;
+    const frame = dataTrackFramePart(packet);
+    const starts = startsDataTrackFrame(packet);
     // Lanes keep what they are given: everybody gets bytes of its own, the first one those that came.
     let first = true;
-    for (const { subscriber, handle } of track.subscribers.values()) {
-      if (!subscriber.spec.canSubscribe) continue;
+    for (const downlink of track.subscribers.values()) {
+      if (!downlink.subscriber.spec.canSubscribe) continue;
+      if (downlink.frame !== frame || starts) beginFrame(downlink, frame);
+      if (downlink.parts?.lost) {
+        this.counts.note(CHANNEL, STALE);
+        continue;
+      }
       const bytes = first ? packet : new Uint8Array(packet);
       first = false;
-      setDataTrackHandle(bytes, handle);
-      this.#deliver(subscriber, bytes);
+      setDataTrackHandle(bytes, downlink.handle);
+      this.#deliver(downlink, bytes);
     }
   }
 
-  #deliver({ spec }: Member, bytes: Uint8Array): void {
-    if (this.#send(spec.dataPeer, DATA_TRACK_LABEL, bytes) === "queued") this.stats.delivered++;
-    else this.stats.dropped++;
+  #deliver(downlink: Downlink, bytes: Uint8Array): void {
+    const outcome = this.#send(downlink.subscriber.spec.dataPeer, DATA_TRACK_LABEL, bytes, downlink);
+    if (outcome === "closed") this.counts.note(CHANNEL, NO_CHANNEL);
+    if (downlink.parts && outcome !== "queued") downlink.parts.lost = true;
   }
+}
+
+/** Numbers come again after 65,536 frames. */
+function beginFrame(downlink: Downlink, frame: number): void {
+  downlink.frame = frame;
+  downlink.parts = frame < 0 ? undefined : new FrameInParts();
 }

@@ -1,18 +1,20 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { DATA_CHANNELS, DATA_OUTCOMES } from "./message-counts.ts";
 import { DEFAULT_LANES, type LaneOptions, PeerLanes } from "./peer-lanes.ts";
 import { PublisherHolds } from "./publisher-holds.ts";
 import { ManualPort } from "./sender/manual-port.test.ts";
 
 const message = (mark: number, length = 1000) => new Uint8Array(length).fill(mark);
 
-/** Lanes on channels that drain by hand. */
+/** Lanes on channels that drain by hand; what became of the messages, "channel outcome" by number. */
 function setup(options: Partial<LaneOptions> = {}) {
   const ports = new Map<number, ManualPort>();
   const port = (channel: number) => {
     if (!ports.has(channel)) ports.set(channel, new ManualPort());
     return ports.get(channel)!;
   };
+  const fates: Record<string, number> = {};
   const lanes = new PeerLanes(
     {
       sendData: (channel, data) => port(channel).send(data),
@@ -20,8 +22,12 @@ function setup(options: Partial<LaneOptions> = {}) {
       setLowWater: (channel, bytes) => port(channel).setLowWater(bytes),
     },
     { ...DEFAULT_LANES, ...options },
+    (channel, outcome) => {
+      const name = `${DATA_CHANNELS[channel]} ${DATA_OUTCOMES[outcome]}`;
+      fates[name] = (fates[name] ?? 0) + 1;
+    },
   );
-  return { lanes, port };
+  return { lanes, port, fates };
 }
 
 test("a label without an open channel is closed, one with a channel takes messages on the last of them", () => {
@@ -81,6 +87,41 @@ test("a message that is too long for the client is refused at once and harms no 
   assert.equal(lanes.send("_reliable", message(1, 70_000), 0), "tooLarge");
   assert.equal(lanes.send("_reliable", message(2), 0), "queued");
   assert.deepEqual(port(1).marks, [2]);
+});
+
+test("every message is counted once by what became of it; what waits for a peer that goes is not lost to anybody", () => {
+  const { lanes, port, fates } = setup({ slowThresholdBps: 100_000, lossyTargetMs: 100 });
+  lanes.open("_reliable", 1, 0);
+  lanes.open("_lossy", 3, 0);
+  lanes.open("_data_track", 5, 0);
+  port(1).maxPayload = 65_536;
+  lanes.send("_reliable", message(0, 70_000), 0);
+  for (let ms = 0; ms < 1000; ms++) {
+    lanes.advance(ms);
+    for (const label of ["_reliable", "_lossy", "_data_track"]) lanes.send(label, message(1), ms);
+  }
+  lanes.close();
+  const { "reliable slow": slow, "reliable sent": sent, "reliable too_long": tooLong } = fates;
+  assert.ok(slow! > 700 && sent! > 5, `${slow} refused, ${sent} sent`);
+  assert.equal(tooLong, 1);
+  for (const channel of ["lossy", "data_track"]) {
+    const [went, old] = [fates[`${channel} sent`]!, fates[`${channel} stale`]!];
+    assert.ok(went > 5 && old > 850 && went + old <= 1000, `${channel}: ${went} sent, ${old} dropped`);
+  }
+});
+
+test("how much may wait can be told, but a message of any length may", () => {
+  for (const [maxBufferedBytes, kept] of [
+    [1_000_000, 1_000_000],
+    [1, 262_144],
+  ] as const) {
+    const { lanes, port, fates } = setup({ maxBufferedBytes });
+    lanes.open("_reliable", 1, 0);
+    for (let i = 0; i < 100; i++) lanes.send("_reliable", message(1, 50_000), 0);
+    const onChannel = port(1).taken.length;
+    const waiting = Math.floor(kept / 50_000);
+    assert.deepEqual(fates, { "reliable sent": onChannel, "reliable full": 100 - onChannel - waiting });
+  }
 });
 
 test("messages of a data track that waited 100 ms are dropped without anything else happening", () => {

@@ -7,8 +7,20 @@
  */
 import { earlier, NEVER } from "../clock.ts";
 import type { SendOutcome } from "../peer/data-transport.ts";
-import { DATA_TRACK_LABEL, LOSSY_LABEL, RELIABLE_LABEL } from "./relay.ts";
+import { DATA_TRACK_LABEL, LOSSY_LABEL, RELIABLE_LABEL } from "./labels.ts";
+import {
+  channelIndex,
+  type DataChannelIndex,
+  type DataOutcome,
+  FULL,
+  SENT,
+  SLOW,
+  STALE,
+  TOO_LONG,
+} from "./message-counts.ts";
 import { ChannelSender } from "./sender/channel-sender.ts";
+import type { Fate } from "./sender/frame-queue.ts";
+import type { FrameSource } from "./sender/frame-in-parts.ts";
 import type { SendPort } from "./sender/send-port.ts";
 import { LOSSY_MARKS, RELIABLE_MARKS } from "./sender/water-marks.ts";
 
@@ -20,10 +32,20 @@ export interface LaneOptions {
   readonly lossyTargetMs: number;
   /** `rtc.datachannel_data_track_target_latency`, likewise. */
   readonly dataTrackTargetMs: number;
+  /** `rtc.data_channel_max_buffered_amount`: bytes that may wait for a receiver in one channel, if there is no threshold; 0 = what is sensible. */
+  readonly maxBufferedBytes: number;
 }
 
 /** LiveKit's defaults. */
-export const DEFAULT_LANES: LaneOptions = { slowThresholdBps: 0, lossyTargetMs: 0, dataTrackTargetMs: 100 };
+export const DEFAULT_LANES: LaneOptions = {
+  slowThresholdBps: 0,
+  lossyTargetMs: 0,
+  dataTrackTargetMs: 100,
+  maxBufferedBytes: 0,
+};
+
+/** What became of a message for this peer. */
+export type OnFate = (channel: DataChannelIndex, outcome: DataOutcome) => void;
 
 /** What a peer has to offer; `Peer` does. */
 export interface LanePeer {
@@ -32,7 +54,7 @@ export interface LanePeer {
   setLowWater(channel: number, bytes: number): void;
 }
 
-/** Reliable messages are refused beyond this, as long as nobody asked for a threshold the only bound. */
+/** Reliable messages are refused beyond this; as long as nobody asked for a threshold, the only bound. */
 const RELIABLE_BYTES = 16 << 20;
 const RELIABLE_FRAMES = 1 << 16;
 /** More than the mark of a channel and what is under way. */
@@ -51,24 +73,41 @@ const MIN_MARK_BYTES = 8 << 10;
 const STALLED_MS = 200;
 const STALLED_BYTES = 256 << 10;
 
+/** However little may wait, a message of any length that clients send may. */
+const MIN_BYTES = 256 << 10;
+
 /** The sender for one label, and the channel it uses now. */
 interface Lane {
   readonly label: string;
+  readonly index: DataChannelIndex;
   readonly sender: ChannelSender;
+  /** For each message that it took. */
+  readonly done: (fate: Fate) => void;
   channel: number;
 }
+
+/** The peer is gone: what waited for it is not lost to anybody. */
+const OUTCOMES: Readonly<Record<Fate, DataOutcome | undefined>> = {
+  sent: SENT,
+  evicted: FULL,
+  expired: STALE,
+  failed: TOO_LONG,
+  closed: undefined,
+};
 
 /** See the file's head. */
 export class PeerLanes {
   readonly #peer: LanePeer;
   readonly #options: LaneOptions;
+  readonly #onFate: OnFate;
   readonly #lanes: Lane[] = [];
   /** Labels of all open channels, the client's own included. */
   readonly #labels = new Map<number, string>();
 
-  constructor(peer: LanePeer, options: LaneOptions) {
+  constructor(peer: LanePeer, options: LaneOptions, onFate: OnFate = () => undefined) {
     this.#peer = peer;
     this.#options = options;
+    this.#onFate = onFate;
   }
 
   /** The label of an open channel. */
@@ -83,16 +122,18 @@ export class PeerLanes {
 
   /**
    * A channel is open; of several with one label the last one counts. What waits goes out on it; before that, what the one
-   * before it was given lately and is `missing`, if that can be told.
+   * before it was given lately and is `missing`, if that can be told. Gives the number of those.
    */
-  open(label: string, channel: number, nowMs: number, missing?: (payload: Uint8Array) => boolean): void {
+  open(label: string, channel: number, nowMs: number, missing?: (payload: Uint8Array) => boolean): number {
     this.#labels.set(channel, label);
-    if (label !== RELIABLE_LABEL && label !== LOSSY_LABEL && label !== DATA_TRACK_LABEL) return;
+    if (label !== RELIABLE_LABEL && label !== LOSSY_LABEL && label !== DATA_TRACK_LABEL) return 0;
+    let recalled = 0;
     let lane = this.#lane(label);
-    if (!lane) this.#lanes.push((lane = { label, sender: newSender(label, this.#options), channel }));
-    else if (missing) lane.sender.recall(missing, nowMs);
+    if (!lane) this.#lanes.push((lane = this.#newLane(label, channel)));
+    else if (missing) recalled = lane.sender.recall(missing, nowMs);
     lane.channel = channel;
     lane.sender.attach(new ChannelPort(this.#peer, channel), nowMs);
+    return recalled;
   }
 
   /** A channel is gone. What waits in its lane goes out on the next one of this label. */
@@ -102,14 +143,24 @@ export class PeerLanes {
     this.#labels.delete(channel);
   }
 
-  /** Sends or keeps a message; "full" when this receiver has more to take than it can. */
-  send(label: string, bytes: Uint8Array, nowMs: number): SendOutcome {
-    const sender = this.#lane(label)?.sender;
-    if (!sender?.attached) return "closed";
-    if (label === RELIABLE_LABEL && this.#isSlow(sender, nowMs)) return "full";
-    const offer = sender.offer(bytes, nowMs);
+  /** Sends or keeps a message, of one of several sources or not; "full" when this receiver has more to take than it can. */
+  send(label: string, bytes: Uint8Array, nowMs: number, source?: FrameSource): SendOutcome {
+    const lane = this.#lane(label);
+    if (!lane?.sender.attached) return "closed";
+    const { index, sender, done } = lane;
+    if (label === RELIABLE_LABEL && this.#isSlow(sender, nowMs)) {
+      this.#onFate(index, SLOW);
+      return "full";
+    }
+    const offer = sender.offer(bytes, nowMs, done, source);
     if (offer === "sent" || offer === "queued") return "queued";
+    this.#onFate(index, offer === "tooLarge" ? TOO_LONG : FULL);
     return offer === "tooLarge" ? "tooLarge" : "full";
+  }
+
+  /** Whether there was a channel of this label and is none now. */
+  isLost(label: string): boolean {
+    return this.#lane(label)?.sender.attached === false;
   }
 
   /** Something has happened to the peer: what waits goes out if there is room now. */
@@ -136,6 +187,15 @@ export class PeerLanes {
     for (const { sender } of this.#lanes) sender.close();
   }
 
+  #newLane(label: string, channel: number): Lane {
+    const index = channelIndex(label);
+    const done = (fate: Fate): void => {
+      const outcome = OUTCOMES[fate];
+      if (outcome !== undefined) this.#onFate(index, outcome);
+    };
+    return { label, index, sender: newSender(label, this.#options), done, channel };
+  }
+
   #lane(label: string | undefined): Lane | undefined {
     for (const lane of this.#lanes) if (lane.label === label) return lane;
     return undefined;
@@ -152,8 +212,10 @@ export class PeerLanes {
 function newSender(label: string, options: LaneOptions): ChannelSender {
   // How long a message may be is between SCTP and the client.
   const maxPayloadBytes = NEVER;
+  const asked = options.slowThresholdBps > 0 ? 0 : options.maxBufferedBytes;
+  const maxBytes = (usual: number): number => (asked > 0 ? Math.max(asked, MIN_BYTES) : usual);
   if (label === RELIABLE_LABEL) {
-    const bounds = { maxFrames: RELIABLE_FRAMES, maxBytes: RELIABLE_BYTES, maxPayloadBytes };
+    const bounds = { maxFrames: RELIABLE_FRAMES, maxBytes: maxBytes(RELIABLE_BYTES), maxPayloadBytes };
     const marks = options.slowThresholdBps > 0 ? { ...RELIABLE_MARKS, minBytes: MIN_MARK_BYTES } : RELIABLE_MARKS;
     return new ChannelSender({ overflow: "dropNewest", marks, recallBytes: RECALL_BYTES, ...bounds });
   }
@@ -161,7 +223,7 @@ function newSender(label: string, options: LaneOptions): ChannelSender {
   return new ChannelSender({
     overflow: "dropOldest",
     maxFrames: LOSSY_FRAMES,
-    maxBytes: LOSSY_BYTES,
+    maxBytes: Math.min(LOSSY_BYTES, maxBytes(LOSSY_BYTES)),
     maxPayloadBytes,
     ttlMs: targetMs > 0 ? targetMs : NEVER,
     marks: targetMs > 0 ? { ...LOSSY_MARKS, targetMs } : LOSSY_MARKS,

@@ -1,6 +1,7 @@
 /** A relay with three members, for the tests beside this file: what each is sent, on which channel. */
 import { DataPacket, UserPacket } from "@livekit/protocol";
 import type { MemberSpec, PeerId } from "../engine/protocol.ts";
+import { DATA_OUTCOMES, type MessageCounts } from "./message-counts.ts";
 import { DataRelay } from "./relay.ts";
 
 export const member = (identity: string, dataPeer: PeerId, more: Partial<MemberSpec> = {}): MemberSpec => ({
@@ -39,3 +40,11 @@ export const user = (text: string, more: Partial<DataPacket> = {}, inside: Parti
     ...more,
     value: { case: "user", value: new UserPacket({ payload: new TextEncoder().encode(text), topic: "t", ...inside }) },
   } as DataPacket).toBinary();
+
+/** What became of messages since the last call, over all channels. */
+export function countsOf({ counts }: { counts: MessageCounts }): Record<(typeof DATA_OUTCOMES)[number], number> {
+  const taken = counts.take() ?? [];
+  const sum = (outcome: number) =>
+    taken.reduce((all, n, i) => (i % DATA_OUTCOMES.length === outcome ? all + n : all), 0);
+  return Object.fromEntries(DATA_OUTCOMES.map((name, i) => [name, sum(i)])) as ReturnType<typeof countsOf>;
+}

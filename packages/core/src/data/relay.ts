@@ -5,36 +5,27 @@
 import { DataPacket, DataPacket_Kind, UserPacket } from "@livekit/protocol";
 import type { MemberSpec, PeerId } from "../engine/protocol.ts";
 import type { SendOutcome } from "../peer/data-transport.ts";
+import { DATA_TRACK_LABEL, LOSSY_LABEL, RELIABLE_LABEL } from "./labels.ts";
+import { channelIndex, MessageCounts, NO_CHANNEL, REFUSED, RELAYED } from "./message-counts.ts";
 import { Nonces } from "./nonces.ts";
+import type { FrameSource } from "./sender/frame-in-parts.ts";
 import { parseDataPacket, stampDataPacket } from "./stamp.ts";
 import { DataStreamCounts } from "./stream-counts.ts";
-
-/** Labels of LiveKit's data channels. */
-export const RELIABLE_LABEL = "_reliable";
-export const LOSSY_LABEL = "_lossy";
-export const DATA_TRACK_LABEL = "_data_track";
 
 /** Reliable bytes kept for a member whose channel is not open yet (LiveKit: 100,000). */
 const PENDING_LIMIT_BYTES = 100_000;
 
-/** Puts one message on a data channel of a peer; "closed" when the peer has no open channel of that label. */
-export type ChannelSend = (peer: PeerId, label: string, bytes: Uint8Array) => SendOutcome;
+/**
+ * Puts one message on a data channel of a peer; "closed" when the peer has no open channel of that label. `source`: where it
+ * comes from, if several take turns; it may be but a part of a frame.
+ */
+export type ChannelSend = (peer: PeerId, label: string, bytes: Uint8Array, source?: FrameSource) => SendOutcome;
 
 /** The answer of a participant to a call of the server; the bytes are the receiver's. */
 export type RpcReply = (participant: string, packet: Uint8Array) => void;
 
 /** A message that is relayed, as its recipients get it. */
 export type Relayed = (participant: string, reliable: boolean, packet: Uint8Array) => void;
-
-/** Counters for metrics. */
-export interface RelayStats {
-  received: number;
-  /** Not a DataPacket, not allowed, a duplicate, or of a kind that is not relayed. */
-  refused: number;
-  delivered: number;
-  /** A recipient's queue was full or its channel not open (lossy). */
-  dropped: number;
-}
 
 interface Member {
   readonly participant: string;
@@ -58,7 +49,7 @@ const RECEIVED_FOR_MS = 30_000;
 
 /** The rooms' members and the way of a message between them. */
 export class DataRelay {
-  readonly stats: RelayStats = { received: 0, refused: 0, delivered: 0, dropped: 0 };
+  readonly counts: MessageCounts;
   readonly streams = new DataStreamCounts();
   readonly #rooms = new Map<string, Map<string, Member>>();
   /** Of what the members of a room sent lately. */
@@ -69,10 +60,12 @@ export class DataRelay {
   readonly #onRpcReply: RpcReply;
   readonly #onRelayed: Relayed | undefined;
 
-  constructor(send: ChannelSend, onRpcReply: RpcReply, onRelayed?: Relayed) {
+  /** `counts`: of what comes in, and of what cannot be given to a channel; channels count for themselves. */
+  constructor(send: ChannelSend, onRpcReply: RpcReply, onRelayed?: Relayed, counts = new MessageCounts()) {
     this.#send = send;
     this.#onRpcReply = onRpcReply;
     this.#onRelayed = onRelayed;
+    this.counts = counts;
   }
 
   /** Whether the answers to this call are the server's; main keeps their number in bounds. */
@@ -145,11 +138,11 @@ export class DataRelay {
 
   /** A message that arrived on a data channel of `participant`. */
   handleMessage(room: string, participant: string, label: string, bytes: Uint8Array): void {
-    this.stats.received++;
+    const channel = channelIndex(label);
     const members = this.#rooms.get(room);
     const from = members?.get(participant);
     if (!members || !from?.spec.canPublishData || label === DATA_TRACK_LABEL) {
-      this.stats.refused++;
+      this.counts.note(channel, REFUSED);
       return;
     }
     const reliable = label !== LOSSY_LABEL;
@@ -160,9 +153,10 @@ export class DataRelay {
       !stampDataPacket(packet, { participant, member: from.spec }, reliable) ||
       (packet.value.case === "user" && this.#nonces.get(room)?.isNew(packet.value.value.nonce) === false)
     ) {
-      this.stats.refused++;
+      this.counts.note(channel, REFUSED);
       return;
     }
+    this.counts.note(channel, RELAYED);
     const { value, destinationIdentities } = packet;
     if (value.case === "streamHeader") this.streams.note(value.value, destinationIdentities.length);
     if (this.#isAwaited(packet)) this.#onRpcReply(participant, bytes.slice());
@@ -209,21 +203,17 @@ export class DataRelay {
 
   #deliver(member: Member, label: string, bytes: Uint8Array): void {
     if (label === LOSSY_LABEL && !member.spec.active) {
-      this.stats.dropped++;
+      this.counts.note(channelIndex(label), NO_CHANNEL);
       return;
     }
     // Order holds: nothing overtakes what still waits.
     const outcome =
       label === RELIABLE_LABEL && member.pending.length > 0 ? "closed" : this.#send(member.spec.dataPeer, label, bytes);
-    if (outcome === "queued") this.stats.delivered++;
-    else if (
-      outcome === "closed" &&
-      label === RELIABLE_LABEL &&
-      member.pendingBytes + bytes.length <= PENDING_LIMIT_BYTES
-    ) {
+    if (outcome !== "closed") return;
+    if (label === RELIABLE_LABEL && member.pendingBytes + bytes.length <= PENDING_LIMIT_BYTES) {
       member.pending.push(bytes);
       member.pendingBytes += bytes.length;
-    } else this.stats.dropped++;
+    } else this.counts.note(channelIndex(label), NO_CHANNEL);
   }
 }
 

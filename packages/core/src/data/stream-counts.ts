@@ -4,6 +4,7 @@
  * write, the array stays as long as it is.
  */
 import type { DataStream_Header } from "@livekit/protocol";
+import { Tally } from "./tally.ts";
 
 /** The kinds, and the MIME types that are told apart; LiveKit's. */
 export const STREAM_KINDS = ["text", "bytes", "unknown"] as const;
@@ -22,8 +23,7 @@ const BYTES_SLOTS = STREAM_BYTES_BOUNDS.length + 2;
 export const STREAM_SLOTS = STREAM_RECIPIENTS_SLOTS + BYTES_SLOTS;
 
 export class DataStreamCounts {
-  readonly #counts = new Float64Array(STREAM_KINDS.length * STREAM_MIMES.length * STREAM_SLOTS);
-  #changed = false;
+  readonly #tally = new Tally(STREAM_KINDS.length * STREAM_MIMES.length * STREAM_SLOTS);
 
   /** A stream begins; `recipients`: how many its sender named, 0 = everybody. */
   note(header: DataStream_Header, recipients: number): void {
@@ -32,23 +32,18 @@ export class DataStreamCounts {
     const { totalLength } = header;
     if (totalLength !== undefined)
       this.#observe(at + STREAM_RECIPIENTS_SLOTS, STREAM_BYTES_BOUNDS, Number(totalLength));
-    this.#changed = true;
   }
 
   /** What was counted since the last call; undefined = nothing. */
   take(): number[] | undefined {
-    if (!this.#changed) return undefined;
-    const counts = [...this.#counts];
-    this.#counts.fill(0);
-    this.#changed = false;
-    return counts;
+    return this.#tally.take();
   }
 
   #observe(at: number, bounds: readonly number[], value: number): void {
     let bucket = 0;
     while (bucket < bounds.length && value > bounds[bucket]!) bucket++;
-    this.#counts[at + bucket]!++;
-    this.#counts[at + bounds.length + 1]! += value;
+    this.#tally.add(at + bucket, 1);
+    this.#tally.add(at + bounds.length + 1, value);
   }
 }
 

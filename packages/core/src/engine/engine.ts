@@ -7,28 +7,21 @@
  * 3. flush the sink.
  * The answer of `nextTimeoutMs` may change after each call of 1.
  */
-import { DataTracks } from "../data/data-tracks.ts";
-import { DEFAULT_LANES, type LaneOptions, PeerLanes } from "../data/peer-lanes.ts";
-import { PublisherHolds } from "../data/publisher-holds.ts";
-import { DATA_TRACK_LABEL, DataRelay, RELIABLE_LABEL } from "../data/relay.ts";
-import { DataTap } from "../data/tap.ts";
-import { earlier, NEVER } from "../clock.ts";
+import { DEFAULT_LANES, type LaneOptions } from "../data/peer-lanes.ts";
+import { earlier } from "../clock.ts";
 import type { AudioLevelOptions } from "../media/audio-level.ts";
 import { Forwarder } from "../media/forwarder.ts";
 import type { MediaTuning } from "../media/tuning.ts";
 import { StatsSchedule } from "../media/stream-stats-schedule.ts";
 import type { DatagramBatch, Path } from "../paths.ts";
-import type { SendOutcome } from "../peer/data-transport.ts";
 import { KIND_DTLS, KIND_RTCP, KIND_RTP, KIND_STUN, packetKind } from "../peer/demux.ts";
 import { Peer, type PeerDeps } from "../peer/peer.ts";
 import type { PeerEvent } from "../peer/peer-event.ts";
 import { PeerTable } from "../peer/peer-table.ts";
 import type { PacketPool, Slab } from "../slab.ts";
+import { DataPlane, type Link } from "./data-plane.ts";
 import { Deadlines } from "./deadlines.ts";
-import type { MediaCommand, MediaEvent, MemberSpec, PeerId } from "./protocol.ts";
-
-/** How often a participant's highest data sequence number is told to main. */
-const SEQUENCE_INTERVAL_MS = 100;
+import type { DataFigures, MediaCommand, MediaEvent, PeerId } from "./protocol.ts";
 
 /** What an engine stands on. */
 export interface EngineDeps extends PeerDeps {
@@ -46,44 +39,28 @@ export interface EngineDeps extends PeerDeps {
   readonly dataLanes?: LaneOptions;
 }
 
-/** A peer with what the engine knows of it. */
-interface Link {
-  readonly peer: Peer;
-  readonly room: string;
-  readonly participant: string;
-  readonly lanes: PeerLanes;
-}
-
 /** The media side of the server on one worker. */
 export class MediaEngine {
   readonly #deps: EngineDeps;
   readonly #peers: PeerTable;
   readonly #links = new Map<PeerId, Link>();
-  readonly #members = new Map<string, { readonly room: string; readonly spec: MemberSpec }>();
   readonly #forwarder: Forwarder;
-  readonly #relay: DataRelay;
-  readonly #dataTracks = new DataTracks((peer, label, packet) => this.#sendData(peer, label, packet));
-  readonly #holds = new PublisherHolds<Link>();
-  /** Whose message is being relayed. */
-  #publisher: Link | undefined;
+  readonly #data: DataPlane;
   readonly #deadlines = new Deadlines<Link>();
   readonly #events: MediaEvent[] = [];
   readonly #stats = new StatsSchedule();
-  /** Participants whose data sequence number moved since main was told. */
-  readonly #sequences = new Map<string, string>();
-  #sequencesDueMs = NEVER;
   #nowMs = 0;
 
   constructor(deps: EngineDeps) {
     this.#deps = deps;
     this.#peers = new PeerTable(deps.slab);
     this.#forwarder = new Forwarder(deps);
-    const tap = deps.tapData ? new DataTap((event) => this.#events.push(event)) : undefined;
-    this.#relay = new DataRelay(
-      (peer, label, bytes) => this.#sendData(peer, label, bytes),
-      (participant, packet) => this.#events.push({ type: "rpcReply", participant, packet }),
-      tap && ((participant, reliable, packet) => tap.take(participant, reliable, packet, this.#nowMs)),
-    );
+    this.#data = new DataPlane({
+      lanes: deps.dataLanes ?? DEFAULT_LANES,
+      tap: deps.tapData ?? false,
+      emit: (event) => this.#events.push(event),
+      onTouched: (link) => this.#schedule(link),
+    });
   }
 
   /** A batch of datagrams; slots that the engine keeps are marked in `batch.taken`. */
@@ -106,20 +83,19 @@ export class MediaEngine {
     if (this.#forwarder.nextTimeoutMs() <= nowMs) this.#forwarder.handleTimeout(nowMs);
     this.#drainForwarder();
     this.#releaseHolds();
-    if (this.#sequencesDueMs <= nowMs) this.#reportSequences();
+    if (this.#data.nextTimeoutMs() <= nowMs) this.#data.handleTimeout(nowMs);
     this.#stats.handleTimeout(nowMs, this.#events);
   }
 
   /** When `handleTimeout` is due, or `NEVER`. */
   nextTimeoutMs(): number {
     const mediaMs = earlier(this.#deadlines.nextMs(), this.#forwarder.nextTimeoutMs());
-    const peersMs = earlier(mediaMs, this.#holds.nextTimeoutMs());
-    return earlier(peersMs, earlier(this.#sequencesDueMs, this.#stats.nextTimeoutMs()));
+    return earlier(mediaMs, earlier(this.#data.nextTimeoutMs(), this.#stats.nextTimeoutMs()));
   }
 
-  /** Data streams that began since the last call (`DataStreamCounts`). */
-  takeDataStreams(): number[] | undefined {
-    return this.#relay.streams.take();
+  /** What was counted of data since the last call. */
+  takeDataFigures(): DataFigures | undefined {
+    return this.#data.takeFigures();
   }
 
   /** The next thing to tell the main thread. */
@@ -132,27 +108,18 @@ export class MediaEngine {
     this.#nowMs = nowMs;
     switch (command.type) {
       case "setMember":
-        return this.#setMember(command.room, command.participant, command.member);
       case "removeMember":
-        this.#members.delete(command.participant);
-        this.#dataTracks.removeMember(command.participant);
-        return this.#relay.removeMember(command.room, command.participant);
+      case "noteReceived":
+      case "awaitRpc":
+      case "sendData":
+      case "setDataTrack":
+      case "removeDataTrack":
+      case "setDataSubscription":
+        return this.#data.handleCommand(command, nowMs);
       case "openPeer":
         return this.#openPeer(command);
       case "closePeer":
         return this.#closePeer(command.peer);
-      case "noteReceived":
-        return this.#relay.noteReceived(command.room, command.participant, command.sequences, nowMs);
-      case "awaitRpc":
-        return this.#relay.awaitRpc(command.id, command.awaited);
-      case "sendData":
-        return this.#relay.send(command.room, command.to, command.reliable, command.packet);
-      case "setDataTrack":
-        return this.#dataTracks.setTrack(command.participant, command.track, command.handle);
-      case "removeDataTrack":
-        return this.#dataTracks.removeTrack(command.track);
-      case "setDataSubscription":
-        return this.#dataTracks.setSubscription(command.participant, command.track, command.handle);
       case "muteTrack":
         return this.#forwarder.muteTrack(command.track, command.muted);
       case "setTrack":
@@ -242,8 +209,7 @@ export class MediaEngine {
     if (this.#links.has(command.peer)) return;
     const { peer: id, ufrag, pwd, room, participant, dial, tcpOnly = false } = command;
     const peer = new Peer(this.#deps, { id, ufrag, pwd, mode: dial ? "controlling" : "lite", tcpOnly });
-    const lanes = new PeerLanes(peer, this.#deps.dataLanes ?? DEFAULT_LANES);
-    const link: Link = { peer, room, participant, lanes };
+    const link = this.#data.add(peer, room, participant);
     this.#links.set(id, link);
     this.#peers.add(peer);
     const { congestion, playoutDelay, stripsTrailers = false } = command;
@@ -261,28 +227,20 @@ export class MediaEngine {
     this.#deadlines.remove(link);
     this.#forwarder.removePeer(id);
     this.#stats.remove(id);
-    this.#holds.remove(link);
-    link.lanes.close();
+    this.#data.remove(link);
     link.peer.close();
     this.#events.push({ type: "peerState", peer: id, state: "closed", detail: "closed by the server" });
   }
 
-  #setMember(room: string, participant: string, spec: MemberSpec): void {
-    this.#members.set(participant, { room, spec });
-    this.#relay.setMember(room, participant, spec);
-    this.#dataTracks.setMember(participant, spec);
-    if (this.#links.get(spec.dataPeer)?.lanes.isOpen(RELIABLE_LABEL)) this.#relay.handleReliableOpen(room, participant);
-  }
-
   /** After anything that touched a peer: its data and its events out, its next deadline noted. */
   #settle(link: Link): void {
-    link.lanes.advance(this.#nowMs);
+    this.#data.advance(link, this.#nowMs);
     for (let event = this.#poll(link); event; event = this.#poll(link)) this.#handlePeerEvent(link, event);
     if (this.#links.has(link.peer.id)) this.#schedule(link);
   }
 
   #poll(link: Link): PeerEvent | undefined {
-    return this.#holds.isHeld(link) ? link.peer.pollState() : link.peer.pollEvent();
+    return this.#data.isHeld(link) ? link.peer.pollState() : link.peer.pollEvent();
   }
 
   #schedule(link: Link): void {
@@ -290,7 +248,7 @@ export class MediaEngine {
   }
 
   #releaseHolds(): void {
-    for (const link of this.#holds.release(this.#nowMs)) this.#settle(link);
+    for (const link of this.#data.releaseHolds(this.#nowMs)) this.#settle(link);
   }
 
   #handlePeerEvent(link: Link, event: PeerEvent): void {
@@ -301,25 +259,12 @@ export class MediaEngine {
         this.#events.push({ ...event, type: "peerState", peer });
         return;
       case "channelOpen":
-        link.lanes.open(
-          event.label,
-          event.channel,
-          this.#nowMs,
-          event.label === RELIABLE_LABEL
-            ? this.#relay.missingTest(link.room, link.participant, this.#nowMs)
-            : undefined,
-        );
-        this.#events.push({ type: "channelOpen", peer, label: event.label });
-        if (event.label === RELIABLE_LABEL && this.#members.get(link.participant)?.spec.dataPeer === peer) {
-          this.#relay.handleReliableOpen(link.room, link.participant);
-        }
-        return;
+        return this.#data.handleChannelOpen(link, event.label, event.channel, this.#nowMs);
       case "channelClosed":
         link.lanes.closed(event.channel);
         return;
       case "message":
-        this.#relayMessage(link, event.channel, event.data);
-        return;
+        return this.#data.handleMessage(link, event.channel, event.data, this.#nowMs);
       case "path":
         this.#events.push({ ...event, type: "peerState", peer, state: "connected" });
         return;
@@ -333,41 +278,6 @@ export class MediaEngine {
     this.#forwarder.peerConnected(id, this.#nowMs);
     const meter = this.#stats.has(id) ? undefined : this.#forwarder.meter(id);
     if (meter) this.#stats.add(id, meter, this.#nowMs);
-  }
-
-  #relayMessage(link: Link, channel: number, data: Uint8Array): void {
-    const label = link.lanes.label(channel);
-    if (label === undefined) return;
-    if (label === DATA_TRACK_LABEL) return this.#dataTracks.handlePacket(link.participant, data);
-    this.#publisher = link;
-    this.#relay.handleMessage(link.room, link.participant, label, data);
-    this.#publisher = undefined;
-    this.#noteSequence(link);
-  }
-
-  #sendData(id: PeerId, label: string, bytes: Uint8Array): SendOutcome {
-    const link = this.#links.get(id);
-    if (!link) return "closed";
-    const outcome = link.lanes.send(label, bytes, this.#nowMs);
-    if (this.#publisher && link.lanes.isCongested(this.#nowMs)) {
-      this.#holds.hold(this.#publisher, link.lanes, this.#nowMs);
-    }
-    this.#schedule(link);
-    return outcome;
-  }
-
-  #noteSequence(link: Link): void {
-    this.#sequences.set(link.participant, link.room);
-    if (this.#sequencesDueMs === NEVER) this.#sequencesDueMs = this.#nowMs + SEQUENCE_INTERVAL_MS;
-  }
-
-  #reportSequences(): void {
-    for (const [participant, room] of this.#sequences) {
-      const sequence = this.#relay.lastSequence(room, participant);
-      if (sequence > 0) this.#events.push({ type: "dataSequence", participant, sequence });
-    }
-    this.#sequences.clear();
-    this.#sequencesDueMs = NEVER;
   }
 
   #drainForwarder(): void {

@@ -333,6 +333,21 @@ export interface WorkerLoad {
   readonly forwardLatencyUs2: number;
 }
 
+/**
+ * What can go wrong with data. "lost": as much reliable data as may be waits for a receiver, and what is new is lost to it. "slow":
+ * reliable data is dropped, for its receiver is below the threshold. "lossy", "dataTracks": what waited too long, or was too much, is
+ * dropped. "closed": there is data for a channel that the client has closed. "held": a publisher waits for a slow receiver.
+ */
+export type DataTrouble = "lost" | "slow" | "closed" | "lossy" | "dataTracks" | "held";
+
+/** What was counted of data since the last report. */
+export interface DataFigures {
+  /** Streams that began, as `DataStreamCounts` lays them out. */
+  readonly streams?: readonly number[];
+  /** What became of messages, as `MessageCounts` lays them out. */
+  readonly messages?: readonly number[];
+}
+
 /** Microseconds; LiveKit's buckets. */
 export const FORWARD_LATENCY_BOUNDS_US = [50, 100, 250, 500, 1000, 2000, 3000, 5000, 10_000, 20_000] as const;
 
@@ -353,7 +368,13 @@ export type MediaEvent =
       readonly silent?: boolean;
     }
   /** A data channel is open at this peer (either side created it). */
-  | { readonly type: "channelOpen"; readonly peer: PeerId; readonly label: string }
+  | {
+      readonly type: "channelOpen";
+      readonly peer: PeerId;
+      readonly label: string;
+      /** Messages that were given to the channel of this label before it, and that the client had not received. */
+      readonly sentAgain: number;
+    }
   /** First packet of a layer of a published track. */
   | {
       readonly type: "trackStarted";
@@ -392,8 +413,19 @@ export type MediaEvent =
   | {
       readonly type: "load";
       readonly load: WorkerLoad;
-      /** Data streams that began since the last one, as `DataStreamCounts` lays them out; absent when there were none. */
-      readonly dataStreams?: readonly number[];
+      /** Absent when there was no data. */
+      readonly data?: DataFigures;
+    }
+  /** A time of trouble with the data of a peer begins, or is over: it has not happened for a while. */
+  | {
+      readonly type: "dataTrouble";
+      readonly peer: PeerId;
+      readonly trouble: DataTrouble;
+      readonly begins: boolean;
+      /** Messages that met it so far. */
+      readonly times: number;
+      /** Of "held", when it begins. */
+      readonly receiver?: PeerId;
     }
   | {
       readonly type: "log";

@@ -26,6 +26,7 @@ import { removeParticipant } from "./admin/remove-participant.ts";
 import { updateParticipant } from "./admin/update-participant.ts";
 import { updateRoomMetadata } from "./admin/update-room.ts";
 import { EVERYTHING, World, type Client, type ClientOptions } from "./harness.test.ts";
+import { operation, type Operation as AnyOperation } from "./operations.test.ts";
 import type { Grants } from "./options.ts";
 
 const PEOPLE = 4;
@@ -52,19 +53,9 @@ const OPERATIONS = [
   "leave",
 ] as const;
 
-interface Operation {
-  readonly who: number;
-  readonly what: (typeof OPERATIONS)[number];
-  readonly choice: number;
-  readonly waitMs: number;
-}
+type Operation = AnyOperation<(typeof OPERATIONS)[number]>;
 
-const operation: fc.Arbitrary<Operation> = fc.record({
-  who: fc.nat(PEOPLE - 1),
-  what: fc.constantFrom(...OPERATIONS),
-  choice: fc.nat(11),
-  waitMs: fc.constantFrom(0, 0, 5, 200, 1500, 6000),
-});
+const step = operation(OPERATIONS, { people: PEOPLE, choices: 12, waitsMs: [0, 0, 5, 200, 1500, 6000] });
 
 const CLIENTS: readonly ClientOptions[] = [
   { peerConnections: "single" },
@@ -84,7 +75,7 @@ const RIGHTS: readonly Partial<Grants>[] = [
 
 test("random breaks of signal connections", () => {
   fc.assert(
-    fc.property(fc.array(operation, { maxLength: 60, size: "max" }), (operations) => {
+    fc.property(fc.array(step, { maxLength: 60, size: "max" }), (operations) => {
       const life = new Life();
       for (const one of operations) life.perform(one);
       life.settle();

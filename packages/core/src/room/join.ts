@@ -6,6 +6,7 @@ import { ClientInfo_SDK, DisconnectReason, ParticipantInfo_State } from "@liveki
 import { drawIceCredentials } from "../negotiation/ice-credentials.ts";
 import { clientTraits, enabledCodecsFor } from "../negotiation/client-traits.ts";
 import type { ClientTraits, NegotiationOptions } from "../negotiation/types.ts";
+import { isDependent } from "./claims.ts";
 import { clientFeatures } from "./client.ts";
 import { disarmEmptyTimer } from "./empty.ts";
 import { joinResponse } from "./join-response.ts";
@@ -14,7 +15,7 @@ import { leaveMessage, removeParticipant } from "./leave.ts";
 import { setMember } from "./members.ts";
 import { offerNow } from "./negotiate.ts";
 import type { JoinFailure, JoinInput, JoinResult } from "./options.ts";
-import { isDependent, Participant } from "./participant.ts";
+import { Participant } from "./participant.ts";
 import { publisherLink, subscriberLink, type NegotiationFactory } from "./peer-link.ts";
 import { handleAddTrack } from "./requests/add-track.ts";
 import { handleOffer } from "./requests/offer.ts";

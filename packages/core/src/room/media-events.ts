@@ -10,11 +10,11 @@ import {
   StreamStateInfo,
   StreamStateUpdate,
 } from "@livekit/protocol";
-import type { MediaEvent } from "../engine/protocol.ts";
+import type { DataTrouble, MediaEvent } from "../engine/protocol.ts";
 import { subscribeToExistingData } from "./data-subscriptions.ts";
 import { tellSubscribed } from "./downlinks.ts";
 import { isCutOff, isUdpUnstable, mediaFailed } from "./fallback.ts";
-import { leaveMessage } from "./leave.ts";
+import { fullReconnect, leaveMessage } from "./leave.ts";
 import { setMember } from "./members.ts";
 import type { Participant } from "./participant.ts";
 import type { PeerLink } from "./peer-link.ts";
@@ -67,6 +67,11 @@ export function handleMediaEvent(room: RoomState, event: MediaEvent): void {
     }
     case "speakers":
       return handleSpeakers(room, event.speakers);
+    case "dataTrouble": {
+      const peer = room.peers.get(event.peer);
+      if (peer && event.begins) handleDataTrouble(room, peer.participant, peer.link, event.trouble);
+      return;
+    }
     default:
   }
 }
@@ -111,6 +116,13 @@ function handlePeerState(
       return;
     default:
   }
+}
+
+/** The configuration may ask that a client which has missed reliable data, or cannot be given any, starts anew. */
+function handleDataTrouble(room: RoomState, participant: Participant, link: PeerLink, trouble: DataTrouble): void {
+  if (!room.options.server.transport.reconnectOnDataLoss || link.state !== "connected") return;
+  if (trouble === "lost") fullReconnect(room, participant, "reliable data for it was lost");
+  if (trouble === "closed") fullReconnect(room, participant, "it closed a data channel");
 }
 
 function becomeActive(room: RoomState, participant: Participant): void {

@@ -14,7 +14,8 @@ import {
   UpdateTrackSettings,
   UserPacket,
 } from "@livekit/protocol";
-import { DataRelay, LOSSY_LABEL, RELIABLE_LABEL } from "../data/relay.ts";
+import { LOSSY_LABEL, RELIABLE_LABEL } from "../data/labels.ts";
+import { DataRelay } from "../data/relay.ts";
 import type { MediaCommand, PeerId } from "../engine/protocol.ts";
 import { World as Media, rtp, vp8 } from "../media/harness.test.ts";
 import { removeParticipant } from "./admin/remove-participant.ts";

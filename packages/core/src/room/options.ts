@@ -120,6 +120,8 @@ export interface TransportPolicy {
   readonly tcpFallbackRttMs: number;
   /** UDP that loses much counts as failed; only with a bound for the round trip. */
   readonly udpUnstableFallback: boolean;
+  /** Who has missed reliable data starts anew. */
+  readonly reconnectOnDataLoss: boolean;
 }
 
 /** `limit` of the configuration, read anew for each question; 0 = no limit. */
@@ -186,4 +188,5 @@ export const DEFAULT_TRANSPORT_POLICY: TransportPolicy = {
   tcpFallback: true,
   tcpFallbackRttMs: 0,
   udpUnstableFallback: false,
+  reconnectOnDataLoss: false,
 };

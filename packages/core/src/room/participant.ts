@@ -8,15 +8,13 @@ import {
   ParticipantInfo,
   ParticipantInfo_Kind,
   ParticipantInfo_State,
-  ParticipantPermission,
   type ClientInfo,
   type DataBlob,
   type DataTrackInfo,
   type TrackSource,
-  type UpdateTrackSettings,
 } from "@livekit/protocol";
-import type { DownlinkSettings } from "../engine/protocol.ts";
 import type { EnabledCodecs, PublishedMedia } from "../negotiation/types.ts";
+import { isDependent, permissionOf } from "./claims.ts";
 import { clientFeatures, type ClientFeatures } from "./client.ts";
 import { newDataReception } from "./data-reception.ts";
 import type { PublishedDataTrack } from "./data-track.ts";
@@ -26,26 +24,13 @@ import type { PeerLink, PublisherLink, SubscriberLink } from "./peer-link.ts";
 import { newQuality } from "./quality.ts";
 import type { ParticipantSid, TrackSid } from "./sid.ts";
 import type { TrackPermissions } from "./permissions.ts";
+import type { Subscription } from "./subscription.ts";
 import type { PendingTrack, PublishedTrack } from "./track.ts";
 import { Unheard } from "./unheard.ts";
 import { newWay } from "./way.ts";
 
 /** No message takes longer to a client whose answer comes. */
 const IN_FLIGHT_MS = 1000;
-
-/** What a participant wants of one track of somebody else. */
-export interface Subscription {
-  /** Wanted; undefined while only settings came. An explicit "no" outlasts auto-subscription. */
-  desired: boolean | undefined;
-  /** The last UpdateTrackSettings; may come before the track does. */
-  settings: UpdateTrackSettings | undefined;
-  /** The client was told that it has no codec for the track. */
-  refused: boolean;
-  /** The client was told that the publisher does not allow it. */
-  denied: boolean;
-  /** The settings that the worker has for it; undefined while the track is not sent. */
-  inForce: DownlinkSettings | undefined;
-}
 
 /** A participant of another room. */
 export interface ForwardSource {
@@ -308,25 +293,4 @@ export class Participant {
     });
     return this.#info;
   }
-}
-
-/** Agents and recorders do not keep a room open and do not count as people. */
-export function isDependent({ kind, grants }: Claims): boolean {
-  const helper = kind === ParticipantInfo_Kind.AGENT || kind === ParticipantInfo_Kind.EGRESS;
-  return helper || grants.agent || grants.recorder;
-}
-
-function permissionOf(grants: Grants): ParticipantPermission {
-  return new ParticipantPermission({
-    canSubscribe: grants.canSubscribe,
-    canPublish: grants.canPublish,
-    canPublishData: grants.canPublishData,
-    canPublishSources: [...grants.canPublishSources],
-    hidden: grants.hidden,
-    recorder: grants.recorder,
-    canUpdateMetadata: grants.canUpdateOwnMetadata,
-    agent: grants.agent,
-    canSubscribeMetrics: grants.canSubscribeMetrics,
-    canManageAgentSession: grants.canManageAgentSession,
-  });
 }

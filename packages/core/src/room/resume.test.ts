@@ -204,6 +204,30 @@ test("of hundreds who left while the client was away it is told each one, once",
   }
 });
 
+test("the room's events tell how long a client was not heard, what it was told again, and what it has sent", () => {
+  const world = new World();
+  const bob = world.connect("bob");
+  world.room.handleMedia({ type: "dataSequence", participant: bob.sid, sequence: 42 }, world.nowMs);
+  bob.beat();
+  bob.dropSignal();
+  world.advance(3200);
+  bob.resume();
+  const carol = world.connect("carol");
+  world.advance(4000);
+  bob.beat();
+  carol.request({ case: "leave", value: new LeaveRequest({}) });
+  bob.dropSignal();
+  world.advance(1000);
+  bob.resume();
+  const details = world.effects.flatMap((effect) =>
+    effect.type === "participantEvent" && effect.kind === "resumed" ? [effect.detail] : [],
+  );
+  assert.deepEqual(details, [
+    "not heard for 3.2 s; has sent reliable data until number 42",
+    "not heard for 1.0 s; told again: 1 departures; has sent reliable data until number 42",
+  ]);
+});
+
 test("a publisher that was away hears that somebody receives its track now", () => {
   const world = new World();
   const alice = world.connect("alice");

@@ -26,6 +26,7 @@ export function resume(room: RoomState, participant: Participant, input: JoinInp
   participant.connection = input.connection;
   const accident = takeAccident(room, participant);
   if (accident === "before") return dropSignal(room, participant);
+  const silentMs = room.nowMs - participant.lastHeardMs;
   participant.lastHeardMs = room.nowMs;
   participant.connectedMs = room.nowMs;
   wayResumed(room, participant, input.resume?.reason);
@@ -38,7 +39,7 @@ export function resume(room: RoomState, participant: Participant, input: JoinInp
   participant.endedWhileAway = missed.ended;
   // Before the snapshot shows the client its own track muted: it would contradict.
   for (const message of missed.own) room.deliver(participant, message);
-  if (participant.features.disconnectedUpdates) sendMissedDepartures(room, participant);
+  const departures = participant.features.disconnectedUpdates ? sendMissedDepartures(room, participant) : 0;
   sendSnapshot(room, participant);
   room.send(participant, { case: "roomUpdate", value: new RoomUpdate({ room: room.info() }) });
   for (const message of missed.others) room.deliver(participant, message);
@@ -46,10 +47,19 @@ export function resume(room: RoomState, participant: Participant, input: JoinInp
   refreshToken(room, participant);
   reconsiderAll(room, participant);
   repeatData(room, participant);
-  room.event("resumed", participant);
+  const again = missed.own.length + missed.others.length;
+  room.event("resumed", participant, inWords(silentMs, again, departures, participant.lastDataSequence));
   repeatDynacast(room, participant);
   restartIce(room, participant);
   if (accident === "after") dropSignal(room, participant);
+}
+
+/** "not heard for 3.2 s; told again: 2 messages, 3 departures; has sent reliable data until number 40", for the timeline. */
+function inWords(silentMs: number, messages: number, departures: number, dataSequence: number): string {
+  const again = [`${messages} messages`, `${departures} departures`].filter((one) => !one.startsWith("0 "));
+  const told = again.length > 0 ? `; told again: ${again.join(", ")}` : "";
+  const data = dataSequence > 0 ? `; has sent reliable data until number ${dataSequence}` : "";
+  return `not heard for ${(silentMs / 1000).toFixed(1)} s${told}${data}`;
 }
 
 /** Whether a test wants this resume to fail, and when. */

@@ -16,6 +16,7 @@ import {
   type SignalResponse,
 } from "@livekit/protocol";
 import { World, type Client, type ClientOptions } from "./harness.test.ts";
+import { operation, type Operation as AnyOperation } from "./operations.test.ts";
 
 const PEOPLE = 5;
 const OPERATIONS = [
@@ -36,19 +37,9 @@ const OPERATIONS = [
   "restartIce",
 ] as const;
 
-interface Operation {
-  readonly who: number;
-  readonly what: (typeof OPERATIONS)[number];
-  readonly choice: number;
-  readonly waitMs: number;
-}
+type Operation = AnyOperation<(typeof OPERATIONS)[number]>;
 
-const operation: fc.Arbitrary<Operation> = fc.record({
-  who: fc.nat(PEOPLE - 1),
-  what: fc.constantFrom(...OPERATIONS),
-  choice: fc.nat(7),
-  waitMs: fc.constantFrom(0, 0, 0, 5, 200, 4000),
-});
+const step = operation(OPERATIONS, { people: PEOPLE, choices: 8, waitsMs: [0, 0, 0, 5, 200, 4000] });
 
 const CLIENTS: readonly ClientOptions[] = [
   { peerConnections: "single" },
@@ -63,7 +54,7 @@ const CLIENTS: readonly ClientOptions[] = [
 
 test("random lives of a room", () => {
   fc.assert(
-    fc.property(fc.array(operation, { maxLength: 80, size: "max" }), (operations) => {
+    fc.property(fc.array(step, { maxLength: 80, size: "max" }), (operations) => {
       const life = new Life();
       for (const one of operations) life.perform(one);
       life.settle();

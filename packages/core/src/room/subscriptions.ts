@@ -7,7 +7,8 @@ import { SubscriptionError, SubscriptionPermissionUpdate, TrackType } from "@liv
 import { sendSubscriptionError, unbindSender } from "./downlinks.ts";
 import { stopDynacast, unwish } from "./dynacast.ts";
 import { scheduleNegotiation } from "./negotiate.ts";
-import type { Participant, Subscription } from "./participant.ts";
+import type { Participant } from "./participant.ts";
+import type { Subscription } from "./subscription.ts";
 import { mayReceive, publisherAllows, type Receivable } from "./permissions.ts";
 import type { TrackSid } from "./sid.ts";
 import { dropSpeaker, tellSpeakers } from "./speakers.ts";

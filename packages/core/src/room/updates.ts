@@ -114,8 +114,8 @@ export function sendSnapshot(room: RoomState, recipient: Participant): void {
   for (const chunk of chunks(snapshot(room, recipient))) room.deliver(recipient, updateMessage(chunk));
 }
 
-/** Of whose leaving the client may not have heard, or who is in the batch: its snapshot lacks them. */
-export function sendMissedDepartures(room: RoomState, recipient: Participant): void {
+/** Of whose leaving the client may not have heard, or who is in the batch: its snapshot lacks them. Gives their number. */
+export function sendMissedDepartures(room: RoomState, recipient: Participant): number {
   const missed = room.departures.filter((update) => {
     const { participant, replaced, farewell } = update;
     if (replaced && recipient.features.identityReconnection) return false;
@@ -124,8 +124,9 @@ export function sendMissedDepartures(room: RoomState, recipient: Participant): v
       (farewell ? participant !== recipient : knows(recipient, participant))
     );
   });
-  if (missed.length === 0) return;
+  if (missed.length === 0) return 0;
   room.deliver(recipient, updateMessage(missed.map(({ participant, farewell }) => farewell ?? participant.info())));
+  return missed.length;
 }
 
 /** Told since then, or not yet. */

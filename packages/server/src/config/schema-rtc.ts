@@ -95,8 +95,10 @@ const sessionKnobs = () => ({
   allow_udp_unstable_fallback: flag().default(false),
   reconnect_on_publication_error: pending(flag().optional()),
   reconnect_on_subscription_error: pending(flag().optional()),
-  reconnect_on_data_channel_error: pending(flag().optional()),
-  data_channel_max_buffered_amount: pending(whole(0).default(0)),
+  /** A receiver that has missed reliable data, or has closed a data channel, starts anew. */
+  reconnect_on_data_channel_error: flag().default(false),
+  /** Bytes that may wait for one receiver in one channel, without the threshold below; 0 = 16 MiB of reliable data, 1 MiB of other. */
+  data_channel_max_buffered_amount: whole(0).default(0),
   /** Bits per second: a reliable receiver below it loses messages, one above it slows its publishers; 0 = off. */
   datachannel_slow_threshold: whole(0).default(0),
   /** Messages that wait longer for a slow receiver are dropped; 0 = off. */

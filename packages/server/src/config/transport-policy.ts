@@ -10,5 +10,6 @@ export function transportPolicy({ congestion_control: control, ...rtc }: Config[
     tcpFallback: rtc.allow_tcp_fallback,
     tcpFallbackRttMs: rtc.tcp_fallback_rtt_threshold,
     udpUnstableFallback: rtc.allow_udp_unstable_fallback,
+    reconnectOnDataLoss: rtc.reconnect_on_data_channel_error,
   };
 }

@@ -4,7 +4,7 @@
  * of a lost worker before its successor takes anything.
  */
 import { Worker } from "node:worker_threads";
-import type { LocalCandidate, MediaCommand, MediaEvent, WorkerLoad } from "@stoa/core/engine/protocol";
+import type { DataFigures, LocalCandidate, MediaCommand, MediaEvent, WorkerLoad } from "@stoa/core/engine/protocol";
 import type { LocalTransport } from "@stoa/core/negotiation/types";
 import { operatorError } from "../errors.ts";
 import type { Log } from "@stoa/io/log";
@@ -29,7 +29,7 @@ export interface MediaWorkersOptions {
   readonly log: Log;
   readonly nowMs: () => number;
   /** How busy a worker is; undefined when it is gone. */
-  readonly onLoad?: (worker: number, load: WorkerLoad | undefined, dataStreams?: readonly number[]) => void;
+  readonly onLoad?: (worker: number, load: WorkerLoad | undefined, data?: DataFigures) => void;
 }
 
 interface Slot {
@@ -168,7 +168,7 @@ export class MediaWorkers implements MediaPort {
     }
     if (event.type === "load") {
       slot.reportedAtMs = this.#options.nowMs();
-      this.#options.onLoad?.(slot.init.index, event.load, event.dataStreams);
+      this.#options.onLoad?.(slot.init.index, event.load, event.data);
       return;
     }
     const room = slot.routes.roomOf(event);

@@ -5,7 +5,7 @@
 import { networkInterfaces } from "node:os";
 import type { MessagePort } from "node:worker_threads";
 import type { DtlsFactory, Hashes, PacketCrypto, Random } from "@stoa/core/crypto";
-import type { MediaCommand, MediaEvent } from "@stoa/core/engine/protocol";
+import type { DataFigures, MediaCommand, MediaEvent } from "@stoa/core/engine/protocol";
 import type { PacketSink, Paths } from "@stoa/core/paths";
 import type { PacketPool } from "@stoa/core/slab";
 import { probeAccel } from "@stoa/io/accel/probe";
@@ -37,7 +37,7 @@ export interface EngineParts {
 export interface WorkerEngine extends Engine {
   handleCommand(command: MediaCommand, nowMs: number): void;
   pollEvent(): MediaEvent | undefined;
-  takeDataStreams(): number[] | undefined;
+  takeDataFigures(): DataFigures | undefined;
 }
 
 /** Runs a worker on this thread; resolves when it listens or could not start. */
@@ -112,8 +112,8 @@ function reportLoad(meter: LoadMeter, engine: WorkerEngine, tell: (event: MediaE
   let dueMs = nowMs() + REPORT_EVERY_MS;
   return setInterval(() => {
     const atMs = nowMs();
-    const dataStreams = engine.takeDataStreams();
-    tell({ type: "load", load: meter.report(atMs - dueMs), ...(dataStreams && { dataStreams }) });
+    const data = engine.takeDataFigures();
+    tell({ type: "load", load: meter.report(atMs - dueMs), ...(data && { data }) });
     dueMs = atMs + REPORT_EVERY_MS;
   }, REPORT_EVERY_MS);
 }

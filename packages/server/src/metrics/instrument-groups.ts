@@ -116,6 +116,14 @@ export function mediaInstruments(counter: MakeCounter, gauge: MakeGauge, histogr
     ]),
     workerPackets: counter("stoa_worker_packets_total", "Packets of a media worker", ["worker", "direction"]),
     workerDropped: counter("stoa_worker_dropped_total", "Packets that a media worker dropped", ["worker", "direction"]),
+    dataIn: counter("stoa_data_in_total", "Messages of clients on data channels, by what became of them", [
+      "channel",
+      "outcome",
+    ]),
+    dataOut: counter("stoa_data_out_total", "Messages to clients on data channels, by what became of them", [
+      "channel",
+      "outcome",
+    ]),
   };
 }
 

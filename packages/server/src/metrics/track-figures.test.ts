@@ -18,6 +18,7 @@ import {
   TrackSource,
   TrackType,
 } from "@livekit/protocol";
+import { channelIndex, MessageCounts, REFUSED, RELAYED, STALE } from "@stoa/core/data/message-counts";
 import { DataStreamCounts } from "@stoa/core/data/stream-counts";
 import type { PeerStats, WorkerLoad } from "@stoa/core/engine/protocol";
 import { openPeer, setSenders, setUp, stream } from "./harness.test.ts";
@@ -213,7 +214,7 @@ test("data streams are counted by kind and MIME type, whatever clients write", a
   counts.note(new DataStream_Header({ mimeType: "Text/plain", totalLength: 300n, contentHeader: text }), 0);
   counts.note(new DataStream_Header({ mimeType: "image", contentHeader: bytes }), 4);
   counts.note(new DataStream_Header({ mimeType: "x".repeat(1000), totalLength: 2n ** 63n }), 5000);
-  new WorkerFigures(instruments).note(0, IDLE, counts.take());
+  new WorkerFigures(instruments).note(0, IDLE, { streams: counts.take()! });
   const recipients = "livekit_datapacket_stream_dest_count";
   assert.equal(await value(`${recipients}_count`), 3);
   assert.equal(await value(`${recipients}_sum`, 'type="bytes"', 'mime_type="image"'), 4);
@@ -222,4 +223,20 @@ test("data streams are counted by kind and MIME type, whatever clients write", a
   assert.equal(await value("livekit_datapacket_stream_bytes_bucket", 'type="text"', 'le="512"'), 1);
   assert.equal(await value("livekit_datapacket_stream_bytes_count", 'type="bytes"'), 0, "no length was told");
   assert.equal(counts.take(), undefined);
+});
+
+test("messages on data channels are counted by channel and by what became of them", async () => {
+  const { instruments, value } = setUp();
+  const workers = new WorkerFigures(instruments);
+  const counts = new MessageCounts();
+  assert.equal(counts.take(), undefined);
+  const index = channelIndex("_data_track");
+  for (let i = 0; i < 3; i++) counts.note(index, STALE);
+  counts.note(channelIndex("custom"), RELAYED);
+  counts.note(channelIndex("_lossy"), REFUSED);
+  for (const messages of [counts.take(), counts.take()]) workers.note(0, IDLE, messages && { messages });
+  assert.equal(await value("stoa_data_out_total", 'channel="data_track"', 'outcome="stale"'), 3);
+  assert.equal(await value("stoa_data_out_total"), 3);
+  assert.equal(await value("stoa_data_in_total", 'channel="reliable"', 'outcome="relayed"'), 1);
+  assert.equal(await value("stoa_data_in_total", 'channel="lossy"', 'outcome="refused"'), 1);
 });

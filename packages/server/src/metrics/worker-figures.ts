@@ -1,6 +1,7 @@
 /** What the media workers report every second, as figures. Invariant: counters only grow, also when a worker starts anew. */
+import { DATA_CHANNELS, DATA_OUTCOMES } from "@stoa/core/data/message-counts";
 import { STREAM_BYTES_BOUNDS, STREAM_RECIPIENTS_SLOTS, STREAM_SLOTS } from "@stoa/core/data/stream-counts";
-import type { WorkerLoad } from "@stoa/core/engine/protocol";
+import type { DataFigures, WorkerLoad } from "@stoa/core/engine/protocol";
 import type { Instruments } from "./instruments.ts";
 
 /** Reports over which mean and deviation of the forwarding time are taken: ten seconds of one worker, less of several. */
@@ -26,7 +27,7 @@ export class WorkerFigures {
   }
 
   /** One report; undefined: the worker is gone, its counters start anew. */
-  note(index: number, load: WorkerLoad | undefined, dataStreams?: readonly number[]): void {
+  note(index: number, load: WorkerLoad | undefined, data?: DataFigures): void {
     const { workerUtilization, workerLagMs, packets, packetBytes } = this.#instruments;
     const worker = String(index);
     const last = this.#last.get(index);
@@ -48,7 +49,8 @@ export class WorkerFigures {
     packetBytes.inc({ direction: "outgoing", ...labels }, sentBytes);
     this.#noteLatency(load, last);
     this.#noteWorker(worker, load, last);
-    if (dataStreams) this.#noteDataStreams(dataStreams);
+    if (data?.streams) this.#noteDataStreams(data.streams);
+    if (data?.messages) this.#noteDataMessages(data.messages);
   }
 
   /** What was sent for the first time: repeats are counted by stream, and taken off here, whichever worker it was. */
@@ -90,6 +92,17 @@ export class WorkerFigures {
     this.#dropped += droppedOut;
     systemPackets.set({ type: "out" }, this.#sent);
     systemPackets.set({ type: "dropped" }, this.#dropped);
+  }
+
+  /** All outcomes for each channel (`MessageCounts`). */
+  #noteDataMessages(counts: readonly number[]): void {
+    const { dataIn, dataOut } = this.#instruments;
+    counts.forEach((messages, i) => {
+      if (messages === 0) return;
+      const channel = DATA_CHANNELS[Math.floor(i / DATA_OUTCOMES.length)]!;
+      const outcome = DATA_OUTCOMES[i % DATA_OUTCOMES.length]!;
+      (outcome === "relayed" || outcome === "refused" ? dataIn : dataOut).inc({ channel, outcome }, messages);
+    });
   }
 
   /** Counts of both histograms for each kind and MIME type, in the order of the series (`DataStreamCounts`). */

@@ -13,10 +13,21 @@ import type { MediaCommand, MediaEvent, PeerId, PeerStats } from "@stoa/core/eng
 import type { Effect, ParticipantEventKind } from "@stoa/core/room/effects";
 import type { Log } from "@stoa/io/log";
 import type { RoomObserver } from "../rooms/effects.ts";
-import { candidatesOf, reasonInWords, sourceInWords, trackInWords } from "./words.ts";
+import {
+  candidatesOf,
+  dataTroubleInWords,
+  kbps,
+  layersInWords,
+  reasonInWords,
+  sourceInWords,
+  trackInWords,
+  trouble,
+} from "./words.ts";
 import type { EntryKind, Timelines } from "./timelines.ts";
 
 type EffectOf<T extends Effect["type"]> = Extract<Effect, { type: T }>;
+
+type EventOf<T extends MediaEvent["type"]> = Extract<MediaEvent, { type: T }>;
 
 interface Peer {
   readonly participant: string;
@@ -154,6 +165,11 @@ export class TimelineObserver implements RoomObserver {
         const text = event.paused ? `${what} is paused for want of bandwidth` : `${what} goes on`;
         return this.#noteOfPeer(event.peer, "paused", text + this.#estimate(event.peer), event.track);
       }
+      case "dataTrouble":
+        return this.#noteDataTrouble(event);
+      case "channelOpen":
+        if (event.sentAgain === 0) return;
+        return this.#noteOfPeer(event.peer, "data", `replaced a data channel; messages sent again: ${event.sentAgain}`);
       case "stats":
         return this.#noteStats(room, event.peer, event.stats);
       default:
@@ -171,6 +187,17 @@ export class TimelineObserver implements RoomObserver {
     this.#note(to, "quality", `connection quality is ${word} (${own.score.toFixed(1)} of 5)${why}`);
   }
 
+  #noteDataTrouble(event: EventOf<"dataTrouble">): void {
+    const peer = this.#peers.get(event.peer);
+    const member = peer && this.#members.get(peer.participant);
+    if (!member) return;
+    const slow = this.#peers.get(event.receiver ?? 0)?.participant ?? "";
+    this.#note(peer.participant, "data", dataTroubleInWords(event, this.#members.get(slow)?.identity));
+    if (event.trouble !== "lost" || !event.begins) return;
+    const who = { room: member.room, participant: member.identity, sid: peer.participant };
+    this.#log.warn("reliable data for a participant is lost: as much as may be waits for it already", who);
+  }
+
   #noteStats(room: string, id: PeerId, stats: PeerStats): void {
     const peer = this.#peers.get(id);
     const member = peer && this.#members.get(peer.participant);
@@ -183,7 +210,7 @@ export class TimelineObserver implements RoomObserver {
       if (before === layerDistance) continue;
       peer.distances.set(track, layerDistance);
       const what = this.#words(room, track);
-      const short = `${what} flows ${layers(layerDistance)} below what is wanted`;
+      const short = `${what} flows ${layersInWords(layerDistance)} below what is wanted`;
       const text = layerDistance === 0 ? `${what} flows as wanted` : short;
       this.#noteOfPeer(id, "layer", text + this.#estimate(id), track);
     }
@@ -262,29 +289,4 @@ function describe(kind: ParticipantEventKind, info: ParticipantInfo, detail: str
   const more = SAID.has(detail) ? "" : `: ${detail}`;
   const why = kind === "left" ? reasonInWords(info.disconnectReason) + more : detail;
   return [entry, why ? `${text} (${why})` : text];
-}
-
-/** What may be the reason for a quality that is not excellent. */
-function trouble(stats: PeerStats | undefined): string {
-  if (!stats) return "";
-  const loss = (streams: PeerStats["senders"]) => {
-    const packets = streams.reduce((sum, stream) => sum + stream.packets, 0);
-    return packets === 0 ? 0 : (100 * streams.reduce((sum, stream) => sum + stream.lost, 0)) / packets;
-  };
-  const [up, down] = [loss(stats.receivers), loss(stats.senders)];
-  const reasons = [
-    up >= 1 ? `loses ${up.toFixed(0)} % of what it sends` : "",
-    down >= 1 ? `loses ${down.toFixed(0)} % of what it is sent` : "",
-    stats.rttMs >= 200 ? `round trip ${stats.rttMs.toFixed(0)} ms` : "",
-    stats.senders.some(({ layerDistance }) => layerDistance > 0) ? "gets lower layers than wanted" : "",
-  ].filter((reason) => reason !== "");
-  return reasons.length > 0 ? `: ${reasons.join(", ")}` : "";
-}
-
-function layers(count: number): string {
-  return count === 1 ? "one layer" : `${Number.isInteger(count) ? count : count.toFixed(1)} layers`;
-}
-
-function kbps(bps: number): string {
-  return `${Math.round(bps / 1000)} kbit/s`;
 }

@@ -19,6 +19,7 @@ import { emptyStats } from "@stoa/core/media/stream-stats";
 import type { ParticipantEventKind } from "@stoa/core/room/effects";
 import { handmadeToken, joinClaims, KEYS, recordingLog } from "../fixtures.test.ts";
 import { createApp } from "../http/app.ts";
+import { openPeer } from "../metrics/harness.test.ts";
 import { mountTimelines } from "./api.ts";
 import { TimelineObserver } from "./observer.ts";
 import { Timelines, type Entry } from "./timelines.ts";
@@ -40,17 +41,7 @@ function setUp() {
   return { timelines, observer, log, happen, command, texts, pass: (ms: number) => void (nowMs += ms) };
 }
 
-const OPEN_PEER: MediaCommand = {
-  type: "openPeer",
-  peer: 7,
-  participant: "PA_1",
-  room: "RM_1",
-  ufrag: "u",
-  pwd: "p",
-  channels: [],
-  congestion: { enabled: true, allowPause: false },
-  playoutDelay: undefined,
-};
+const OPEN_PEER = openPeer(7, "PA_1");
 
 const stats = (distance: number, more: Partial<StreamStats> = {}): PeerStats => ({
   peer: 7,

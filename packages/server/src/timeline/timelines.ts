@@ -33,6 +33,7 @@ export type EntryKind =
   | "firstPacket"
   | "layer"
   | "paused"
+  | "data"
   | "quality";
 
 /** One thing that happened. */

@@ -3,9 +3,11 @@ import { test } from "node:test";
 import fc from "fast-check";
 import {
   type DataTrackPacket,
+  dataTrackFramePart,
   dataTrackHandle,
   parseDataTrackPacket,
   setDataTrackHandle,
+  startsDataTrackFrame,
   writeDataTrackPacket,
 } from "./packet.ts";
 
@@ -108,6 +110,9 @@ test("what is written is read again, and another handle changes nothing else", (
       const bytes = bytesOf(written);
       assert.deepEqual(parseDataTrackPacket(bytes), written);
       assert.equal(dataTrackHandle(bytes), written.handle);
+      const whole = written.startsFrame && written.endsFrame;
+      assert.equal(dataTrackFramePart(bytes), whole ? -1 : written.frameNumber);
+      assert.equal(startsDataTrackFrame(bytes), written.startsFrame);
       setDataTrackHandle(bytes, handle);
       assert.deepEqual(parseDataTrackPacket(bytes), { ...written, handle });
     }),

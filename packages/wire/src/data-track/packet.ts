@@ -6,6 +6,7 @@ import { readU16, readU32, writeU16, writeU32 } from "../sctp/bytes.ts";
 
 const HEADER_BYTES = 12;
 const HANDLE_AT = 2;
+const FRAME_NUMBER_AT = 6;
 const FLAG_START = 0x10;
 const FLAG_FINAL = 0x08;
 const FLAG_EXTENSIONS = 0x04;
@@ -51,7 +52,7 @@ export function parseDataTrackPacket(bytes: Uint8Array): DataTrackPacket | undef
     endsFrame: (bytes[0]! & FLAG_FINAL) !== 0,
     handle: readU16(bytes, HANDLE_AT),
     sequence: readU16(bytes, 4),
-    frameNumber: readU16(bytes, 6),
+    frameNumber: readU16(bytes, FRAME_NUMBER_AT),
     timestamp: readU32(bytes, 8),
     extensions,
     payload: bytes.subarray(payloadAt),
@@ -78,7 +79,7 @@ export function writeDataTrackPacket(packet: DataTrackPacket): Uint8Array | unde
   }
   writeU16(bytes, HANDLE_AT, handle);
   writeU16(bytes, 4, packet.sequence);
-  writeU16(bytes, 6, packet.frameNumber);
+  writeU16(bytes, FRAME_NUMBER_AT, packet.frameNumber);
   writeU32(bytes, 8, packet.timestamp);
   let at = HEADER_BYTES + LENGTH_BYTES;
   for (const { id, data } of extensions) {
@@ -94,6 +95,17 @@ export function writeDataTrackPacket(packet: DataTrackPacket): Uint8Array | unde
 /** The handle of a packet, 0 when these bytes are none. */
 export function dataTrackHandle(bytes: Uint8Array): number {
   return payloadStart(bytes) < 0 ? 0 : readU16(bytes, HANDLE_AT);
+}
+
+/** Of which frame a packet is but a part: its number; -1 when it is a whole frame. */
+export function dataTrackFramePart(bytes: Uint8Array): number {
+  const whole = FLAG_START | FLAG_FINAL;
+  return (bytes[0]! & whole) === whole ? -1 : readU16(bytes, FRAME_NUMBER_AT);
+}
+
+/** Whether a packet is the first one of its frame. */
+export function startsDataTrackFrame(bytes: Uint8Array): boolean {
+  return (bytes[0]! & FLAG_START) !== 0;
 }
 
 /** Puts another handle into a packet. */

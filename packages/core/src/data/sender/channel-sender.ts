@@ -11,7 +11,9 @@
 import { earlier, NEVER } from "../../clock.ts";
 import type { SendOutcome } from "../../peer/data-transport.ts";
 import { DrainMeter } from "./drain-meter.ts";
-import { FrameQueue, type Fate, type WaitingFrame } from "./frame-queue.ts";
+import { FairQueue } from "./fair-queue.ts";
+import type { FrameSource } from "./frame-in-parts.ts";
+import { bytesOf, type Fate, lose, type WaitingFrame } from "./frame-queue.ts";
 import { RecentPayloads } from "./recent-payloads.ts";
 import type { SendPort } from "./send-port.ts";
 import type { Offer, SenderOptions, SenderReport, SenderStats } from "./sender-options.ts";
@@ -29,7 +31,7 @@ export class ChannelSender {
   readonly stats: SenderStats = { offered: 0, refused: 0, sent: 0, sentBytes: 0, evicted: 0, expired: 0, failed: 0 };
   readonly #options: SenderOptions;
   readonly #maxPayloadBytes: number;
-  readonly #queue: FrameQueue;
+  readonly #queue: FairQueue;
   readonly #recent: RecentPayloads | undefined;
   readonly #meter = new DrainMeter();
   readonly #marks: WaterMarks;
@@ -43,7 +45,7 @@ export class ChannelSender {
   constructor(options: SenderOptions) {
     this.#options = options;
     this.#maxPayloadBytes = options.maxPayloadBytes ?? MAX_PAYLOAD_BYTES;
-    this.#queue = new FrameQueue(options.maxFrames ?? DEFAULT_MAX_FRAMES, options.maxBytes ?? DEFAULT_MAX_BYTES);
+    this.#queue = new FairQueue(options.maxFrames ?? DEFAULT_MAX_FRAMES, options.maxBytes ?? DEFAULT_MAX_BYTES);
     const { recallBytes = 0 } = options;
     this.#recent = recallBytes > 0 ? new RecentPayloads(recallBytes) : undefined;
     this.#marks = new WaterMarks(options.marks ?? RELIABLE_MARKS);
@@ -100,31 +102,42 @@ export class ChannelSender {
 
   /**
    * The channel is replaced by another, and what was under way on it is lost: payloads that it was given lately and that
-   * are `missing` wait again, before all others.
+   * are `missing` wait again, before all others. Gives their number.
    */
-  recall(missing: (payload: Uint8Array) => boolean, nowMs: number): void {
+  recall(missing: (payload: Uint8Array) => boolean, nowMs: number): number {
     this.detach();
     const payloads = (this.#recent?.take(nowMs) ?? []).filter(missing);
     this.#queue.pushFirst(
+      undefined,
       payloads.map((payload) => ({
         payloads: [payload],
         bytes: payload.length,
         sinceMs: nowMs,
         expiresAtMs: nowMs + (this.#options.ttlMs ?? NEVER),
         done: undefined,
+        parts: undefined,
         next: 0,
       })),
     );
+    return payloads.length;
   }
 
   /**
    * Takes in a frame, or says why not. `done` is called once if it was taken ("sent" or "queued"), maybe before this
-   * returns; it must not throw, and what was evicted is not to be offered again from there.
+   * returns; it must not throw, and what was evicted is not to be offered again from there. `source`: if several take turns.
    */
-  offer(frame: Uint8Array | readonly Uint8Array[], nowMs: number, done?: (fate: Fate) => void): Offer {
+  offer(
+    frame: Uint8Array | readonly Uint8Array[],
+    nowMs: number,
+    done?: (fate: Fate) => void,
+    source?: FrameSource,
+  ): Offer {
     this.stats.offered++;
-    const offer = this.#take(frame, nowMs, done);
-    if (offer !== "sent" && offer !== "queued") this.stats.refused++;
+    const parts = source?.parts;
+    const offer = parts?.lost ? "dropped" : this.#take(frame, nowMs, done, source);
+    if (offer === "sent" || offer === "queued") return offer;
+    this.stats.refused++;
+    if (parts && offer !== "blocked") parts.lost = true;
     return offer;
   }
 
@@ -139,7 +152,7 @@ export class ChannelSender {
   }
 
   nextTimeoutMs(): number {
-    return earlier(this.#retryAtMs, this.#queue.oldest()?.expiresAtMs ?? NEVER);
+    return earlier(this.#retryAtMs, this.#queue.nextExpiryMs());
   }
 
   /** Ends the sender; frames that were not sent whole are handed back. */
@@ -158,10 +171,16 @@ export class ChannelSender {
     return { unsent, unsentBytes, stats: this.stats };
   }
 
-  #take(frame: Uint8Array | readonly Uint8Array[], nowMs: number, done: ((fate: Fate) => void) | undefined): Offer {
+  #take(
+    frame: Uint8Array | readonly Uint8Array[],
+    nowMs: number,
+    done: ((fate: Fate) => void) | undefined,
+    source: FrameSource | undefined,
+  ): Offer {
     if (this.#closed) return "closed";
-    const bytes = this.#measure(frame);
-    if (bytes < 0) return "tooLarge";
+    const parts = source?.parts;
+    const bytes = bytesOf(frame, this.#maxPayloadBytes);
+    if (bytes < 0 || bytes > this.#queue.maxBytes) return "tooLarge";
     this.#pump(nowMs);
     if (frame instanceof Uint8Array && this.#queue.frames === 0 && this.#mayHand()) {
       // The way of a payload that need not wait: nothing is made for it.
@@ -169,44 +188,29 @@ export class ChannelSender {
       if (outcome === "tooLarge") return "tooLarge";
       if (outcome === "queued") {
         this.stats.sent++;
+        parts?.begin(nowMs);
         done?.("sent");
         return "sent";
       }
     }
-    if (!this.#makeRoom(bytes)) return this.#refuse(bytes);
+    if (!this.#makeRoom(source, bytes)) return this.#refuse(bytes);
     const expiresAtMs = nowMs + (this.#options.ttlMs ?? NEVER);
     const payloads = frame instanceof Uint8Array ? [frame] : frame;
-    const waiting: WaitingFrame = { payloads, bytes, sinceMs: nowMs, expiresAtMs, done, next: 0 };
-    this.#queue.push(waiting);
+    const waiting = { payloads, bytes, sinceMs: nowMs, expiresAtMs, done, parts, next: 0 };
+    this.#queue.push(source, waiting);
     this.#pump(nowMs);
     return waiting.next === payloads.length ? "sent" : "queued";
   }
 
-  /** Bytes of a frame, or -1 when no channel or queue could ever take it. */
-  #measure(frame: Uint8Array | readonly Uint8Array[]): number {
-    let bytes = 0;
-    if (frame instanceof Uint8Array) {
-      if (frame.length > this.#maxPayloadBytes) return -1;
-      bytes = frame.length;
-    } else {
-      if (frame.length === 0) return -1;
-      for (const payload of frame) {
-        if (payload.length > this.#maxPayloadBytes) return -1;
-        bytes += payload.length;
-      }
-    }
-    return bytes > this.#queue.maxBytes ? -1 : bytes;
-  }
-
-  #makeRoom(bytes: number): boolean {
+  #makeRoom(source: FrameSource | undefined, bytes: number): boolean {
     const queue = this.#queue;
     if (queue.hasRoom(bytes)) return true;
-    if (this.#options.overflow !== "dropOldest" || !queue.couldHaveRoom(bytes)) return false;
+    if (this.#options.overflow !== "dropOldest" || !queue.couldHaveRoom(source, bytes)) return false;
     while (!queue.hasRoom(bytes)) {
-      const evicted = queue.evict();
+      const evicted = queue.evict(source);
       if (!evicted) return false;
       this.stats.evicted++;
-      evicted.done?.("evicted");
+      lose(evicted, "evicted");
     }
     return true;
   }
@@ -232,6 +236,7 @@ export class ChannelSender {
     this.#measureDrain(nowMs);
     for (let frame = this.#queue.head(); frame && this.#mayHand(); frame = this.#queue.head()) {
       this.#handNext(frame, nowMs);
+      if (frame.parts) this.#expire(nowMs);
     }
     // A frame that the channel cut short by closing has not begun any more.
     if (!this.#port) this.#expire(nowMs);
@@ -248,13 +253,14 @@ export class ChannelSender {
   #handNext(frame: WaitingFrame, nowMs: number): void {
     const outcome = this.#hand(frame.payloads[frame.next]!, nowMs);
     if (outcome === "queued") {
+      frame.parts?.begin(nowMs);
       if (!this.#queue.advance()) return;
       this.stats.sent++;
       frame.done?.("sent");
     } else if (outcome === "tooLarge") {
       this.#queue.dropHead();
       this.stats.failed++;
-      frame.done?.("failed");
+      lose(frame, "failed");
     }
   }
 
@@ -285,10 +291,10 @@ export class ChannelSender {
   }
 
   #expire(nowMs: number): void {
-    for (let frame = this.#queue.oldest(); frame && frame.expiresAtMs <= nowMs; frame = this.#queue.oldest()) {
-      this.#queue.evict();
+    const queue = this.#queue;
+    for (let frame = queue.takeOver(nowMs); frame; frame = queue.takeOver(nowMs)) {
       this.stats.expired++;
-      frame.done?.("expired");
+      lose(frame, "expired");
     }
   }
 }

@@ -16,6 +16,7 @@ import {
   type ParticipantInfo,
 } from "@livekit/protocol";
 import { EVERYTHING, World, type Client, type ClientOptions } from "../harness.test.ts";
+import { operation, type Operation as AnyOperation } from "../operations.test.ts";
 import type { Grants } from "../options.ts";
 import { muteTrack } from "./mute-track.ts";
 import { readParticipants, readRoom } from "./read.ts";
@@ -46,19 +47,9 @@ const OPERATIONS = [
   "roomMetadata",
 ] as const;
 
-interface Operation {
-  readonly who: number;
-  readonly what: (typeof OPERATIONS)[number];
-  readonly choice: number;
-  readonly waitMs: number;
-}
+type Operation = AnyOperation<(typeof OPERATIONS)[number]>;
 
-const operation: fc.Arbitrary<Operation> = fc.record({
-  who: fc.nat(PEOPLE - 1),
-  what: fc.constantFrom(...OPERATIONS),
-  choice: fc.nat(15),
-  waitMs: fc.constantFrom(0, 0, 0, 5, 200, 4000),
-});
+const step = operation(OPERATIONS, { people: PEOPLE, choices: 16, waitsMs: [0, 0, 0, 5, 200, 4000] });
 
 const CLIENTS: readonly ClientOptions[] = [
   { peerConnections: "single" },
@@ -83,7 +74,7 @@ const RIGHTS: readonly Partial<Grants>[] = [
 
 test("random lives of a room under administration", () => {
   fc.assert(
-    fc.property(fc.array(operation, { maxLength: 60, size: "max" }), (operations) => {
+    fc.property(fc.array(step, { maxLength: 60, size: "max" }), (operations) => {
       const life = new Life();
       for (const one of operations) {
         life.perform(one);
