@@ -68,7 +68,7 @@ test("a chunk that three SACKs report missing is sent again, once", () => {
   bench.sack(1, [[3, 4]]);
   assert.deepEqual(bench.lost(), []);
   bench.sack(1, [[3, 5]]);
-  assert.ok(bench.outstanding.lossFound);
+  assert.ok(bench.outstanding.lostChunks > 0);
   assert.deepEqual(bench.lost(), [2]);
   assert.equal(bench.outstanding.rttMs, 50);
   for (let last = 6; last <= 10; last++) bench.sack(1, [[3, last]]);

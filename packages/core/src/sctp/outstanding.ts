@@ -44,8 +44,9 @@ export class Outstanding {
   advance = 0;
   /** Set by `handleSack`: round trip time, -1 if it gave none. */
   rttMs = -1;
-  /** Set by `handleSack`: a chunk was found missing for the third time. */
-  lossFound = false;
+  /** Set by `handleSack`: chunks that it acknowledged for the first time, and those that it reported missing for the third time. */
+  ackedChunks = 0;
+  lostChunks = 0;
 
   readonly #stats: SctpStats;
   readonly #finish: (message: OutboundMessage) => void;
@@ -99,7 +100,8 @@ export class Outstanding {
   handleSack(bytes: Uint8Array, sack: SackChunk, recovering: boolean, nowMs: number): boolean {
     this.ackedBytes = 0;
     this.rttMs = -1;
-    this.lossFound = false;
+    this.ackedChunks = 0;
+    this.lostChunks = 0;
     this.advance = tsnDiff(sack.cumulativeTsn, this.cumulativeTsn);
     if (this.advance < 0 || this.advance > this.count) return false;
     for (let i = 0; i < this.advance; i++) this.#popHead(nowMs);
@@ -189,6 +191,7 @@ export class Outstanding {
     else {
       this.lostCount--;
       this.ackedBytes += length;
+      this.ackedChunks++;
     }
     this.ring.pop();
     this.cumulativeTsn = tsnAdd(this.cumulativeTsn, 1);
@@ -201,6 +204,7 @@ export class Outstanding {
     const length = this.ring.length[slot]!;
     this.flightBytes -= length;
     this.ackedBytes += length;
+    this.ackedChunks++;
     if (this.ring.sends[slot] === 1) this.rttMs = nowMs - this.ring.sentAtMs[slot]!;
   }
 
@@ -237,6 +241,7 @@ export class Outstanding {
     else {
       this.lostCount--;
       this.ackedBytes += this.ring.length[slot]!;
+      this.ackedChunks++;
     }
     this.ring.state[slot] = ACKED;
     this.#ackedCount++;
@@ -266,7 +271,7 @@ export class Outstanding {
       const slot = this.ring.slot(p);
       if (this.ring.state[slot] !== FLIGHT || tsnDiff(this.ring.missFrom[slot]!, highestTsn) > 0) continue;
       if (++this.ring.misses[slot]! < MISSES) continue;
-      this.lossFound = true;
+      this.lostChunks++;
       this.#lose(p, nowMs);
     }
   }

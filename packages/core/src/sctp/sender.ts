@@ -11,7 +11,7 @@ import { PACKET_HEADER_BYTES } from "@stoa/wire/sctp/packet";
 import type { SackChunk } from "@stoa/wire/sctp/sack";
 import { nextSsn, tsnAdd, tsnDiff } from "@stoa/wire/sctp/serial";
 import { NEVER, earlier } from "../clock.ts";
-import { CongestionWindow } from "./congestion-window.ts";
+import { CongestionControl } from "./congestion-control.ts";
 import { ForwardTsn } from "./forward-tsn.ts";
 import type { OutboundMessage } from "./outbound-message.ts";
 import { Outstanding } from "./outstanding.ts";
@@ -47,7 +47,7 @@ export class Sender {
   readonly #stats: SctpStats;
   readonly #maxPayload: number;
   readonly #outstanding: Outstanding;
-  readonly #window: CongestionWindow;
+  readonly #window: CongestionControl;
   readonly #forward: ForwardTsn;
   /** What the peer can still take, less what was sent since its last SACK. */
   #peerWindowBytes = 0;
@@ -71,7 +71,7 @@ export class Sender {
     this.#stats = deps.stats;
     this.#maxPayload = deps.mtu - PACKET_HEADER_BYTES - DATA_HEADER_BYTES;
     this.#outstanding = new Outstanding(initialTsn, deps.stats, (message) => deps.queue.finish(message));
-    this.#window = new CongestionWindow(this.#maxPayload);
+    this.#window = new CongestionControl(this.#maxPayload);
     this.#forward = new ForwardTsn(this.#outstanding, deps.rto);
   }
 
@@ -104,10 +104,9 @@ export class Sender {
     this.#endBurst();
     if (outstanding.rttMs >= 0) this.#rto.sample(outstanding.rttMs);
     if (this.#recovering && tsnDiff(outstanding.cumulativeTsn, this.#recoveryTsn) >= 0) this.#recovering = false;
-    if (outstanding.lossFound && !this.#recovering) this.#enterRecovery();
-    else if (!this.#recovering && outstanding.ackedBytes > 0) {
-      this.#window.acked(outstanding.ackedBytes, this.#limited, this.#rto.smoothedMs, nowMs);
-    }
+    if (outstanding.lostChunks > 0 && !this.#recovering) this.#enterRecovery();
+    const { ackedBytes, ackedChunks, lostChunks, rttMs } = outstanding;
+    this.#window.sackCame(ackedBytes, ackedChunks, lostChunks, rttMs, this.#limited, this.#rto.smoothedMs, nowMs);
     if (outstanding.count === 0) this.#deadlineMs = NEVER;
     else if (outstanding.advance > 0) this.#deadlineMs = nowMs + this.#rto.valueMs;
     this.#forward.sackCame(nowMs);
@@ -177,7 +176,6 @@ export class Sender {
     this.#recovering = true;
     this.#recoveryTsn = this.lastTsn;
     this.#fastRetransmit = true;
-    this.#window.lost();
   }
 
   /** The message whose turn it is may have been given up, or its time is over: its rest is not sent. */
