@@ -11,6 +11,8 @@ import { LossJudge } from "./loss-judge.ts";
 const QUEUE_LIMIT_MS = 25;
 /** From here on the window does not grow. */
 const QUEUE_ENOUGH_MS = QUEUE_LIMIT_MS / 2;
+/** In slow start a queue is looked for in so many reports, for a round later the window will have doubled. */
+const EARLY_SAMPLES = 8;
 /** Shorter round trips are judged together. */
 const MIN_ROUND_MS = 10;
 /** The path may have become longer: after this long without a round trip as short as the shortest, it is measured anew … */
@@ -20,6 +22,9 @@ const DRAIN = 0.5;
 /** A round trip counts as short with so much more. */
 const BASE_TOLERANCE_MS = 2;
 
+/** Faster than one window in a round trip, or the window would never be what limits. */
+const PACE = 1.25;
+const SLOW_START_PACE = 2;
 /** After so many round trips in which nothing said that the window is large enough, it is looked for faster; each mistake doubles them. */
 const CALM_ROUNDS = 4;
 const MAX_CALM_ROUNDS = 64;
@@ -32,6 +37,9 @@ export class CongestionControl {
   #baseAtMs = 0;
   #roundRttMs = Number.POSITIVE_INFINITY;
   #roundEndMs = 0;
+  /** Of the last few reports. */
+  #earlyRttMs = Number.POSITIVE_INFINITY;
+  #earlySamples = 0;
   #queueMs = 0;
   /** The window was used up in this round, so that its delays are of our making. */
   #used = false;
@@ -47,6 +55,11 @@ export class CongestionControl {
   /** How much may be in flight. */
   get bytes(): number {
     return this.#draining > 0 ? this.#window.bytes * DRAIN : this.#window.bytes;
+  }
+
+  /** How much should go out in a round trip, so that a window is always used up in it. */
+  get paceBytes(): number {
+    return this.bytes * (this.#window.inSlowStart ? SLOW_START_PACE : PACE);
   }
 
   /**
@@ -79,6 +92,7 @@ export class CongestionControl {
   timedOut(): void {
     this.#window.timedOut();
     this.#judge.restart();
+    this.#queueMs = 0;
     this.#draining = 0;
   }
 
@@ -91,6 +105,12 @@ export class CongestionControl {
     if (rttMs < this.#roundRttMs) this.#roundRttMs = rttMs;
     if (rttMs < this.#baseRttMs) this.#baseRttMs = rttMs;
     if (rttMs <= this.#baseRttMs + BASE_TOLERANCE_MS) this.#baseAtMs = nowMs;
+    if (!this.#window.inSlowStart) return;
+    if (rttMs < this.#earlyRttMs) this.#earlyRttMs = rttMs;
+    if (++this.#earlySamples < EARLY_SAMPLES) return;
+    if (this.#earlyRttMs - this.#baseRttMs > QUEUE_ENOUGH_MS) this.#window.delayed(1);
+    this.#earlySamples = 0;
+    this.#earlyRttMs = Number.POSITIVE_INFINITY;
   }
 
   #endRound(smoothedRttMs: number, nowMs: number): void {
@@ -99,7 +119,7 @@ export class CongestionControl {
       if (!this.#used) this.#rebase(nowMs);
       this.#queueMs = this.#roundRttMs - this.#baseRttMs;
       this.#drain(nowMs);
-    }
+    } else this.#queueMs = 0;
     if (this.#judge.endRound(this.#queueMs > QUEUE_ENOUGH_MS, nowMs) === "takeBack") {
       this.#window.takeBack();
       this.#patienceRounds = CALM_ROUNDS;

@@ -101,6 +101,7 @@ export class CongestionWindow {
   /** The retransmission timer expired: start over with one packet. */
   timedOut(): void {
     this.#formerBytes = 0;
+    this.#gently = false;
     // A second expiry finds a window of one packet, which says nothing about the path.
     if (this.#bytes > this.#mtu) {
       this.#lastMaxBytes = this.#bytes;

@@ -26,6 +26,10 @@ const ABANDONED = 3;
 const MAX_CHUNKS = 16_384;
 /** SACKs that must report a chunk missing before it is sent again. */
 const MISSES = 3;
+/** What a SACK with fewer gap blocks does not report, the peer does not have; one with more may be cut short (libwebrtc stops at 20). */
+const WHOLE_BLOCKS = 16;
+/** Packets sent within this time may overtake each other, and a quarter of the round trip more. */
+const REORDER_MS = 1;
 
 /** Sent chunks in order of their TSN. */
 export class Outstanding {
@@ -51,6 +55,13 @@ export class Outstanding {
   readonly #stats: SctpStats;
   readonly #finish: (message: OutboundMessage) => void;
   #ackedCount = 0;
+  /** Chunks in flight that were sent more than once. */
+  #resentCount = 0;
+  /** When the chunk was sent that was sent last of all that arrived. */
+  #newestSentMs = 0;
+  #shortestRttMs = Number.POSITIVE_INFINITY;
+  /** Chunks from this position on are not in the last SACK's blocks. */
+  #reported = 0;
   /** No chunk before this position is LOST. */
   #firstLost = 0;
 
@@ -104,14 +115,16 @@ export class Outstanding {
     this.lostChunks = 0;
     this.advance = tsnDiff(sack.cumulativeTsn, this.cumulativeTsn);
     if (this.advance < 0 || this.advance > this.count) return false;
+    const newestSentMs = this.#newestSentMs;
     for (let i = 0; i < this.advance; i++) this.#popHead(nowMs);
-    if (sack.gapCount === 0 && this.#ackedCount === 0) return true;
-    this.#applyGaps(bytes, sack, recovering, nowMs);
+    if (sack.gapCount > 0 || this.#ackedCount > 0) this.#applyGaps(bytes, sack, recovering, nowMs);
+    if (this.#resentCount > 0 && this.#newestSentMs > newestSentMs) this.#findOvertaken(nowMs);
     return true;
   }
 
   /** The retransmission timer expired: whatever is in flight is lost or given up. */
   loseAll(nowMs: number): void {
+    this.#takeBack(Math.min(this.#reported, this.count), this.count);
     for (let p = 0; p < this.count; p++) {
       if (this.ring.state[this.ring.slot(p)] === FLIGHT) this.#lose(p, nowMs);
     }
@@ -133,6 +146,7 @@ export class Outstanding {
     const slot = this.ring.slot(position);
     this.ring.state[slot] = FLIGHT;
     this.ring.sends[slot]!++;
+    this.#resentCount++;
     this.ring.sentAtMs[slot] = nowMs;
     this.ring.misses[slot] = 0;
     this.ring.missFrom[slot] = this.nextTsn;
@@ -196,6 +210,7 @@ export class Outstanding {
     this.ring.pop();
     this.cumulativeTsn = tsnAdd(this.cumulativeTsn, 1);
     if (this.#firstLost > 0) this.#firstLost--;
+    if (this.#reported > 0) this.#reported--;
     // A placeholder starts at the end of its message, so this holds for it too.
     if (this.ring.from[slot]! + length === message.data.length) this.#finish(message);
   }
@@ -205,7 +220,16 @@ export class Outstanding {
     this.flightBytes -= length;
     this.ackedBytes += length;
     this.ackedChunks++;
-    if (this.ring.sends[slot] === 1) this.rttMs = nowMs - this.ring.sentAtMs[slot]!;
+    const elapsedMs = nowMs - this.ring.sentAtMs[slot]!;
+    if (this.ring.sends[slot] === 1) {
+      this.rttMs = elapsedMs;
+      if (elapsedMs < this.#shortestRttMs) this.#shortestRttMs = elapsedMs;
+    } else {
+      this.#resentCount--;
+      // Sooner than any round trip: it was the chunk of the first time that arrived.
+      if (elapsedMs < this.#shortestRttMs) return;
+    }
+    this.#newestSentMs = Math.max(this.#newestSentMs, this.ring.sentAtMs[slot]!);
   }
 
   #applyGaps(bytes: Uint8Array, sack: SackChunk, recovering: boolean, nowMs: number): void {
@@ -231,7 +255,8 @@ export class Outstanding {
       }
       next = to + 1;
     }
-    if (this.#ackedCount > seen) this.#takeBack(next, this.count);
+    this.#reported = next;
+    if (this.#ackedCount > seen && sack.gapCount < WHOLE_BLOCKS) this.#takeBack(next, this.count);
     if (recovering && this.advance > 0) highestNew = Math.max(highestNew, next - 1);
     if (highestNew > 0) this.#countMisses(highestNew, nowMs);
   }
@@ -262,6 +287,7 @@ export class Outstanding {
       this.flightBytes += this.ring.length[slot]!;
       // No measure of time must come of it when it is acknowledged again.
       this.ring.sends[slot]!++;
+      this.#resentCount++;
     }
   }
 
@@ -276,6 +302,23 @@ export class Outstanding {
     }
   }
 
+  /**
+   * Chunks that were sent again, and a while before others that have arrived since: lost again. By time, for without new data to
+   * send, as when the peer's window is closed, no report of later TSNs would tell (RFC 8985).
+   */
+  #findOvertaken(nowMs: number): void {
+    const beforeMs = this.#newestSentMs - REORDER_MS - this.#shortestRttMs / 4;
+    let left = this.#resentCount;
+    for (let p = 0; left > 0 && p < this.count; p++) {
+      const slot = this.ring.slot(p);
+      if (this.ring.state[slot] !== FLIGHT || this.ring.sends[slot] === 1) continue;
+      left--;
+      if (this.ring.sentAtMs[slot]! >= beforeMs) continue;
+      this.lostChunks++;
+      this.#lose(p, nowMs);
+    }
+  }
+
   #lose(position: number, nowMs: number): void {
     const slot = this.ring.slot(position);
     const message = this.ring.message[slot]!;
@@ -283,7 +326,7 @@ export class Outstanding {
       this.#abandon(position);
       return;
     }
-    this.flightBytes -= this.ring.length[slot]!;
+    this.#leaveFlight(slot);
     this.ring.state[slot] = LOST;
     this.lostCount++;
     if (position < this.#firstLost) this.#firstLost = position;
@@ -299,11 +342,16 @@ export class Outstanding {
       const slot = this.ring.slot(p);
       const state = this.ring.state[slot]!;
       if (state === ACKED || state === ABANDONED) continue;
-      if (state === FLIGHT) this.flightBytes -= this.ring.length[slot]!;
+      if (state === FLIGHT) this.#leaveFlight(slot);
       else this.lostCount--;
       this.ring.state[slot] = ABANDONED;
       this.abandonedCount++;
     }
+  }
+
+  #leaveFlight(slot: number): void {
+    this.flightBytes -= this.ring.length[slot]!;
+    if (this.ring.sends[slot]! > 1) this.#resentCount--;
   }
 
   #noteAbandoned(message: OutboundMessage): void {

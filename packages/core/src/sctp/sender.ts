@@ -15,6 +15,7 @@ import { CongestionControl } from "./congestion-control.ts";
 import { ForwardTsn } from "./forward-tsn.ts";
 import type { OutboundMessage } from "./outbound-message.ts";
 import { Outstanding } from "./outstanding.ts";
+import { Pacer } from "./pacer.ts";
 import type { PacketWriter } from "./packet-writer.ts";
 import type { Rto } from "./rto.ts";
 import type { SendQueue } from "./send-queue.ts";
@@ -24,11 +25,10 @@ import type { SctpStats } from "./stats.ts";
 const MIN_FIRST_FRAGMENT_BYTES = 256;
 
 /**
- * Packets that may follow each other without a SACK in between: a window of megabytes at once would only overflow the
- * queues of our own socket. With the pause below still 600 Mbit/s.
+ * After a loss the window is smaller than what is in flight. Until they are even, so much of what arrives is sent again: waiting
+ * would never end if a peer's SACKs cannot name all that it has.
  */
-const MAX_BURST_PACKETS = 64;
-const BURST_PAUSE_MS = 1;
+const REPAIR = 0.7;
 
 /** What the sender shares with the rest of the association. */
 export interface SenderDeps {
@@ -57,13 +57,14 @@ export class Sender {
   #lastSendMs = 0;
   /** The congestion window was what stopped `fill` last. */
   #limited = false;
-  #burstPackets = 0;
-  #burstEndMs = NEVER;
+  readonly #pacer: Pacer;
   #recovering = false;
   /** Fast recovery ends with the acknowledgement of this TSN. */
   #recoveryTsn = 0;
   /** The first packet of a fast retransmit ignores the window. */
   #fastRetransmit = false;
+  /** What may be sent again although the window is full, for what has arrived meanwhile (RFC 6937). */
+  #repairBytes = 0;
 
   constructor(deps: SenderDeps, initialTsn: number) {
     this.#queue = deps.queue;
@@ -72,6 +73,7 @@ export class Sender {
     this.#maxPayload = deps.mtu - PACKET_HEADER_BYTES - DATA_HEADER_BYTES;
     this.#outstanding = new Outstanding(initialTsn, deps.stats, (message) => deps.queue.finish(message));
     this.#window = new CongestionControl(this.#maxPayload);
+    this.#pacer = new Pacer(deps.mtu);
     this.#forward = new ForwardTsn(this.#outstanding, deps.rto);
   }
 
@@ -82,7 +84,7 @@ export class Sender {
   }
 
   get deadlineMs(): number {
-    return earlier(this.#deadlineMs, this.#burstEndMs);
+    return earlier(this.#deadlineMs, this.#pacer.deadlineMs);
   }
 
   /** Last TSN that was given out. */
@@ -101,11 +103,11 @@ export class Sender {
     if (!outstanding.handleSack(bytes, sack, this.#recovering, nowMs)) return false;
     this.#peerWindowBytes = Math.max(0, sack.window - outstanding.flightBytes);
     this.timeouts = 0;
-    this.#endBurst();
     if (outstanding.rttMs >= 0) this.#rto.sample(outstanding.rttMs);
     if (this.#recovering && tsnDiff(outstanding.cumulativeTsn, this.#recoveryTsn) >= 0) this.#recovering = false;
     if (outstanding.lostChunks > 0 && !this.#recovering) this.#enterRecovery();
     const { ackedBytes, ackedChunks, lostChunks, rttMs } = outstanding;
+    this.#repairBytes = outstanding.lostCount === 0 ? 0 : this.#repairBytes + REPAIR * ackedBytes;
     this.#window.sackCame(ackedBytes, ackedChunks, lostChunks, rttMs, this.#limited, this.#rto.smoothedMs, nowMs);
     if (outstanding.count === 0) this.#deadlineMs = NEVER;
     else if (outstanding.advance > 0) this.#deadlineMs = nowMs + this.#rto.valueMs;
@@ -120,7 +122,7 @@ export class Sender {
   }
 
   handleTimeout(nowMs: number): void {
-    if (nowMs >= this.#burstEndMs) this.#endBurst();
+    this.#pacer.handleTimeout(nowMs);
     if (nowMs < this.#deadlineMs) return;
     this.#deadlineMs = NEVER;
     // Only a closed window was waited for: `fill` may probe it now.
@@ -130,6 +132,7 @@ export class Sender {
     this.#rto.backOff();
     this.#window.timedOut();
     this.#recovering = false;
+    this.#repairBytes = 0;
     this.#outstanding.loseAll(nowMs);
     this.#forward.timedOut();
   }
@@ -142,9 +145,9 @@ export class Sender {
 
   /** Appends what may be sent now. */
   fill(packet: PacketWriter, nowMs: number): void {
-    if (nowMs - this.#lastSendMs >= BURST_PAUSE_MS) this.#endBurst();
-    if (this.#burstPackets >= MAX_BURST_PACKETS) {
-      this.#burstEndMs = nowMs + BURST_PAUSE_MS;
+    if (this.hasWork(nowMs) && !this.#pacer.mayGo(this.#window.paceBytes, this.#rto.smoothedMs, nowMs)) {
+      // The pace follows the window.
+      this.#limited = true;
       return;
     }
     const before = packet.end;
@@ -157,7 +160,7 @@ export class Sender {
     this.#sendNew(packet, nowMs);
     if (packet.end === before) return;
     this.#lastSendMs = nowMs;
-    this.#burstPackets++;
+    this.#pacer.went(packet.end - before);
     if (this.#deadlineMs === NEVER) this.#deadlineMs = nowMs + this.#rto.valueMs;
   }
 
@@ -165,11 +168,6 @@ export class Sender {
   clear(): void {
     this.#outstanding.clear();
     this.#deadlineMs = NEVER;
-  }
-
-  #endBurst(): void {
-    this.#burstPackets = 0;
-    this.#burstEndMs = NEVER;
   }
 
   #enterRecovery(): void {
@@ -194,10 +192,11 @@ export class Sender {
     for (let p = outstanding.firstLost(nowMs); p >= 0; p = outstanding.firstLost(nowMs)) {
       const length = outstanding.ring.lengthAt(p);
       if (!packet.fits(DATA_HEADER_BYTES + length)) break;
-      if (!free && outstanding.flightBytes >= this.#window.bytes) {
+      if (!free && outstanding.flightBytes >= this.#window.bytes && this.#repairBytes < length) {
         this.#limited = true;
         break;
       }
+      this.#repairBytes = Math.max(0, this.#repairBytes - length);
       if (p === 0) this.#deadlineMs = NEVER;
       outstanding.resent(p, nowMs);
       // Asking for a SACK at once: what follows waits for it.
