@@ -1,4 +1,4 @@
-// npm run bench, bench:connect, bench:data, bench:fanout: builds what changed, then runs one benchmark of bench/ with the arguments given.
+// npm run bench, bench:connect, bench:data, bench:fanout, bench:sctp: builds what changed, then runs one benchmark of bench/ with the arguments given.
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -8,12 +8,13 @@ const [name = "packet", ...args] = process.argv.slice(2);
 const script = join(root, "bench", "dist", `${name}.js`);
 
 installDependencies();
-if (name === "connect") {
+const pairs = args[args.indexOf("--pairs") + 1];
+if (name === "connect" || (name === "sctp" && (!args.includes("--pairs") || pairs?.includes("chromium")))) {
   needPrograms([{ commands: ["chromium", "chromium-browser", "google-chrome"], debian: "chromium" }]);
 }
 build();
 if (!existsSync(script)) {
-  console.error(`There is no benchmark "${name}". Known: packet (npm run bench), connect, data, fanout.`);
+  console.error(`There is no benchmark "${name}". Known: packet (npm run bench), connect, data, fanout, sctp.`);
   process.exit(1);
 }
 const child = spawn(process.execPath, ["--expose-gc", script, ...args], { cwd: root, stdio: "inherit" });

@@ -31,9 +31,9 @@ export function readCount(name: string, text: string | undefined, preset: number
   return value;
 }
 
-/** Whole numbers with commas between them. */
-export function readCounts(name: string, text: string): number[] {
-  return text.split(",").map((part) => readCount(name, part.trim(), 0));
+/** Whole numbers of at least `least` with commas between them. */
+export function readCounts(name: string, text: string, least = 1): number[] {
+  return text.split(",").map((part) => readCount(name, part.trim(), 0, least));
 }
 
 /** Ends the process with one sentence. */

@@ -99,7 +99,7 @@ export class SctpAssociation {
     return this.#memory.usedBytes;
   }
 
-  /** Bytes of messages that are queued or unacknowledged, 64 more for each. */
+  /** Bytes of messages that are queued or unacknowledged, 256 more for each. */
   get sendHeldBytes(): number {
     return this.#queue.heldBytes;
   }

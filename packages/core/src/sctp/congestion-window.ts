@@ -13,6 +13,8 @@ const BETA = 0.7;
 const C = 0.4;
 /** Growth per round trip that keeps CUBIC as fast as Reno on short paths. */
 const RENO_FRIENDLY = (3 * (1 - BETA)) / (1 + BETA);
+/** Part of slow start's growth that is left when the window has once been too large. */
+const GENTLY = 0.25;
 /** A SACK may stand for this many packets in slow start; more would reward a peer that splits or withholds SACKs. */
 const SLOW_START_PACKETS = 4;
 
@@ -27,6 +29,12 @@ export class CongestionWindow {
   #originBytes = 0;
   #untilOriginS = 0;
   #renoBytes = 0;
+  /** What the last loss changed. */
+  #formerBytes = 0;
+  #formerThreshold = 0;
+  #formerLastMaxBytes = 0;
+  /** Slow start is not the first one. */
+  #gently = false;
 
   constructor(mtu: number) {
     this.#mtu = mtu;
@@ -47,13 +55,17 @@ export class CongestionWindow {
       this.#epochMs = 0;
       return;
     }
-    if (this.inSlowStart) this.#bytes += Math.min(ackedBytes, SLOW_START_PACKETS * this.#mtu);
-    else this.#bytes += this.#cubicGrowth(ackedBytes, smoothedRttMs, nowMs);
+    if (this.inSlowStart) {
+      this.#bytes += Math.min(ackedBytes, SLOW_START_PACKETS * this.#mtu) * (this.#gently ? GENTLY : 1);
+    } else this.#bytes += this.#cubicGrowth(ackedBytes, smoothedRttMs, nowMs);
     if (this.#bytes > MAX_BYTES) this.#bytes = MAX_BYTES;
   }
 
   /** Fast retransmit: once per window of data. */
   lost(): void {
+    this.#formerBytes = this.#bytes;
+    this.#formerThreshold = this.#threshold;
+    this.#formerLastMaxBytes = this.#lastMaxBytes;
     // Fast convergence: a second loss below the last peak means that others want room.
     const shrinking = this.#bytes < this.#lastMaxBytes;
     this.#lastMaxBytes = shrinking ? (this.#bytes * (1 + BETA)) / 2 : this.#bytes;
@@ -62,8 +74,34 @@ export class CongestionWindow {
     this.#epochMs = 0;
   }
 
+  /** The last loss was not ours: it changes nothing after all, and those before may have been none of ours either. */
+  takeBack(): void {
+    if (this.#formerBytes > this.#bytes) {
+      this.#bytes = this.#formerBytes;
+      this.#lastMaxBytes = this.#formerLastMaxBytes;
+    }
+    if (this.#formerThreshold < MAX_BYTES) this.reopen();
+    else this.#threshold = MAX_BYTES;
+    this.#epochMs = 0;
+  }
+
+  /** What was found to be too much may be so no longer: the way up is open again, by a quarter each round trip. */
+  reopen(): void {
+    this.#gently = true;
+    this.#threshold = MAX_BYTES;
+  }
+
+  /** A queue stands in the path: slow start is over, and only this part of the window is left, if that is less than the whole. */
+  delayed(part: number): void {
+    if (part < 1) this.#bytes = Math.max(this.#bytes * Math.max(part, BETA), MIN_PACKETS * this.#mtu);
+    this.#threshold = Math.min(this.#threshold, this.#bytes);
+    this.#epochMs = 0;
+  }
+
   /** The retransmission timer expired: start over with one packet. */
   timedOut(): void {
+    this.#formerBytes = 0;
+    this.#gently = false;
     // A second expiry finds a window of one packet, which says nothing about the path.
     if (this.#bytes > this.#mtu) {
       this.#lastMaxBytes = this.#bytes;

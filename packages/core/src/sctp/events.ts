@@ -1,6 +1,6 @@
 /**
- * What an association tells its owner, in order. Messages count against the receive window until they are polled, so an
- * owner that stops polling stops the peer.
+ * What an association tells its owner, in order. Messages and labels count against the receive window until they are polled, so
+ * an owner that stops polling stops the peer.
  */
 import { Fifo } from "./fifo.ts";
 import { ITEM_OVERHEAD_BYTES } from "./options.ts";
@@ -45,13 +45,18 @@ export class EventQueue {
   }
 
   push(event: SctpEvent): void {
-    if (event.type === "message") this.#memory.add(event.data.length + ITEM_OVERHEAD_BYTES);
+    this.#memory.add(heldBytes(event));
     this.#queue.push(event);
   }
 
   poll(): SctpEvent | undefined {
     const event = this.#queue.shift();
-    if (event?.type === "message") this.#memory.remove(event.data.length + ITEM_OVERHEAD_BYTES);
+    if (event) this.#memory.remove(heldBytes(event));
     return event;
   }
+}
+
+function heldBytes(event: SctpEvent): number {
+  if (event.type === "message") return event.data.length + ITEM_OVERHEAD_BYTES;
+  return event.type === "channelOpen" && event.remote ? event.label.length + event.protocol.length : 0;
 }

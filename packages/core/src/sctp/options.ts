@@ -17,11 +17,17 @@ export interface SctpOptions {
   readonly limits?: SctpLimits;
 }
 
-/** Bounds of the memory and the patience of one association. */
+/**
+ * Bounds of the memory and the patience of one association.
+ *
+ * Whatever its peer and its owner do, it holds at most: `sendBufferBytes` of messages to send and one message more; four times
+ * `receiveWindowBytes` of what came (twice the window for what fills gaps, and a growing buffer may be twice as long as what is in it);
+ * and 12 MiB for 1,024 channels with labels of 4,096 characters and for its tables. By default 44 MiB; `memory.test.ts` attacks it.
+ */
 export interface SctpLimits {
   /**
    * Bytes of messages that are queued or not yet acknowledged, over all channels; `send` answers "full" beyond.
-   * Each message counts 64 bytes more than its data. Default 16 MiB: twice the largest congestion window.
+   * Each message counts 256 bytes more than its data. Default 16 MiB: twice the largest congestion window.
    */
   readonly sendBufferBytes?: number;
   /**
@@ -49,8 +55,8 @@ export interface SctpSettings {
   readonly maxTimeouts: number;
 }
 
-/** What a stored message or fragment costs beyond its bytes: empty messages must not be free. */
-export const ITEM_OVERHEAD_BYTES = 64;
+/** What a stored message or fragment costs beyond its bytes, in V8's heap: a peer could fill that with empty messages. */
+export const ITEM_OVERHEAD_BYTES = 256;
 
 /** Streams in both directions, as RFC 8831 section 6.2 asks. */
 export const STREAM_COUNT = 65_535;

@@ -68,7 +68,7 @@ test("a chunk that three SACKs report missing is sent again, once", () => {
   bench.sack(1, [[3, 4]]);
   assert.deepEqual(bench.lost(), []);
   bench.sack(1, [[3, 5]]);
-  assert.ok(bench.outstanding.lossFound);
+  assert.ok(bench.outstanding.lostChunks > 0);
   assert.deepEqual(bench.lost(), [2]);
   assert.equal(bench.outstanding.rttMs, 50);
   for (let last = 6; last <= 10; last++) bench.sack(1, [[3, last]]);
@@ -144,4 +144,35 @@ test("whatever SACKs and losses come, the sums are right and every message finis
     }),
     { numRuns: 500 },
   );
+});
+
+test("a chunk that was lost again is found by what was sent after it, without any new data", () => {
+  const bench = new Bench();
+  bench.send(10);
+  for (let last = 4; last <= 6; last++) bench.sack(1, [[4, last]]);
+  assert.deepEqual(bench.lost(), [2, 3]);
+  const { outstanding } = bench;
+  // Only 3 of the two arrives; both were sent at 60 ms.
+  bench.sack(1, [[3, 6]], 110);
+  assert.deepEqual(bench.lost(), []);
+  for (let last = 7; last <= 10; last++) bench.sack(1, [[3, last]], 110);
+  assert.equal(outstanding.lostCount, 0, "nothing that was sent later has arrived");
+  outstanding.push(message(100), 0, 100, 100);
+  bench.sack(1, [[3, 11]], 150);
+  assert.deepEqual(bench.lost(), [2]);
+});
+
+test("a SACK that may have been cut short takes nothing back, a timeout does", () => {
+  const bench = new Bench();
+  bench.send(100);
+  const every = (count: number) => Array.from({ length: count }, (_, i) => [3 + 2 * i, 3 + 2 * i] as const);
+  bench.sack(1, every(40));
+  const { flightBytes } = bench.outstanding;
+  bench.sack(1, every(20));
+  assert.equal(bench.outstanding.flightBytes, flightBytes);
+  bench.lost();
+  bench.outstanding.loseAll(500);
+  const again = bench.lost();
+  assert.ok(again.includes(81), "reported once, but not by the last SACK");
+  assert.ok(!again.includes(21));
 });

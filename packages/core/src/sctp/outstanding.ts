@@ -26,6 +26,10 @@ const ABANDONED = 3;
 const MAX_CHUNKS = 16_384;
 /** SACKs that must report a chunk missing before it is sent again. */
 const MISSES = 3;
+/** What a SACK with fewer gap blocks does not report, the peer does not have; one with more may be cut short (libwebrtc stops at 20). */
+const WHOLE_BLOCKS = 16;
+/** Packets sent within this time may overtake each other, and a quarter of the round trip more. */
+const REORDER_MS = 1;
 
 /** Sent chunks in order of their TSN. */
 export class Outstanding {
@@ -44,12 +48,20 @@ export class Outstanding {
   advance = 0;
   /** Set by `handleSack`: round trip time, -1 if it gave none. */
   rttMs = -1;
-  /** Set by `handleSack`: a chunk was found missing for the third time. */
-  lossFound = false;
+  /** Set by `handleSack`: chunks that it acknowledged for the first time, and those that it reported missing for the third time. */
+  ackedChunks = 0;
+  lostChunks = 0;
 
   readonly #stats: SctpStats;
   readonly #finish: (message: OutboundMessage) => void;
   #ackedCount = 0;
+  /** Chunks in flight that were sent more than once. */
+  #resentCount = 0;
+  /** When the chunk was sent that was sent last of all that arrived. */
+  #newestSentMs = 0;
+  #shortestRttMs = Number.POSITIVE_INFINITY;
+  /** Chunks from this position on are not in the last SACK's blocks. */
+  #reported = 0;
   /** No chunk before this position is LOST. */
   #firstLost = 0;
 
@@ -99,17 +111,20 @@ export class Outstanding {
   handleSack(bytes: Uint8Array, sack: SackChunk, recovering: boolean, nowMs: number): boolean {
     this.ackedBytes = 0;
     this.rttMs = -1;
-    this.lossFound = false;
+    this.ackedChunks = 0;
+    this.lostChunks = 0;
     this.advance = tsnDiff(sack.cumulativeTsn, this.cumulativeTsn);
     if (this.advance < 0 || this.advance > this.count) return false;
+    const newestSentMs = this.#newestSentMs;
     for (let i = 0; i < this.advance; i++) this.#popHead(nowMs);
-    if (sack.gapCount === 0 && this.#ackedCount === 0) return true;
-    this.#applyGaps(bytes, sack, recovering, nowMs);
+    if (sack.gapCount > 0 || this.#ackedCount > 0) this.#applyGaps(bytes, sack, recovering, nowMs);
+    if (this.#resentCount > 0 && this.#newestSentMs > newestSentMs) this.#findOvertaken(nowMs);
     return true;
   }
 
   /** The retransmission timer expired: whatever is in flight is lost or given up. */
   loseAll(nowMs: number): void {
+    this.#takeBack(Math.min(this.#reported, this.count), this.count);
     for (let p = 0; p < this.count; p++) {
       if (this.ring.state[this.ring.slot(p)] === FLIGHT) this.#lose(p, nowMs);
     }
@@ -131,6 +146,7 @@ export class Outstanding {
     const slot = this.ring.slot(position);
     this.ring.state[slot] = FLIGHT;
     this.ring.sends[slot]!++;
+    this.#resentCount++;
     this.ring.sentAtMs[slot] = nowMs;
     this.ring.misses[slot] = 0;
     this.ring.missFrom[slot] = this.nextTsn;
@@ -201,10 +217,12 @@ export class Outstanding {
     else {
       this.lostCount--;
       this.ackedBytes += length;
+      this.ackedChunks++;
     }
     this.ring.pop();
     this.cumulativeTsn = tsnAdd(this.cumulativeTsn, 1);
     if (this.#firstLost > 0) this.#firstLost--;
+    if (this.#reported > 0) this.#reported--;
     // A placeholder starts at the end of its message, so this holds for it too.
     if (this.ring.from[slot]! + length === message.data.length) this.#finish(message);
   }
@@ -213,7 +231,17 @@ export class Outstanding {
     const length = this.ring.length[slot]!;
     this.flightBytes -= length;
     this.ackedBytes += length;
-    if (this.ring.sends[slot] === 1) this.rttMs = nowMs - this.ring.sentAtMs[slot]!;
+    this.ackedChunks++;
+    const elapsedMs = nowMs - this.ring.sentAtMs[slot]!;
+    if (this.ring.sends[slot] === 1) {
+      this.rttMs = elapsedMs;
+      if (elapsedMs < this.#shortestRttMs) this.#shortestRttMs = elapsedMs;
+    } else {
+      this.#resentCount--;
+      // Sooner than any round trip: it was the chunk of the first time that arrived.
+      if (elapsedMs < this.#shortestRttMs) return;
+    }
+    this.#newestSentMs = Math.max(this.#newestSentMs, this.ring.sentAtMs[slot]!);
   }
 
   #applyGaps(bytes: Uint8Array, sack: SackChunk, recovering: boolean, nowMs: number): void {
@@ -239,7 +267,8 @@ export class Outstanding {
       }
       next = to + 1;
     }
-    if (this.#ackedCount > seen) this.#takeBack(next, this.count);
+    this.#reported = next;
+    if (this.#ackedCount > seen && sack.gapCount < WHOLE_BLOCKS) this.#takeBack(next, this.count);
     if (recovering && this.advance > 0) highestNew = Math.max(highestNew, next - 1);
     if (highestNew > 0) this.#countMisses(highestNew, nowMs);
   }
@@ -249,6 +278,7 @@ export class Outstanding {
     else {
       this.lostCount--;
       this.ackedBytes += this.ring.length[slot]!;
+      this.ackedChunks++;
     }
     this.ring.state[slot] = ACKED;
     this.#ackedCount++;
@@ -269,6 +299,7 @@ export class Outstanding {
       this.flightBytes += this.ring.length[slot]!;
       // No measure of time must come of it when it is acknowledged again.
       this.ring.sends[slot]!++;
+      this.#resentCount++;
     }
   }
 
@@ -278,7 +309,24 @@ export class Outstanding {
       const slot = this.ring.slot(p);
       if (this.ring.state[slot] !== FLIGHT || tsnDiff(this.ring.missFrom[slot]!, highestTsn) > 0) continue;
       if (++this.ring.misses[slot]! < MISSES) continue;
-      this.lossFound = true;
+      this.lostChunks++;
+      this.#lose(p, nowMs);
+    }
+  }
+
+  /**
+   * Chunks that were sent again, and a while before others that have arrived since: lost again. By time, for without new data to
+   * send, as when the peer's window is closed, no report of later TSNs would tell (RFC 8985).
+   */
+  #findOvertaken(nowMs: number): void {
+    const beforeMs = this.#newestSentMs - REORDER_MS - this.#shortestRttMs / 4;
+    let left = this.#resentCount;
+    for (let p = 0; left > 0 && p < this.count; p++) {
+      const slot = this.ring.slot(p);
+      if (this.ring.state[slot] !== FLIGHT || this.ring.sends[slot] === 1) continue;
+      left--;
+      if (this.ring.sentAtMs[slot]! >= beforeMs) continue;
+      this.lostChunks++;
       this.#lose(p, nowMs);
     }
   }
@@ -290,7 +338,7 @@ export class Outstanding {
       this.#abandon(position);
       return;
     }
-    this.flightBytes -= this.ring.length[slot]!;
+    this.#leaveFlight(slot);
     this.ring.state[slot] = LOST;
     this.lostCount++;
     if (position < this.#firstLost) this.#firstLost = position;
@@ -306,11 +354,16 @@ export class Outstanding {
       const slot = this.ring.slot(p);
       const state = this.ring.state[slot]!;
       if (state === ACKED || state === ABANDONED) continue;
-      if (state === FLIGHT) this.flightBytes -= this.ring.length[slot]!;
+      if (state === FLIGHT) this.#leaveFlight(slot);
       else this.lostCount--;
       this.ring.state[slot] = ABANDONED;
       this.abandonedCount++;
     }
+  }
+
+  #leaveFlight(slot: number): void {
+    this.flightBytes -= this.ring.length[slot]!;
+    if (this.ring.sends[slot]! > 1) this.#resentCount--;
   }
 
   #noteAbandoned(message: OutboundMessage): void {

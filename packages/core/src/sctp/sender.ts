@@ -11,11 +11,12 @@ import { PACKET_HEADER_BYTES } from "@stoa/wire/sctp/packet";
 import type { SackChunk } from "@stoa/wire/sctp/sack";
 import { nextSsn, tsnAdd, tsnDiff } from "@stoa/wire/sctp/serial";
 import { NEVER, earlier } from "../clock.ts";
-import { CongestionWindow } from "./congestion-window.ts";
+import { CongestionControl } from "./congestion-control.ts";
 import { ForwardTsn } from "./forward-tsn.ts";
 import { isPartiallyReliable } from "./outbound-message.ts";
 import type { OutboundMessage } from "./outbound-message.ts";
 import { Outstanding } from "./outstanding.ts";
+import { Pacer } from "./pacer.ts";
 import type { PacketWriter } from "./packet-writer.ts";
 import { PathSize } from "./path-size.ts";
 import type { Rto } from "./rto.ts";
@@ -26,11 +27,10 @@ import type { SctpStats } from "./stats.ts";
 const MIN_FIRST_FRAGMENT_BYTES = 256;
 
 /**
- * Packets that may follow each other without a SACK in between: a window of megabytes at once would only overflow the
- * queues of our own socket. With the pause below still 600 Mbit/s.
+ * After a loss the window is smaller than what is in flight. Until they are even, so much of what arrives is sent again: waiting
+ * would never end if a peer's SACKs cannot name all that it has.
  */
-const MAX_BURST_PACKETS = 64;
-const BURST_PAUSE_MS = 1;
+const REPAIR = 0.7;
 
 /** What the sender shares with the rest of the association. */
 export interface SenderDeps {
@@ -49,7 +49,7 @@ export class Sender {
   readonly #stats: SctpStats;
   readonly #maxPayload: number;
   readonly #outstanding: Outstanding;
-  readonly #window: CongestionWindow;
+  readonly #window: CongestionControl;
   readonly #path: PathSize;
   /** The chunk that was written last. */
   #writtenTsn = 0;
@@ -62,13 +62,14 @@ export class Sender {
   #lastSendMs = 0;
   /** The congestion window was what stopped `fill` last. */
   #limited = false;
-  #burstPackets = 0;
-  #burstEndMs = NEVER;
+  readonly #pacer: Pacer;
   #recovering = false;
   /** Fast recovery ends with the acknowledgement of this TSN. */
   #recoveryTsn = 0;
   /** The first packet of a fast retransmit ignores the window. */
   #fastRetransmit = false;
+  /** What may be sent again although the window is full, for what has arrived meanwhile (RFC 6937). */
+  #repairBytes = 0;
 
   constructor(deps: SenderDeps, initialTsn: number) {
     this.#queue = deps.queue;
@@ -76,7 +77,8 @@ export class Sender {
     this.#stats = deps.stats;
     this.#maxPayload = deps.mtu - PACKET_HEADER_BYTES - DATA_HEADER_BYTES;
     this.#outstanding = new Outstanding(initialTsn, deps.stats, (message) => deps.queue.finish(message));
-    this.#window = new CongestionWindow(this.#maxPayload);
+    this.#window = new CongestionControl(this.#maxPayload);
+    this.#pacer = new Pacer(deps.mtu);
     this.#path = new PathSize(deps.mtu);
     this.#forward = new ForwardTsn(this.#outstanding, deps.rto);
   }
@@ -88,7 +90,7 @@ export class Sender {
   }
 
   get deadlineMs(): number {
-    return earlier(this.#deadlineMs, this.#burstEndMs);
+    return earlier(this.#deadlineMs, this.#pacer.deadlineMs);
   }
 
   /** Last TSN that was given out. */
@@ -113,13 +115,12 @@ export class Sender {
     if (this.#path.watching && outstanding.hasArrived(this.#path.watchedTsn)) this.#path.arrived();
     this.#peerWindowBytes = Math.max(0, sack.window - outstanding.flightBytes);
     this.timeouts = 0;
-    this.#endBurst();
     if (outstanding.rttMs >= 0) this.#rto.sample(outstanding.rttMs);
     if (this.#recovering && tsnDiff(outstanding.cumulativeTsn, this.#recoveryTsn) >= 0) this.#recovering = false;
-    if (outstanding.lossFound && !this.#recovering) this.#enterRecovery();
-    else if (!this.#recovering && outstanding.ackedBytes > 0) {
-      this.#window.acked(outstanding.ackedBytes, this.#limited, this.#rto.smoothedMs, nowMs);
-    }
+    if (outstanding.lostChunks > 0 && !this.#recovering) this.#enterRecovery();
+    const { ackedBytes, ackedChunks, lostChunks, rttMs } = outstanding;
+    this.#repairBytes = outstanding.lostCount === 0 ? 0 : this.#repairBytes + REPAIR * ackedBytes;
+    this.#window.sackCame(ackedBytes, ackedChunks, lostChunks, rttMs, this.#limited, this.#rto.smoothedMs, nowMs);
     if (outstanding.count === 0) this.#deadlineMs = NEVER;
     else if (outstanding.advance > 0) this.#deadlineMs = nowMs + this.#rto.valueMs;
     this.#forward.sackCame(nowMs);
@@ -133,7 +134,7 @@ export class Sender {
   }
 
   handleTimeout(nowMs: number): void {
-    if (nowMs >= this.#burstEndMs) this.#endBurst();
+    this.#pacer.handleTimeout(nowMs);
     if (nowMs < this.#deadlineMs) return;
     this.#deadlineMs = NEVER;
     // Only a closed window was waited for: `fill` may probe it now.
@@ -143,6 +144,7 @@ export class Sender {
     this.#rto.backOff();
     this.#window.timedOut();
     this.#recovering = false;
+    this.#repairBytes = 0;
     this.#outstanding.loseAll(nowMs);
     if (this.#path.watching) this.#path.failed(nowMs);
     this.#forward.timedOut();
@@ -156,9 +158,9 @@ export class Sender {
 
   /** Appends what may be sent now. */
   fill(packet: PacketWriter, nowMs: number): void {
-    if (nowMs - this.#lastSendMs >= BURST_PAUSE_MS) this.#endBurst();
-    if (this.#burstPackets >= MAX_BURST_PACKETS) {
-      this.#burstEndMs = nowMs + BURST_PAUSE_MS;
+    if (this.hasWork(nowMs) && !this.#pacer.mayGo(this.#window.paceBytes, this.#rto.smoothedMs, nowMs)) {
+      // The pace follows the window.
+      this.#limited = true;
       return;
     }
     const before = packet.end;
@@ -175,7 +177,7 @@ export class Sender {
     if (packet.end === before) return;
     if (packet.end > dataAt) this.#path.sent(packet.end, this.#writtenTsn);
     this.#lastSendMs = nowMs;
-    this.#burstPackets++;
+    this.#pacer.went(packet.end - before);
     if (this.#deadlineMs === NEVER) this.#deadlineMs = nowMs + this.#rto.valueMs;
   }
 
@@ -185,16 +187,10 @@ export class Sender {
     this.#deadlineMs = NEVER;
   }
 
-  #endBurst(): void {
-    this.#burstPackets = 0;
-    this.#burstEndMs = NEVER;
-  }
-
   #enterRecovery(): void {
     this.#recovering = true;
     this.#recoveryTsn = this.lastTsn;
     this.#fastRetransmit = true;
-    this.#window.lost();
   }
 
   /** The message whose turn it is may have been given up, or its time is over: its rest is not sent. */
@@ -215,10 +211,11 @@ export class Sender {
       // A chunk from before the path narrowed goes alone and whole: the path may widen again.
       if (packet.empty) packet.limit = Math.max(packet.limit, packet.end + DATA_HEADER_BYTES + padded(length));
       if (!packet.fits(DATA_HEADER_BYTES + length)) break;
-      if (!free && outstanding.flightBytes >= this.#window.bytes) {
+      if (!free && outstanding.flightBytes >= this.#window.bytes && this.#repairBytes < length) {
         this.#limited = true;
         break;
       }
+      this.#repairBytes = Math.max(0, this.#repairBytes - length);
       if (p === 0) this.#deadlineMs = NEVER;
       if (this.#path.watching && outstanding.tsnAt(p) === this.#path.watchedTsn) this.#path.failed(nowMs);
       outstanding.resent(p, nowMs);

@@ -54,3 +54,47 @@ test("rare loss on a long path leaves most of the window", () => {
   const mbps = measure({ delayMs: 20, loss: 0.0001, bytesPerMs: 12_500, queueBytes: 500_000 }, 1, 4);
   assert.ok(mbps > 45, `${mbps} Mbit/s`);
 });
+
+test("a path that loses by itself is used nearly as if it did not", () => {
+  for (const [delayMs, loss, leastMbps] of [
+    [20, 0.01, 64],
+    [20, 0.05, 60],
+    [100, 0.01, 35],
+    [100, 0.05, 20],
+  ] as const) {
+    for (const seed of [1, 2, 3]) {
+      const mbps = measure({ seed, delayMs, loss, bytesPerMs: 10_000, queueBytes: 200_000 }, 8, 4);
+      assert.ok(mbps > leastMbps, `${delayMs} ms, ${100 * loss} %, seed ${seed}: ${mbps} Mbit/s of 80`);
+    }
+  }
+});
+
+test("a deep queue stays nearly empty, so that media on the same line is not held up", () => {
+  const pair = new Pair({ delayMs: 10, bytesPerMs: 1250, queueBytes: 1_000_000 }).connect();
+  const id = pair.open({ ordered: true });
+  const { association } = pair.client;
+  let worstMs = 0;
+  for (const endMs = pair.nowMs + 10_000; pair.nowMs < endMs;) {
+    while (association.bufferedAmount(id) < 1_000_000) association.send(id, new Uint8Array(16_384), true, pair.nowMs);
+    pair.run(20);
+    if (endMs - pair.nowMs < 8000) worstMs = Math.max(worstMs, association.rttMs - 20);
+  }
+  assert.ok(worstMs < 45, `${worstMs} ms of the 800 that it can hold`);
+});
+
+test("a short queue costs little more than it must: few packets are lost in it", () => {
+  const pair = new Pair({ delayMs: 10, bytesPerMs: 12_500, queueBytes: 50_000 }).connect();
+  const id = pair.open({ ordered: true });
+  const { association } = pair.client;
+  const pump = (ms: number) => {
+    for (const endMs = pair.nowMs + ms; pair.nowMs < endMs; pair.run(5)) {
+      while (association.bufferedAmount(id) < 1_000_000) association.send(id, new Uint8Array(16_384), true, pair.nowMs);
+    }
+  };
+  pump(2000);
+  const { retransmittedChunks, packetsOut } = association.stats;
+  pump(8000);
+  const share =
+    (association.stats.retransmittedChunks - retransmittedChunks) / (association.stats.packetsOut - packetsOut);
+  assert.ok(share < 0.02, `${(100 * share).toFixed(1)} % were sent again`);
+});
