@@ -154,7 +154,7 @@ test("with a threshold a stalled receiver loses messages before long, and gets a
     "it may only be a moment",
   );
   assert.ok(stalled.slice(200).every((outcome) => outcome === "full"));
-  assert.equal(made.lanes.isCongested(1000), false);
+  assert.equal(made.lanes.isCongested(false, 1000), false);
   const back = flow(made, 1000, 1000, 5000);
   assert.ok(back.slice(100).every((outcome) => outcome === "queued"));
 });
@@ -166,15 +166,48 @@ test("with a threshold a receiver that stalls for a moment after brisk traffic l
   assert.ok(outcomes.every((outcome) => outcome === "queued"));
 });
 
-test("with a threshold a receiver above it is congested, never slow; without one nobody is", () => {
+test("with a threshold a receiver above it is congested, never slow; without one, not so soon", () => {
   for (const slowThresholdBps of [0, 1_000_000]) {
     const made = setup({ slowThresholdBps });
     made.lanes.open("_reliable", 1, 0);
     // 4 Mbit/s of the 8 that are sent.
     const outcomes = flow(made, 0, 1000, 500);
     assert.ok(outcomes.every((outcome) => outcome === "queued"));
-    assert.equal(made.lanes.isCongested(1000), slowThresholdBps > 0);
+    assert.equal(made.lanes.isCongested(false, 1000), slowThresholdBps > 0);
   }
+});
+
+/** A publisher of 64 Mbit/s that waits when it is told to, for a while; gives what became of its messages and when it waited. */
+function pacedFlow(addressed: boolean, ms: number, bytesPerMs: (ms: number) => number) {
+  const { lanes, port, fates } = setup();
+  lanes.open("_reliable", 1, 0);
+  let heldMs = 0;
+  for (let nowMs = 0; nowMs < ms; nowMs++) {
+    port(1).drain(bytesPerMs(nowMs));
+    lanes.advance(nowMs);
+    if (lanes.isCongested(addressed, nowMs)) heldMs++;
+    else for (let i = 0; i < 8; i++) lanes.send("_reliable", message(1), nowMs);
+  }
+  return { lost: fates["reliable full"] ?? 0, heldMs };
+}
+
+test("without a threshold a brisk receiver is waited for and loses nothing, stalls of a second included", () => {
+  const steady = pacedFlow(false, 20_000, () => 4000);
+  assert.equal(steady.lost, 0);
+  assert.ok(steady.heldMs > 5000, "half of what is sent can be taken");
+  const starved = pacedFlow(false, 20_000, (ms) => (ms % 3000 < 1000 ? 0 : 4000));
+  assert.equal(starved.lost, 0);
+});
+
+test("without a threshold a slow receiver is waited for only if it was named, a stalled one not for long", () => {
+  const slow = () => 50;
+  const heard = pacedFlow(false, 20_000, slow);
+  assert.ok(heard.lost > 0 && heard.heldMs < 2500, `held for ${heard.heldMs} ms`);
+  const named = pacedFlow(true, 20_000, slow);
+  assert.equal(named.lost, 0);
+  const stalled = pacedFlow(true, 20_000, () => 0);
+  assert.ok(stalled.heldMs <= 2000, `held for ${stalled.heldMs} ms`);
+  assert.ok(stalled.lost > 0);
 });
 
 test("a publisher is held for as long as its receiver is congested", () => {
@@ -184,12 +217,12 @@ test("a publisher is held for as long as its receiver is congested", () => {
   assert.deepEqual(holds.release(0), []);
   lanes.open("_reliable", 1, 0);
   flow(made, 0, 1000, 500);
-  holds.hold("alice", lanes, 1000);
-  holds.hold("bob", lanes, 1000);
+  holds.hold("alice", lanes, false, 1000);
+  holds.hold("bob", lanes, false, 1000);
   assert.deepEqual(holds.release(1000), []);
   assert.equal(holds.nextTimeoutMs(), 1050);
   holds.remove("bob");
-  for (let nowMs = 1000; lanes.isCongested(nowMs); nowMs++) {
+  for (let nowMs = 1000; lanes.isCongested(false, nowMs); nowMs++) {
     port(1).drain(500);
     lanes.advance(nowMs);
   }
@@ -202,9 +235,9 @@ test("a receiver that is gone holds nobody", () => {
   const made = setup({ slowThresholdBps: 1_000_000 });
   made.lanes.open("_reliable", 1, 0);
   flow(made, 0, 1000, 500);
-  assert.equal(made.lanes.isCongested(1000), true);
+  assert.equal(made.lanes.isCongested(false, 1000), true);
   made.lanes.close();
-  assert.equal(made.lanes.isCongested(1000), false);
+  assert.equal(made.lanes.isCongested(false, 1000), false);
   assert.equal(made.lanes.send("_reliable", message(1), 1001), "closed");
   assert.equal(made.lanes.nextTimeoutMs(), Number.POSITIVE_INFINITY);
 });

@@ -73,6 +73,13 @@ const MIN_MARK_BYTES = 8 << 10;
 const STALLED_MS = 200;
 const STALLED_BYTES = 256 << 10;
 
+/**
+ * Without a threshold: a receiver that takes this much is waited for when an eighth of what may wait does. One that is slower loses messages
+ * rather than slow everybody, unless they are for it by name. One that takes nothing for so long is not waited for.
+ */
+const BRISK_BPS = 1_000_000;
+const GIVEN_UP_MS = 2000;
+
 /** However little may wait, a message of any length that clients send may. */
 const MIN_BYTES = 256 << 10;
 
@@ -100,6 +107,8 @@ export class PeerLanes {
   readonly #peer: LanePeer;
   readonly #options: LaneOptions;
   readonly #onFate: OnFate;
+  /** What may wait in the reliable lane. */
+  readonly #mostBytes: number;
   readonly #lanes: Lane[] = [];
   /** Labels of all open channels, the client's own included. */
   readonly #labels = new Map<number, string>();
@@ -108,6 +117,7 @@ export class PeerLanes {
     this.#peer = peer;
     this.#options = options;
     this.#onFate = onFate;
+    this.#mostBytes = mostBytes(RELIABLE_BYTES, options);
   }
 
   /** The label of an open channel. */
@@ -174,12 +184,23 @@ export class PeerLanes {
     return dueMs;
   }
 
-  /** Whether publishers should wait: much is queued for a receiver that is not slow enough to lose it. */
-  isCongested(nowMs: number): boolean {
-    if (this.#options.slowThresholdBps === 0) return false;
+  /**
+   * Whether publishers should wait: much is queued for a receiver that is worth waiting for. `addressed`: for one that the
+   * publisher named, and that is to get all of it, however slow it is.
+   */
+  isCongested(addressed: boolean, nowMs: number): boolean {
     const sender = this.#lane(RELIABLE_LABEL)?.sender;
-    if (!sender?.attached || this.#isSlow(sender, nowMs)) return false;
-    return sender.waitingBytes > (sender.stalledMs(nowMs) < STALLED_MS ? CONGESTED_BYTES : STALLED_BYTES);
+    if (!sender?.attached) return false;
+    const { waitingBytes, drainBps } = sender;
+    const stalledMs = sender.stalledMs(nowMs);
+    if (this.#options.slowThresholdBps > 0) {
+      const most = stalledMs < STALLED_MS ? CONGESTED_BYTES : STALLED_BYTES;
+      return waitingBytes > most && !this.#isSlow(sender, nowMs);
+    }
+    if (stalledMs >= GIVEN_UP_MS) return false;
+    const brisk = drainBps < 0 || drainBps >= BRISK_BPS;
+    if (waitingBytes > this.#mostBytes / 2) return brisk || addressed;
+    return brisk && stalledMs < STALLED_MS && waitingBytes > this.#mostBytes / 8;
   }
 
   /** The peer is gone. */
@@ -209,13 +230,17 @@ export class PeerLanes {
   }
 }
 
+/** What may wait in a lane, if `usual` is what is sensible. */
+function mostBytes(usual: number, { slowThresholdBps, maxBufferedBytes }: LaneOptions): number {
+  const asked = slowThresholdBps > 0 ? 0 : maxBufferedBytes;
+  return asked > 0 ? Math.max(asked, MIN_BYTES) : usual;
+}
+
 function newSender(label: string, options: LaneOptions): ChannelSender {
   // How long a message may be is between SCTP and the client.
   const maxPayloadBytes = NEVER;
-  const asked = options.slowThresholdBps > 0 ? 0 : options.maxBufferedBytes;
-  const maxBytes = (usual: number): number => (asked > 0 ? Math.max(asked, MIN_BYTES) : usual);
   if (label === RELIABLE_LABEL) {
-    const bounds = { maxFrames: RELIABLE_FRAMES, maxBytes: maxBytes(RELIABLE_BYTES), maxPayloadBytes };
+    const bounds = { maxFrames: RELIABLE_FRAMES, maxBytes: mostBytes(RELIABLE_BYTES, options), maxPayloadBytes };
     const marks = options.slowThresholdBps > 0 ? { ...RELIABLE_MARKS, minBytes: MIN_MARK_BYTES } : RELIABLE_MARKS;
     return new ChannelSender({ overflow: "dropNewest", marks, recallBytes: RECALL_BYTES, ...bounds });
   }
@@ -223,7 +248,7 @@ function newSender(label: string, options: LaneOptions): ChannelSender {
   return new ChannelSender({
     overflow: "dropOldest",
     maxFrames: LOSSY_FRAMES,
-    maxBytes: Math.min(LOSSY_BYTES, maxBytes(LOSSY_BYTES)),
+    maxBytes: Math.min(LOSSY_BYTES, mostBytes(LOSSY_BYTES, options)),
     maxPayloadBytes,
     ttlMs: targetMs > 0 ? targetMs : NEVER,
     marks: targetMs > 0 ? { ...LOSSY_MARKS, targetMs } : LOSSY_MARKS,

@@ -9,19 +9,26 @@ import type { PeerLanes } from "./peer-lanes.ts";
 /** A stalled receiver sends nothing that would make us look. */
 const LOOK_MS = 50;
 
+/** Whom a publisher waits for. */
+interface Hold {
+  readonly receiver: PeerLanes;
+  /** Its message named its recipients. */
+  readonly addressed: boolean;
+}
+
 /** `T` is a publisher. */
 export class PublisherHolds<T> {
   /** Whom each waits for; the last one that was too full. */
-  readonly #holds = new Map<T, PeerLanes>();
+  readonly #holds = new Map<T, Hold>();
   #lookAtMs = NEVER;
 
   isHeld(publisher: T): boolean {
     return this.#holds.has(publisher);
   }
 
-  hold(publisher: T, receiver: PeerLanes, nowMs: number): void {
+  hold(publisher: T, receiver: PeerLanes, addressed: boolean, nowMs: number): void {
     if (this.#holds.size === 0) this.#lookAtMs = nowMs + LOOK_MS;
-    this.#holds.set(publisher, receiver);
+    this.#holds.set(publisher, { receiver, addressed });
   }
 
   remove(publisher: T): void {
@@ -32,7 +39,9 @@ export class PublisherHolds<T> {
   release(nowMs: number): readonly T[] {
     if (this.#holds.size === 0) return [];
     const free: T[] = [];
-    for (const [publisher, receiver] of this.#holds) if (!receiver.isCongested(nowMs)) free.push(publisher);
+    for (const [publisher, { receiver, addressed }] of this.#holds) {
+      if (!receiver.isCongested(addressed, nowMs)) free.push(publisher);
+    }
     for (const publisher of free) this.#holds.delete(publisher);
     this.#lookAtMs = this.#holds.size === 0 ? NEVER : nowMs + LOOK_MS;
     return free;

@@ -11,6 +11,7 @@ import { Nonces } from "./nonces.ts";
 import type { FrameSource } from "./sender/frame-in-parts.ts";
 import { parseDataPacket, stampDataPacket } from "./stamp.ts";
 import { DataStreamCounts } from "./stream-counts.ts";
+import { StreamRoutes } from "./stream-routes.ts";
 
 /** Reliable bytes kept for a member whose channel is not open yet (LiveKit: 100,000). */
 const PENDING_LIMIT_BYTES = 100_000;
@@ -36,6 +37,7 @@ interface Member {
   pendingBytes: number;
   /** What it had received when it last came back. */
   received: Received | undefined;
+  readonly routes: StreamRoutes;
 }
 
 /** Highest reliable sequence numbers by the SID of their sender. */
@@ -59,6 +61,7 @@ export class DataRelay {
   readonly #send: ChannelSend;
   readonly #onRpcReply: RpcReply;
   readonly #onRelayed: Relayed | undefined;
+  #addressed = false;
 
   /** `counts`: of what comes in, and of what cannot be given to a channel; channels count for themselves. */
   constructor(send: ChannelSend, onRpcReply: RpcReply, onRelayed?: Relayed, counts = new MessageCounts()) {
@@ -66,6 +69,11 @@ export class DataRelay {
     this.#onRpcReply = onRpcReply;
     this.#onRelayed = onRelayed;
     this.counts = counts;
+  }
+
+  /** Whether the message that is being relayed names its recipients. */
+  get addressed(): boolean {
+    return this.#addressed;
   }
 
   /** Whether the answers to this call are the server's; main keeps their number in bounds. */
@@ -90,6 +98,7 @@ export class DataRelay {
         pending: [],
         pendingBytes: 0,
         received: undefined,
+        routes: new StreamRoutes(),
       });
   }
 
@@ -187,18 +196,21 @@ export class DataRelay {
   }
 
   #fanOut(members: Map<string, Member>, from: Member, reliable: boolean, packet: DataPacket): void {
+    const to = from.routes.follow(packet);
     const bytes = packet.toBinary();
     this.#onRelayed?.(from.participant, reliable, bytes);
     const label = reliable ? RELIABLE_LABEL : LOSSY_LABEL;
     // The sender decides how long these lists are.
-    const identities = new Set(packet.destinationIdentities);
+    const identities = new Set(to);
     const sids = new Set(packet.value.case === "user" ? packet.value.value.destinationSids : []);
     const toAll = identities.size === 0 && sids.size === 0;
+    this.#addressed = !toAll;
     for (const member of members.values()) {
       if (member === from) continue;
       if (toAll || identities.has(member.spec.identity) || sids.has(member.participant))
         this.#deliver(member, label, bytes);
     }
+    this.#addressed = false;
   }
 
   #deliver(member: Member, label: string, bytes: Uint8Array): void {

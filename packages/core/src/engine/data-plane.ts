@@ -204,8 +204,9 @@ export class DataPlane {
     if (!link) return "closed";
     const outcome = link.lanes.send(label, bytes, this.#nowMs, source);
     if (outcome === "closed" && link.lanes.isLost(label)) this.#noteTrouble(link, "closed");
-    if (this.#publisher && link.lanes.isCongested(this.#nowMs)) {
-      this.#holds.hold(this.#publisher, link.lanes, this.#nowMs);
+    const { addressed } = this.#relay;
+    if (this.#publisher && link.lanes.isCongested(addressed, this.#nowMs)) {
+      this.#holds.hold(this.#publisher, link.lanes, addressed, this.#nowMs);
       this.#noteTrouble(this.#publisher, "held", id);
     }
     this.#deps.onTouched(link);
