@@ -25,8 +25,10 @@ export class FairQueue {
   readonly #own: Turn = { source: undefined, queue: new FrameQueue(), given: 0 };
   /** Sources for which something waits. */
   readonly #turns: Turn[] = [this.#own];
-  readonly #bySource = new Map<FrameSource | undefined, Turn>([[undefined, this.#own]]);
+  readonly #bySource = new Map<FrameSource | undefined, Turn>();
   readonly #spare: Turn[] = [];
+  #frames = 0;
+  #bytes = 0;
   /** Whose frame has begun and is not finished. */
   #unfinished: Turn | undefined;
 
@@ -36,35 +38,36 @@ export class FairQueue {
   }
 
   get frames(): number {
-    let frames = 0;
-    for (const { queue } of this.#turns) frames += queue.frames;
-    return frames;
+    return this.#frames;
   }
 
   get bytes(): number {
-    let bytes = 0;
-    for (const { queue } of this.#turns) bytes += queue.bytes;
-    return bytes;
+    return this.#bytes;
   }
 
   hasRoom(bytes: number): boolean {
-    return this.frames < this.maxFrames && this.bytes + bytes <= this.maxBytes;
+    return this.#frames < this.maxFrames && this.#bytes + bytes <= this.maxBytes;
   }
 
   /** Whether there would be room if all were evicted but what has begun of this source. */
   couldHaveRoom(source: FrameSource | undefined, bytes: number): boolean {
-    const queue = this.#bySource.get(source)?.queue;
-    if (!queue) return bytes <= this.maxBytes;
-    return queue.begunFrames < this.maxFrames && queue.begunBytes + bytes <= this.maxBytes;
+    const turn = source === undefined ? this.#own : this.#bySource.get(source);
+    if (!turn) return bytes <= this.maxBytes;
+    return turn.queue.begunFrames < this.maxFrames && turn.queue.begunBytes + bytes <= this.maxBytes;
   }
 
   push(source: FrameSource | undefined, frame: WaitingFrame): void {
     this.#of(source).queue.push(frame);
+    this.#frames++;
+    this.#bytes += frame.bytes;
   }
 
   /** Puts frames before all others of that source; they may be more than there is room for. */
   pushFirst(source: FrameSource | undefined, frames: readonly WaitingFrame[]): void {
-    if (frames.length > 0) this.#of(source).queue.pushFirst(frames);
+    if (frames.length === 0) return;
+    this.#of(source).queue.pushFirst(frames);
+    this.#frames += frames.length;
+    for (const frame of frames) this.#bytes += frame.bytes;
   }
 
   /** The frame whose payload is next. */
@@ -80,7 +83,7 @@ export class FairQueue {
     turn.given += head.payloads[head.next]!.length;
     const isDone = turn.queue.advance();
     this.#unfinished = isDone ? undefined : turn;
-    if (turn.queue.frames === 0) this.#leave(turn);
+    if (isDone) this.#taken(turn, head);
     return isDone;
   }
 
@@ -104,6 +107,7 @@ export class FairQueue {
 
   /** Takes out a frame that waited too long, or is of no use any more. */
   takeOver(nowMs: number): WaitingFrame | undefined {
+    if (this.#frames === 0) return undefined;
     for (const turn of this.#turns) {
       turn.queue.head()?.parts?.endLate(nowMs);
       const frame = turn.queue.oldest();
@@ -117,6 +121,7 @@ export class FairQueue {
   /** When the next one will have waited too long. */
   nextExpiryMs(): number {
     let nextMs = NEVER;
+    if (this.#frames === 0) return nextMs;
     for (const { queue } of this.#turns) nextMs = earlier(nextMs, queue.oldest()?.expiresAtMs ?? NEVER);
     return nextMs;
   }
@@ -129,7 +134,7 @@ export class FairQueue {
 
   /** Who has been given least. */
   #next(): Turn | undefined {
-    if (this.#unfinished) return this.#unfinished;
+    if (this.#unfinished || this.#frames === 0) return this.#unfinished;
     let next: Turn | undefined;
     for (const turn of this.#turns) {
       if (turn.queue.frames > 0 && (!next || turn.given < next.given)) next = turn;
@@ -138,7 +143,7 @@ export class FairQueue {
   }
 
   #of(source: FrameSource | undefined): Turn {
-    let turn = this.#bySource.get(source);
+    let turn = source === undefined ? this.#own : this.#bySource.get(source);
     if (!turn) {
       turn = this.#spare.pop() ?? { source, queue: new FrameQueue(), given: 0 };
       turn.source = source;
@@ -151,6 +156,9 @@ export class FairQueue {
   }
 
   #taken(turn: Turn, frame: WaitingFrame | undefined): WaitingFrame | undefined {
+    if (!frame) return undefined;
+    this.#frames--;
+    this.#bytes -= frame.bytes;
     if (turn.queue.frames === 0) this.#leave(turn);
     return frame;
   }
