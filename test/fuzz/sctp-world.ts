@@ -27,8 +27,8 @@ const MAX_MESSAGE_BYTES = 32_768;
 const MOST_RECEIVED_BYTES = 2 * WINDOW_BYTES + OVERDRAFT_BYTES;
 const SEND_BUFFER_BYTES = 131_072;
 const MAX_CHANNELS = 1024;
-/** Channels have an OPEN or an ACK in the send buffer, which does not refuse them. */
-const MAX_CONTROL_BYTES = MAX_CHANNELS * 128;
+/** Channels have an OPEN or an ACK in the send buffer, which does not refuse them; each counts for 256 bytes more than it has. */
+const MAX_CONTROL_BYTES = MAX_CHANNELS * (128 + 256);
 /** Packets that one move may give rise to; the burst limit and the windows keep it far below. */
 const MAX_PACKETS_AT_ONCE = 500;
 const MAX_TIMERS_AT_ONCE = 500;
