@@ -12,6 +12,7 @@ import { tsnAdd, tsnDiff } from "@stoa/wire/sctp/serial";
 import { ChunkRing } from "./chunk-ring.ts";
 import { isPartiallyReliable } from "./outbound-message.ts";
 import type { OutboundMessage } from "./outbound-message.ts";
+import { ReportedBlocks } from "./reported-blocks.ts";
 import type { SctpStats } from "./stats.ts";
 
 const FLIGHT = 0;
@@ -60,6 +61,9 @@ export class Outstanding {
   /** When the chunk was sent that was sent last of all that arrived. */
   #newestSentMs = 0;
   #shortestRttMs = Number.POSITIVE_INFINITY;
+  readonly #blocks = new ReportedBlocks();
+  /** Follows the last chunk that was ever reported behind a gap. */
+  #ackedEndTsn: number;
   /** Chunks from this position on are not in the last SACK's blocks. */
   #reported = 0;
   /** No chunk before this position is LOST. */
@@ -68,6 +72,7 @@ export class Outstanding {
   /** `finish` is called once for each message when its last chunk leaves the ring. */
   constructor(initialTsn: number, stats: SctpStats, finish: (message: OutboundMessage) => void) {
     this.cumulativeTsn = tsnAdd(initialTsn, -1);
+    this.#ackedEndTsn = initialTsn;
     this.#stats = stats;
     this.#finish = finish;
   }
@@ -235,33 +240,35 @@ export class Outstanding {
   #applyGaps(bytes: Uint8Array, sack: SackChunk, recovering: boolean, nowMs: number): void {
     let next = 0;
     let highestNew = -1;
-    let seen = 0;
-    for (let i = 0; i < sack.gapCount; i++) {
-      const from = gapStart(bytes, sack, i) - 1;
-      const to = gapEnd(bytes, sack, i) - 1;
+    let blocks = 0;
+    this.#blocks.begin();
+    for (; blocks < sack.gapCount; blocks++) {
+      const from = gapStart(bytes, sack, blocks) - 1;
+      const to = gapEnd(bytes, sack, blocks) - 1;
       if (from < next || to < from || to >= this.count) {
         this.#stats.badChunks++;
         break;
       }
       if (this.#ackedCount > 0) this.#takeBack(next, from);
-      for (let p = from; p <= to; p++) {
-        const slot = this.ring.slot(p);
-        const state = this.ring.state[slot]!;
-        if (state === ABANDONED) continue;
-        seen++;
-        if (state === ACKED) continue;
-        highestNew = p;
-        this.#markAcked(slot, state, nowMs);
+      const unknown = this.#blocks.add(this.tsnAt(from), this.tsnAt(to));
+      for (let p = from + tsnDiff(unknown, this.tsnAt(from)); p <= to; p++) {
+        if (this.#markAcked(p, nowMs)) highestNew = p;
       }
       next = to + 1;
     }
+    this.#blocks.end();
     this.#reported = next;
-    if (this.#ackedCount > seen && sack.gapCount < WHOLE_BLOCKS) this.#takeBack(next, this.count);
+    const acked = tsnDiff(this.#ackedEndTsn, this.tsnAt(0));
+    if (acked > next && sack.gapCount < WHOLE_BLOCKS) this.#takeBack(next, acked);
     if (recovering && this.advance > 0) highestNew = Math.max(highestNew, next - 1);
-    if (highestNew > 0) this.#countMisses(highestNew, nowMs);
+    if (highestNew > 0) this.#countMisses(bytes, sack, blocks, highestNew, nowMs);
   }
 
-  #markAcked(slot: number, state: number, nowMs: number): void {
+  /** True when the chunk is reported for the first time. */
+  #markAcked(position: number, nowMs: number): boolean {
+    const slot = this.ring.slot(position);
+    const state = this.ring.state[slot]!;
+    if (state === ABANDONED || state === ACKED) return false;
     if (state === FLIGHT) this.#acknowledge(slot, nowMs);
     else {
       this.lostCount--;
@@ -270,6 +277,9 @@ export class Outstanding {
     }
     this.ring.state[slot] = ACKED;
     this.#ackedCount++;
+    const end = this.tsnAt(position + 1);
+    if (tsnDiff(end, this.#ackedEndTsn) > 0) this.#ackedEndTsn = end;
+    return true;
   }
 
   /** Chunks that an earlier SACK reported and this one does not: the peer dropped them (RFC 9260 section 6.2.1 D iii). */
@@ -291,14 +301,19 @@ export class Outstanding {
     }
   }
 
-  #countMisses(highest: number, nowMs: number): void {
+  /** One report more for what lies between the first `blocks` gap blocks, before position `highest`. */
+  #countMisses(bytes: Uint8Array, sack: SackChunk, blocks: number, highest: number, nowMs: number): void {
     const highestTsn = this.tsnAt(highest);
-    for (let p = 0; p < highest; p++) {
-      const slot = this.ring.slot(p);
-      if (this.ring.state[slot] !== FLIGHT || tsnDiff(this.ring.missFrom[slot]!, highestTsn) > 0) continue;
-      if (++this.ring.misses[slot]! < MISSES) continue;
-      this.lostChunks++;
-      this.#lose(p, nowMs);
+    let p = 0;
+    for (let i = 0; i < blocks && p < highest; i++) {
+      for (const from = gapStart(bytes, sack, i) - 1; p < from && p < highest; p++) {
+        const slot = this.ring.slot(p);
+        if (this.ring.state[slot] !== FLIGHT || tsnDiff(this.ring.missFrom[slot]!, highestTsn) > 0) continue;
+        if (++this.ring.misses[slot]! < MISSES) continue;
+        this.lostChunks++;
+        this.#lose(p, nowMs);
+      }
+      p = gapEnd(bytes, sack, i);
     }
   }
 
