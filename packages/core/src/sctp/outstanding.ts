@@ -3,25 +3,16 @@
  * given up (RFC 9260 sections 6.2.1, 6.3.3, 7.2.4; RFC 3758 section 3.5).
  *
  * A position is the distance from the oldest chunk: position p carries TSN `cumulativeTsn + 1 + p`.
- * Invariant: `flightBytes` is the sum over chunks in state FLIGHT, `lostCount` counts LOST, and the chunk at position 0
- * is never ACKED for long, since the next SACK moves the cumulative TSN over it.
+ * Invariant: the chunk at position 0 is never ACKED for long, since the next SACK moves the cumulative TSN over it.
  */
 import { gapEnd, gapStart } from "@stoa/wire/sctp/sack";
 import type { SackChunk } from "@stoa/wire/sctp/sack";
 import { tsnAdd, tsnDiff } from "@stoa/wire/sctp/serial";
-import { ChunkRing } from "./chunk-ring.ts";
+import { ABANDONED, ACKED, ChunkRing, FLIGHT, LOST } from "./chunk-ring.ts";
 import { isPartiallyReliable } from "./outbound-message.ts";
 import type { OutboundMessage } from "./outbound-message.ts";
 import { ReportedBlocks } from "./reported-blocks.ts";
 import type { SctpStats } from "./stats.ts";
-
-const FLIGHT = 0;
-/** Reported by a gap block; the peer may still take it back. */
-const ACKED = 1;
-/** To be sent again. */
-const LOST = 2;
-/** Given up: the peer is to skip it. */
-const ABANDONED = 3;
 
 /** Bounds memory and the work of one SACK; a gap block could not name more than 65,535 anyway. */
 const MAX_CHUNKS = 16_384;
@@ -38,9 +29,6 @@ export class Outstanding {
   readonly ring = new ChunkRing();
   /** Last TSN that the peer has acknowledged together with all before it. */
   cumulativeTsn: number;
-  flightBytes = 0;
-  lostCount = 0;
-  abandonedCount = 0;
   /** The peer knows FORWARD TSN; without it everything is reliable. */
   mayAbandon = true;
   /** Set by `handleSack`: payload bytes that it acknowledged for the first time. */
@@ -55,9 +43,6 @@ export class Outstanding {
 
   readonly #stats: SctpStats;
   readonly #finish: (message: OutboundMessage) => void;
-  #ackedCount = 0;
-  /** Chunks in flight that were sent more than once. */
-  #resentCount = 0;
   /** When the chunk was sent that was sent last of all that arrived. */
   #newestSentMs = 0;
   #shortestRttMs = Number.POSITIVE_INFINITY;
@@ -82,6 +67,20 @@ export class Outstanding {
     return this.ring.count;
   }
 
+  get flightBytes(): number {
+    return this.ring.flightBytes;
+  }
+
+  /** Chunks to be sent again. */
+  get lostCount(): number {
+    return this.ring.lostCount;
+  }
+
+  /** Chunks that were given up, and of which the peer has not acknowledged that. */
+  get abandonedCount(): number {
+    return this.ring.abandonedCount;
+  }
+
   get nextTsn(): number {
     return tsnAdd(this.cumulativeTsn, this.count + 1);
   }
@@ -97,16 +96,13 @@ export class Outstanding {
   /** Notes a chunk that goes out now, and gives its TSN. */
   push(message: OutboundMessage, from: number, length: number, nowMs: number): number {
     const slot = this.#append(message, from, length, FLIGHT);
-    this.ring.sends[slot] = 1;
     this.ring.sentAtMs[slot] = nowMs;
-    this.flightBytes += length;
     return this.tsnAt(this.count - 1);
   }
 
   /** Takes a TSN for the unsent rest of an abandoned message, so that FORWARD TSN covers its end. */
   pushPlaceholder(message: OutboundMessage): void {
     this.#append(message, message.data.length, 0, ABANDONED);
-    this.abandonedCount++;
   }
 
   /**
@@ -122,8 +118,8 @@ export class Outstanding {
     if (this.advance < 0 || this.advance > this.count) return false;
     const newestSentMs = this.#newestSentMs;
     for (let i = 0; i < this.advance; i++) this.#popHead(nowMs);
-    if (sack.gapCount > 0 || this.#ackedCount > 0) this.#applyGaps(bytes, sack, recovering, nowMs);
-    if (this.#resentCount > 0 && this.#newestSentMs > newestSentMs) this.#findOvertaken(nowMs);
+    if (sack.gapCount > 0 || this.ring.ackedCount > 0) this.#applyGaps(bytes, sack, recovering, nowMs);
+    if (this.ring.resentCount > 0 && this.#newestSentMs > newestSentMs) this.#findOvertaken(nowMs);
     return true;
   }
 
@@ -149,14 +145,10 @@ export class Outstanding {
   /** The chunk goes out again. */
   resent(position: number, nowMs: number): void {
     const slot = this.ring.slot(position);
-    this.ring.state[slot] = FLIGHT;
-    this.ring.sends[slot]!++;
-    this.#resentCount++;
+    this.ring.become(slot, FLIGHT, 1);
     this.ring.sentAtMs[slot] = nowMs;
     this.ring.misses[slot] = 0;
     this.ring.missFrom[slot] = this.nextTsn;
-    this.lostCount--;
-    this.flightBytes += this.ring.length[slot]!;
     this.#stats.retransmittedChunks++;
   }
 
@@ -203,15 +195,7 @@ export class Outstanding {
     const slot = this.ring.slot(0);
     const length = this.ring.length[slot]!;
     const message = this.ring.message[slot]!;
-    const state = this.ring.state[slot]!;
-    if (state === FLIGHT) this.#acknowledge(slot, nowMs);
-    else if (state === ACKED) this.#ackedCount--;
-    else if (state === ABANDONED) this.abandonedCount--;
-    else {
-      this.lostCount--;
-      this.ackedBytes += length;
-      this.ackedChunks++;
-    }
+    this.#acknowledge(slot, nowMs);
     this.ring.pop();
     this.cumulativeTsn = tsnAdd(this.cumulativeTsn, 1);
     if (this.#firstLost > 0) this.#firstLost--;
@@ -220,19 +204,20 @@ export class Outstanding {
     if (this.ring.from[slot]! + length === message.data.length) this.#finish(message);
   }
 
+  /** The peer has it, as far as it is concerned. */
   #acknowledge(slot: number, nowMs: number): void {
-    const length = this.ring.length[slot]!;
-    this.flightBytes -= length;
-    this.ackedBytes += length;
+    const state = this.ring.state[slot]!;
+    if (state === ACKED || state === ABANDONED) return;
+    this.ackedBytes += this.ring.length[slot]!;
     this.ackedChunks++;
+    if (state !== FLIGHT) return;
     const elapsedMs = nowMs - this.ring.sentAtMs[slot]!;
     if (this.ring.sends[slot] === 1) {
       this.rttMs = elapsedMs;
       if (elapsedMs < this.#shortestRttMs) this.#shortestRttMs = elapsedMs;
-    } else {
-      this.#resentCount--;
+    } else if (elapsedMs < this.#shortestRttMs) {
       // Sooner than any round trip: it was the chunk of the first time that arrived.
-      if (elapsedMs < this.#shortestRttMs) return;
+      return;
     }
     this.#newestSentMs = Math.max(this.#newestSentMs, this.ring.sentAtMs[slot]!);
   }
@@ -249,7 +234,7 @@ export class Outstanding {
         this.#stats.badChunks++;
         break;
       }
-      if (this.#ackedCount > 0) this.#takeBack(next, from);
+      if (this.ring.ackedCount > 0) this.#takeBack(next, from);
       const unknown = this.#blocks.add(this.tsnAt(from), this.tsnAt(to));
       for (let p = from + tsnDiff(unknown, this.tsnAt(from)); p <= to; p++) {
         if (this.#markAcked(p, nowMs)) highestNew = p;
@@ -269,14 +254,8 @@ export class Outstanding {
     const slot = this.ring.slot(position);
     const state = this.ring.state[slot]!;
     if (state === ABANDONED || state === ACKED) return false;
-    if (state === FLIGHT) this.#acknowledge(slot, nowMs);
-    else {
-      this.lostCount--;
-      this.ackedBytes += this.ring.length[slot]!;
-      this.ackedChunks++;
-    }
-    this.ring.state[slot] = ACKED;
-    this.#ackedCount++;
+    this.#acknowledge(slot, nowMs);
+    this.ring.become(slot, ACKED);
     const end = this.tsnAt(position + 1);
     if (tsnDiff(end, this.#ackedEndTsn) > 0) this.#ackedEndTsn = end;
     return true;
@@ -287,17 +266,9 @@ export class Outstanding {
     for (let p = from; p < to; p++) {
       const slot = this.ring.slot(p);
       if (this.ring.state[slot] !== ACKED) continue;
-      this.#ackedCount--;
-      if (this.ring.message[slot]!.abandoned) {
-        this.ring.state[slot] = ABANDONED;
-        this.abandonedCount++;
-        continue;
-      }
-      this.ring.state[slot] = FLIGHT;
-      this.flightBytes += this.ring.length[slot]!;
-      // No measure of time must come of it when it is acknowledged again.
-      this.ring.sends[slot]!++;
-      this.#resentCount++;
+      if (this.ring.message[slot]!.abandoned) this.ring.become(slot, ABANDONED);
+      // As if sent once more: no measure of time must come of it when it is acknowledged again.
+      else this.ring.become(slot, FLIGHT, 1);
     }
   }
 
@@ -323,7 +294,7 @@ export class Outstanding {
    */
   #findOvertaken(nowMs: number): void {
     const beforeMs = this.#newestSentMs - REORDER_MS - this.#shortestRttMs / 4;
-    let left = this.#resentCount;
+    let left = this.ring.resentCount;
     for (let p = 0; left > 0 && p < this.count; p++) {
       const slot = this.ring.slot(p);
       if (this.ring.state[slot] !== FLIGHT || this.ring.sends[slot] === 1) continue;
@@ -341,9 +312,7 @@ export class Outstanding {
       this.#abandon(position);
       return;
     }
-    this.#leaveFlight(slot);
-    this.ring.state[slot] = LOST;
-    this.lostCount++;
+    this.ring.become(slot, LOST);
     if (position < this.#firstLost) this.#firstLost = position;
   }
 
@@ -357,16 +326,8 @@ export class Outstanding {
       const slot = this.ring.slot(p);
       const state = this.ring.state[slot]!;
       if (state === ACKED || state === ABANDONED) continue;
-      if (state === FLIGHT) this.#leaveFlight(slot);
-      else this.lostCount--;
-      this.ring.state[slot] = ABANDONED;
-      this.abandonedCount++;
+      this.ring.become(slot, ABANDONED);
     }
-  }
-
-  #leaveFlight(slot: number): void {
-    this.flightBytes -= this.ring.length[slot]!;
-    if (this.ring.sends[slot]! > 1) this.#resentCount--;
   }
 
   #noteAbandoned(message: OutboundMessage): void {
