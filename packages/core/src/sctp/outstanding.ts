@@ -12,6 +12,7 @@ import { ABANDONED, ACKED, ChunkRing, FLIGHT, LOST } from "./chunk-ring.ts";
 import { isPartiallyReliable } from "./outbound-message.ts";
 import type { OutboundMessage } from "./outbound-message.ts";
 import { ReportedBlocks } from "./reported-blocks.ts";
+import { SendTimes } from "./send-times.ts";
 import type { SctpStats } from "./stats.ts";
 
 /** Bounds memory and the work of one SACK; a gap block could not name more than 65,535 anyway. */
@@ -20,8 +21,6 @@ const MAX_CHUNKS = 16_384;
 const MISSES = 3;
 /** What a SACK with fewer gap blocks does not report, the peer does not have; one with more may be cut short (libwebrtc stops at 20). */
 const WHOLE_BLOCKS = 16;
-/** Packets sent within this time may overtake each other, and a quarter of the round trip more. */
-const REORDER_MS = 1;
 
 /** Sent chunks in order of their TSN. */
 export class Outstanding {
@@ -43,9 +42,7 @@ export class Outstanding {
 
   readonly #stats: SctpStats;
   readonly #finish: (message: OutboundMessage) => void;
-  /** When the chunk was sent that was sent last of all that arrived. */
-  #newestSentMs = 0;
-  #shortestRttMs = Number.POSITIVE_INFINITY;
+  readonly #times = new SendTimes();
   readonly #blocks = new ReportedBlocks();
   /** Follows the last chunk that was ever reported behind a gap. */
   #ackedEndTsn: number;
@@ -116,10 +113,10 @@ export class Outstanding {
     this.lostChunks = 0;
     this.advance = tsnDiff(sack.cumulativeTsn, this.cumulativeTsn);
     if (this.advance < 0 || this.advance > this.count) return false;
-    const newestSentMs = this.#newestSentMs;
+    const { newestMs } = this.#times;
     for (let i = 0; i < this.advance; i++) this.#popHead(nowMs);
     if (sack.gapCount > 0 || this.ring.ackedCount > 0) this.#applyGaps(bytes, sack, recovering, nowMs);
-    if (this.ring.resentCount > 0 && this.#newestSentMs > newestSentMs) this.#findOvertaken(nowMs);
+    if (this.ring.resentCount > 0 && this.#times.newestMs > newestMs) this.#findOvertaken(nowMs);
     return true;
   }
 
@@ -211,15 +208,8 @@ export class Outstanding {
     this.ackedBytes += this.ring.length[slot]!;
     this.ackedChunks++;
     if (state !== FLIGHT) return;
-    const elapsedMs = nowMs - this.ring.sentAtMs[slot]!;
-    if (this.ring.sends[slot] === 1) {
-      this.rttMs = elapsedMs;
-      if (elapsedMs < this.#shortestRttMs) this.#shortestRttMs = elapsedMs;
-    } else if (elapsedMs < this.#shortestRttMs) {
-      // Sooner than any round trip: it was the chunk of the first time that arrived.
-      return;
-    }
-    this.#newestSentMs = Math.max(this.#newestSentMs, this.ring.sentAtMs[slot]!);
+    const rttMs = this.#times.arrived(this.ring.sends[slot]!, this.ring.sentAtMs[slot]!, nowMs);
+    if (rttMs >= 0) this.rttMs = rttMs;
   }
 
   #applyGaps(bytes: Uint8Array, sack: SackChunk, recovering: boolean, nowMs: number): void {
@@ -293,7 +283,7 @@ export class Outstanding {
    * send, as when the peer's window is closed, no report of later TSNs would tell (RFC 8985).
    */
   #findOvertaken(nowMs: number): void {
-    const beforeMs = this.#newestSentMs - REORDER_MS - this.#shortestRttMs / 4;
+    const beforeMs = this.#times.overtakenMs;
     let left = this.ring.resentCount;
     for (let p = 0; left > 0 && p < this.count; p++) {
       const slot = this.ring.slot(p);
