@@ -68,7 +68,8 @@ for (const [done, spec] of specs.entries()) {
   try {
     const { bytesPerSecond, senderCpuMsPerMb, receiverCpuMsPerMb } = await runTransfer(spec);
     const mbps = round(bytesPerSecond / 1e6, 2);
-    const cpu = [round(senderCpuMsPerMb, 1), round(receiverCpuMsPerMb, 1)] as const;
+    // Where nothing comes through there is no megabyte to pay for.
+    const cpu = [senderCpuMsPerMb, receiverCpuMsPerMb].map((ms) => (Number.isFinite(ms) ? round(ms, 1) : "–"));
     if (given.json) console.log(JSON.stringify({ sender, receiver, messageBytes, delayMs, lossPercent, mbps, cpu }));
     rows.push([`${sender} → ${receiver}`, delayMs, lossPercent, messageBytes / 1024, mbps, ...cpu]);
   } catch (error) {

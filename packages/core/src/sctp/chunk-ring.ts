@@ -1,8 +1,19 @@
 /**
  * Storage for chunks that were sent and not cumulatively acknowledged: a ring of parallel arrays that grows by doubling.
  * No policy lives here. A slot is an index into the arrays; position 0 is the oldest chunk.
+ *
+ * Invariant: the counts are those of the states, since only `append`, `become` and `pop` change both.
  */
 import type { OutboundMessage } from "./outbound-message.ts";
+
+/** States of a chunk. */
+export const FLIGHT = 0;
+/** Reported by a gap block; the peer may still take it back. */
+export const ACKED = 1;
+/** To be sent again. */
+export const LOST = 2;
+/** Given up: the peer is to skip it. */
+export const ABANDONED = 3;
 
 const FIRST_CAPACITY = 32;
 
@@ -10,6 +21,13 @@ const FIRST_CAPACITY = 32;
 export class ChunkRing {
   /** Chunks inside. */
   count = 0;
+  /** Payload bytes in flight. */
+  flightBytes = 0;
+  /** Chunks in flight that were sent more than once. */
+  resentCount = 0;
+  ackedCount = 0;
+  lostCount = 0;
+  abandonedCount = 0;
   message: (OutboundMessage | undefined)[] = Array.from({ length: FIRST_CAPACITY });
   /** Offset and length of the payload in its message. */
   from = new Int32Array(FIRST_CAPACITY);
@@ -41,7 +59,7 @@ export class ChunkRing {
     return this.length[this.slot(position)]!;
   }
 
-  /** Adds a chunk at the end; gives its slot. */
+  /** Adds a chunk at the end that was sent once; gives its slot. */
   append(message: OutboundMessage, from: number, length: number, state: number): number {
     if (this.count > this.#mask) this.#grow();
     const slot = this.slot(this.count);
@@ -50,16 +68,43 @@ export class ChunkRing {
     this.length[slot] = length;
     this.state[slot] = state;
     this.misses[slot] = 0;
-    this.sends[slot] = 0;
+    this.sends[slot] = 1;
     this.count++;
+    this.#count(slot, 1);
     return slot;
+  }
+
+  /** Moves a chunk to another state; `sends` more of it went out with that. */
+  become(slot: number, state: number, sends = 0): void {
+    this.#count(slot, -1);
+    this.state[slot] = state;
+    this.sends[slot]! += sends;
+    this.#count(slot, 1);
   }
 
   /** Forgets the oldest chunk; its slot can be read until the next `append`, but for the message. */
   pop(): void {
+    this.#count(this.#head, -1);
     this.message[this.#head] = undefined;
     this.#head = (this.#head + 1) & this.#mask;
     this.count--;
+  }
+
+  #count(slot: number, one: 1 | -1): void {
+    switch (this.state[slot]) {
+      case FLIGHT:
+        this.flightBytes += one * this.length[slot]!;
+        if (this.sends[slot]! > 1) this.resentCount += one;
+        break;
+      case ACKED:
+        this.ackedCount += one;
+        break;
+      case LOST:
+        this.lostCount += one;
+        break;
+      default:
+        this.abandonedCount += one;
+    }
   }
 
   #grow(): void {

@@ -176,3 +176,43 @@ test("a SACK that may have been cut short takes nothing back, a timeout does", (
   assert.ok(again.includes(81), "reported once, but not by the last SACK");
   assert.ok(!again.includes(21));
 });
+
+test("whatever a peer reports and takes back again, what it does not have is in flight or to be sent again", () => {
+  const step = fc.record({
+    arrive: fc.array(fc.integer({ min: 2, max: 40 }), { maxLength: 12 }),
+    forget: fc.array(fc.integer({ min: 2, max: 40 }), { maxLength: 3 }),
+    resend: fc.boolean(),
+  });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
+      const bench = new Bench();
+      bench.send(40);
+      const has = new Set([1]);
+      let cumulative = 1;
+      for (const { arrive, forget, resend } of steps) {
+        for (const tsn of forget) if (tsn > cumulative) has.delete(tsn);
+        for (const tsn of arrive) has.add(tsn);
+        while (has.has(cumulative + 1)) cumulative++;
+        const gaps = blocksOf([...has].filter((tsn) => tsn > cumulative));
+        // One that is longer may have been cut short.
+        if (gaps.length >= 16) return;
+        assert.ok(bench.sack(cumulative, gaps));
+        const missing = 40 - has.size;
+        assert.equal(bench.outstanding.flightBytes / 100 + bench.outstanding.lostCount, missing);
+        if (resend) bench.lost();
+        assert.equal(bench.outstanding.flightBytes / 100 + bench.outstanding.lostCount, missing);
+      }
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+function blocksOf(tsns: readonly number[]): [number, number][] {
+  const blocks: [number, number][] = [];
+  for (const tsn of tsns.toSorted((a, b) => a - b)) {
+    const last = blocks.at(-1);
+    if (last?.[1] === tsn - 1) last[1] = tsn;
+    else blocks.push([tsn, tsn]);
+  }
+  return blocks;
+}

@@ -3,24 +3,17 @@
  * given up (RFC 9260 sections 6.2.1, 6.3.3, 7.2.4; RFC 3758 section 3.5).
  *
  * A position is the distance from the oldest chunk: position p carries TSN `cumulativeTsn + 1 + p`.
- * Invariant: `flightBytes` is the sum over chunks in state FLIGHT, `lostCount` counts LOST, and the chunk at position 0
- * is never ACKED for long, since the next SACK moves the cumulative TSN over it.
+ * Invariant: the chunk at position 0 is never ACKED for long, since the next SACK moves the cumulative TSN over it.
  */
 import { gapEnd, gapStart } from "@stoa/wire/sctp/sack";
 import type { SackChunk } from "@stoa/wire/sctp/sack";
 import { tsnAdd, tsnDiff } from "@stoa/wire/sctp/serial";
-import { ChunkRing } from "./chunk-ring.ts";
+import { ABANDONED, ACKED, ChunkRing, FLIGHT, LOST } from "./chunk-ring.ts";
 import { isPartiallyReliable } from "./outbound-message.ts";
 import type { OutboundMessage } from "./outbound-message.ts";
+import { ReportedBlocks } from "./reported-blocks.ts";
+import { SendTimes } from "./send-times.ts";
 import type { SctpStats } from "./stats.ts";
-
-const FLIGHT = 0;
-/** Reported by a gap block; the peer may still take it back. */
-const ACKED = 1;
-/** To be sent again. */
-const LOST = 2;
-/** Given up: the peer is to skip it. */
-const ABANDONED = 3;
 
 /** Bounds memory and the work of one SACK; a gap block could not name more than 65,535 anyway. */
 const MAX_CHUNKS = 16_384;
@@ -28,8 +21,6 @@ const MAX_CHUNKS = 16_384;
 const MISSES = 3;
 /** What a SACK with fewer gap blocks does not report, the peer does not have; one with more may be cut short (libwebrtc stops at 20). */
 const WHOLE_BLOCKS = 16;
-/** Packets sent within this time may overtake each other, and a quarter of the round trip more. */
-const REORDER_MS = 1;
 
 /** Sent chunks in order of their TSN. */
 export class Outstanding {
@@ -37,9 +28,6 @@ export class Outstanding {
   readonly ring = new ChunkRing();
   /** Last TSN that the peer has acknowledged together with all before it. */
   cumulativeTsn: number;
-  flightBytes = 0;
-  lostCount = 0;
-  abandonedCount = 0;
   /** The peer knows FORWARD TSN; without it everything is reliable. */
   mayAbandon = true;
   /** Set by `handleSack`: payload bytes that it acknowledged for the first time. */
@@ -54,12 +42,10 @@ export class Outstanding {
 
   readonly #stats: SctpStats;
   readonly #finish: (message: OutboundMessage) => void;
-  #ackedCount = 0;
-  /** Chunks in flight that were sent more than once. */
-  #resentCount = 0;
-  /** When the chunk was sent that was sent last of all that arrived. */
-  #newestSentMs = 0;
-  #shortestRttMs = Number.POSITIVE_INFINITY;
+  readonly #times = new SendTimes();
+  readonly #blocks = new ReportedBlocks();
+  /** Follows the last chunk that was ever reported behind a gap. */
+  #ackedEndTsn: number;
   /** Chunks from this position on are not in the last SACK's blocks. */
   #reported = 0;
   /** No chunk before this position is LOST. */
@@ -68,6 +54,7 @@ export class Outstanding {
   /** `finish` is called once for each message when its last chunk leaves the ring. */
   constructor(initialTsn: number, stats: SctpStats, finish: (message: OutboundMessage) => void) {
     this.cumulativeTsn = tsnAdd(initialTsn, -1);
+    this.#ackedEndTsn = initialTsn;
     this.#stats = stats;
     this.#finish = finish;
   }
@@ -75,6 +62,20 @@ export class Outstanding {
   /** Chunks in the ring. */
   get count(): number {
     return this.ring.count;
+  }
+
+  get flightBytes(): number {
+    return this.ring.flightBytes;
+  }
+
+  /** Chunks to be sent again. */
+  get lostCount(): number {
+    return this.ring.lostCount;
+  }
+
+  /** Chunks that were given up, and of which the peer has not acknowledged that. */
+  get abandonedCount(): number {
+    return this.ring.abandonedCount;
   }
 
   get nextTsn(): number {
@@ -92,16 +93,13 @@ export class Outstanding {
   /** Notes a chunk that goes out now, and gives its TSN. */
   push(message: OutboundMessage, from: number, length: number, nowMs: number): number {
     const slot = this.#append(message, from, length, FLIGHT);
-    this.ring.sends[slot] = 1;
     this.ring.sentAtMs[slot] = nowMs;
-    this.flightBytes += length;
     return this.tsnAt(this.count - 1);
   }
 
   /** Takes a TSN for the unsent rest of an abandoned message, so that FORWARD TSN covers its end. */
   pushPlaceholder(message: OutboundMessage): void {
     this.#append(message, message.data.length, 0, ABANDONED);
-    this.abandonedCount++;
   }
 
   /**
@@ -115,10 +113,10 @@ export class Outstanding {
     this.lostChunks = 0;
     this.advance = tsnDiff(sack.cumulativeTsn, this.cumulativeTsn);
     if (this.advance < 0 || this.advance > this.count) return false;
-    const newestSentMs = this.#newestSentMs;
+    const { newestMs } = this.#times;
     for (let i = 0; i < this.advance; i++) this.#popHead(nowMs);
-    if (sack.gapCount > 0 || this.#ackedCount > 0) this.#applyGaps(bytes, sack, recovering, nowMs);
-    if (this.#resentCount > 0 && this.#newestSentMs > newestSentMs) this.#findOvertaken(nowMs);
+    if (sack.gapCount > 0 || this.ring.ackedCount > 0) this.#applyGaps(bytes, sack, recovering, nowMs);
+    if (this.ring.resentCount > 0 && this.#times.newestMs > newestMs) this.#findOvertaken(nowMs);
     return true;
   }
 
@@ -144,14 +142,10 @@ export class Outstanding {
   /** The chunk goes out again. */
   resent(position: number, nowMs: number): void {
     const slot = this.ring.slot(position);
-    this.ring.state[slot] = FLIGHT;
-    this.ring.sends[slot]!++;
-    this.#resentCount++;
+    this.ring.become(slot, FLIGHT, 1);
     this.ring.sentAtMs[slot] = nowMs;
     this.ring.misses[slot] = 0;
     this.ring.missFrom[slot] = this.nextTsn;
-    this.lostCount--;
-    this.flightBytes += this.ring.length[slot]!;
     this.#stats.retransmittedChunks++;
   }
 
@@ -210,15 +204,7 @@ export class Outstanding {
     const slot = this.ring.slot(0);
     const length = this.ring.length[slot]!;
     const message = this.ring.message[slot]!;
-    const state = this.ring.state[slot]!;
-    if (state === FLIGHT) this.#acknowledge(slot, nowMs);
-    else if (state === ACKED) this.#ackedCount--;
-    else if (state === ABANDONED) this.abandonedCount--;
-    else {
-      this.lostCount--;
-      this.ackedBytes += length;
-      this.ackedChunks++;
-    }
+    this.#acknowledge(slot, nowMs);
     this.ring.pop();
     this.cumulativeTsn = tsnAdd(this.cumulativeTsn, 1);
     if (this.#firstLost > 0) this.#firstLost--;
@@ -227,61 +213,54 @@ export class Outstanding {
     if (this.ring.from[slot]! + length === message.data.length) this.#finish(message);
   }
 
+  /** The peer has it, as far as it is concerned. */
   #acknowledge(slot: number, nowMs: number): void {
-    const length = this.ring.length[slot]!;
-    this.flightBytes -= length;
-    this.ackedBytes += length;
+    const state = this.ring.state[slot]!;
+    if (state === ACKED || state === ABANDONED) return;
+    this.ackedBytes += this.ring.length[slot]!;
     this.ackedChunks++;
-    const elapsedMs = nowMs - this.ring.sentAtMs[slot]!;
-    if (this.ring.sends[slot] === 1) {
-      this.rttMs = elapsedMs;
-      if (elapsedMs < this.#shortestRttMs) this.#shortestRttMs = elapsedMs;
-    } else {
-      this.#resentCount--;
-      // Sooner than any round trip: it was the chunk of the first time that arrived.
-      if (elapsedMs < this.#shortestRttMs) return;
-    }
-    this.#newestSentMs = Math.max(this.#newestSentMs, this.ring.sentAtMs[slot]!);
+    if (state !== FLIGHT) return;
+    const rttMs = this.#times.arrived(this.ring.sends[slot]!, this.ring.sentAtMs[slot]!, nowMs);
+    if (rttMs >= 0) this.rttMs = rttMs;
   }
 
   #applyGaps(bytes: Uint8Array, sack: SackChunk, recovering: boolean, nowMs: number): void {
     let next = 0;
     let highestNew = -1;
-    let seen = 0;
-    for (let i = 0; i < sack.gapCount; i++) {
-      const from = gapStart(bytes, sack, i) - 1;
-      const to = gapEnd(bytes, sack, i) - 1;
+    let blocks = 0;
+    this.#blocks.begin();
+    for (; blocks < sack.gapCount; blocks++) {
+      const from = gapStart(bytes, sack, blocks) - 1;
+      const to = gapEnd(bytes, sack, blocks) - 1;
       if (from < next || to < from || to >= this.count) {
         this.#stats.badChunks++;
         break;
       }
-      if (this.#ackedCount > 0) this.#takeBack(next, from);
-      for (let p = from; p <= to; p++) {
-        const slot = this.ring.slot(p);
-        const state = this.ring.state[slot]!;
-        if (state === ABANDONED) continue;
-        seen++;
-        if (state === ACKED) continue;
-        highestNew = p;
-        this.#markAcked(slot, state, nowMs);
+      if (this.ring.ackedCount > 0) this.#takeBack(next, from);
+      const unknown = this.#blocks.add(this.tsnAt(from), this.tsnAt(to));
+      for (let p = from + tsnDiff(unknown, this.tsnAt(from)); p <= to; p++) {
+        if (this.#markAcked(p, nowMs)) highestNew = p;
       }
       next = to + 1;
     }
+    this.#blocks.end();
     this.#reported = next;
-    if (this.#ackedCount > seen && sack.gapCount < WHOLE_BLOCKS) this.#takeBack(next, this.count);
+    const acked = tsnDiff(this.#ackedEndTsn, this.tsnAt(0));
+    if (acked > next && sack.gapCount < WHOLE_BLOCKS) this.#takeBack(next, acked);
     if (recovering && this.advance > 0) highestNew = Math.max(highestNew, next - 1);
-    if (highestNew > 0) this.#countMisses(highestNew, nowMs);
+    if (highestNew > 0) this.#countMisses(bytes, sack, blocks, highestNew, nowMs);
   }
 
-  #markAcked(slot: number, state: number, nowMs: number): void {
-    if (state === FLIGHT) this.#acknowledge(slot, nowMs);
-    else {
-      this.lostCount--;
-      this.ackedBytes += this.ring.length[slot]!;
-      this.ackedChunks++;
-    }
-    this.ring.state[slot] = ACKED;
-    this.#ackedCount++;
+  /** True when the chunk is reported for the first time. */
+  #markAcked(position: number, nowMs: number): boolean {
+    const slot = this.ring.slot(position);
+    const state = this.ring.state[slot]!;
+    if (state === ABANDONED || state === ACKED) return false;
+    this.#acknowledge(slot, nowMs);
+    this.ring.become(slot, ACKED);
+    const end = this.tsnAt(position + 1);
+    if (tsnDiff(end, this.#ackedEndTsn) > 0) this.#ackedEndTsn = end;
+    return true;
   }
 
   /** Chunks that an earlier SACK reported and this one does not: the peer dropped them (RFC 9260 section 6.2.1 D iii). */
@@ -289,28 +268,25 @@ export class Outstanding {
     for (let p = from; p < to; p++) {
       const slot = this.ring.slot(p);
       if (this.ring.state[slot] !== ACKED) continue;
-      this.#ackedCount--;
-      if (this.ring.message[slot]!.abandoned) {
-        this.ring.state[slot] = ABANDONED;
-        this.abandonedCount++;
-        continue;
-      }
-      this.ring.state[slot] = FLIGHT;
-      this.flightBytes += this.ring.length[slot]!;
-      // No measure of time must come of it when it is acknowledged again.
-      this.ring.sends[slot]!++;
-      this.#resentCount++;
+      if (this.ring.message[slot]!.abandoned) this.ring.become(slot, ABANDONED);
+      // As if sent once more: no measure of time must come of it when it is acknowledged again.
+      else this.ring.become(slot, FLIGHT, 1);
     }
   }
 
-  #countMisses(highest: number, nowMs: number): void {
+  /** One report more for what lies between the first `blocks` gap blocks, before position `highest`. */
+  #countMisses(bytes: Uint8Array, sack: SackChunk, blocks: number, highest: number, nowMs: number): void {
     const highestTsn = this.tsnAt(highest);
-    for (let p = 0; p < highest; p++) {
-      const slot = this.ring.slot(p);
-      if (this.ring.state[slot] !== FLIGHT || tsnDiff(this.ring.missFrom[slot]!, highestTsn) > 0) continue;
-      if (++this.ring.misses[slot]! < MISSES) continue;
-      this.lostChunks++;
-      this.#lose(p, nowMs);
+    let p = 0;
+    for (let i = 0; i < blocks && p < highest; i++) {
+      for (const from = gapStart(bytes, sack, i) - 1; p < from && p < highest; p++) {
+        const slot = this.ring.slot(p);
+        if (this.ring.state[slot] !== FLIGHT || tsnDiff(this.ring.missFrom[slot]!, highestTsn) > 0) continue;
+        if (++this.ring.misses[slot]! < MISSES) continue;
+        this.lostChunks++;
+        this.#lose(p, nowMs);
+      }
+      p = gapEnd(bytes, sack, i);
     }
   }
 
@@ -319,8 +295,8 @@ export class Outstanding {
    * send, as when the peer's window is closed, no report of later TSNs would tell (RFC 8985).
    */
   #findOvertaken(nowMs: number): void {
-    const beforeMs = this.#newestSentMs - REORDER_MS - this.#shortestRttMs / 4;
-    let left = this.#resentCount;
+    const beforeMs = this.#times.overtakenMs;
+    let left = this.ring.resentCount;
     for (let p = 0; left > 0 && p < this.count; p++) {
       const slot = this.ring.slot(p);
       if (this.ring.state[slot] !== FLIGHT || this.ring.sends[slot] === 1) continue;
@@ -338,9 +314,7 @@ export class Outstanding {
       this.#abandon(position);
       return;
     }
-    this.#leaveFlight(slot);
-    this.ring.state[slot] = LOST;
-    this.lostCount++;
+    this.ring.become(slot, LOST);
     if (position < this.#firstLost) this.#firstLost = position;
   }
 
@@ -354,16 +328,8 @@ export class Outstanding {
       const slot = this.ring.slot(p);
       const state = this.ring.state[slot]!;
       if (state === ACKED || state === ABANDONED) continue;
-      if (state === FLIGHT) this.#leaveFlight(slot);
-      else this.lostCount--;
-      this.ring.state[slot] = ABANDONED;
-      this.abandonedCount++;
+      this.ring.become(slot, ABANDONED);
     }
-  }
-
-  #leaveFlight(slot: number): void {
-    this.flightBytes -= this.ring.length[slot]!;
-    if (this.ring.sends[slot]! > 1) this.#resentCount--;
   }
 
   #noteAbandoned(message: OutboundMessage): void {

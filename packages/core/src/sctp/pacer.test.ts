@@ -43,3 +43,17 @@ test("whoever has to wait is told until when, and then not again", () => {
   assert.equal(pacer.deadlineMs, NEVER);
   assert.ok(pacer.mayGo(100_000, 10, 1001));
 });
+
+test("a slow path is not asked every millisecond", () => {
+  const pacer = new Pacer(MTU);
+  burst(pacer, 2400, 1000, 1000);
+  pacer.went(MTU);
+  pacer.handleTimeout(2000);
+  let wakes = 0;
+  for (let nowMs = 1000; nowMs < 4000; wakes++) {
+    burst(pacer, 2400, 1000, nowMs);
+    nowMs = pacer.deadlineMs;
+    pacer.handleTimeout(nowMs);
+  }
+  assert.ok(wakes < 20, `${wakes}`);
+});

@@ -6,6 +6,7 @@ import { NEVER } from "../clock.ts";
 
 /** Sent after a pause at once: timers are no finer than this, and a round trip may be as short. */
 const BURST_MS = 1;
+const MIN_RTT_MS = 0.1;
 const MIN_BURST_PACKETS = 16;
 const MAX_BURST_PACKETS = 64;
 
@@ -24,15 +25,15 @@ export class Pacer {
 
   /** Whether another packet may go out now, at a pace of `bytes` in a round trip. */
   mayGo(bytes: number, rttMs: number, nowMs: number): boolean {
+    const perMs = bytes / Math.max(rttMs, MIN_RTT_MS);
     const elapsedMs = nowMs - this.#creditAtMs;
     if (elapsedMs > 0) {
       this.#creditAtMs = nowMs;
-      const perMs = bytes / Math.max(rttMs, 0.1);
       const most = Math.min(Math.max(perMs * BURST_MS, MIN_BURST_PACKETS * this.#mtu), MAX_BURST_PACKETS * this.#mtu);
       this.#credit = Math.min(this.#credit + elapsedMs * perMs, most);
     }
     if (this.#credit > 0) return true;
-    if (this.deadlineMs === NEVER) this.deadlineMs = nowMs + BURST_MS;
+    if (this.deadlineMs === NEVER) this.deadlineMs = nowMs + Math.max(BURST_MS, -this.#credit / perMs);
     return false;
   }
 

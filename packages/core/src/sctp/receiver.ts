@@ -21,6 +21,12 @@ import { TsnTracker } from "./tsn-tracker.ts";
 /** No honest peer has more outstanding: a FORWARD TSN beyond is absurd. */
 const MAX_SKIP = 1 << 17;
 
+/**
+ * Packets behind the last gap of which each is acknowledged at once (RFC 9260 section 6.7), so that the sender learns of the loss; after
+ * them, and with nothing new between, every second one will do again.
+ */
+const PROMPT_PACKETS = 6;
+
 /** What the receiver shares with the rest of the association. */
 export interface ReceiverDeps {
   readonly memory: ReceiveBuffer;
@@ -43,6 +49,8 @@ export class Receiver {
   #packets = 0;
   #dataInPacket = false;
   #sackNow = false;
+  /** Packets since the last gap opened. */
+  #sinceGap = 0;
   #advertisedBytes: number;
 
   constructor(deps: ReceiverDeps, initialTsn: number) {
@@ -75,6 +83,9 @@ export class Receiver {
       this.#sackNow = true;
       return;
     }
+    // It opens a gap, or fills one.
+    if (!isNext && !this.#tracker.follows(chunk.tsn)) this.#sinceGap = 0;
+    else if (isNext && this.#tracker.hasGaps) this.#sackNow = true;
     const before = this.#tracker.cumulativeTsn;
     this.#tracker.mark(chunk.tsn);
     const message = this.#reassembly.add(bytes, chunk, before);
@@ -99,7 +110,7 @@ export class Receiver {
   endPacket(nowMs: number): void {
     if (!this.#dataInPacket) return;
     this.#dataInPacket = false;
-    if (++this.#packets >= 2 || this.#tracker.hasGaps) this.#sackNow = true;
+    if (++this.#packets >= 2 || (this.#tracker.hasGaps && this.#sinceGap++ < PROMPT_PACKETS)) this.#sackNow = true;
     if (this.deadlineMs === NEVER) this.deadlineMs = nowMs + SACK_DELAY_MS;
   }
 

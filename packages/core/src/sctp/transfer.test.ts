@@ -272,3 +272,30 @@ test("a peer that only ever tells of a small window, and never that it opened ag
     Array.from({ length: 200 }, (_, i) => i),
   );
 });
+
+test("behind a gap the first packets are acknowledged one by one, later ones in pairs, and what fills it at once", () => {
+  const pair = new Pair({ delayMs: 10 }).connect();
+  const id = pair.open({ ordered: true });
+  for (let i = 0; i < 10; i++) pair.client.association.send(id, new Uint8Array(60_000), true, pair.nowMs);
+  let sent = 0;
+  let fifth = 0;
+  pair.filter = (bytes, from) => {
+    if (from !== pair.client || bytes[12] !== 0) return bytes;
+    const tsn = new DataView(bytes.buffer, bytes.byteOffset).getInt32(16);
+    if (++sent === 5) fifth = tsn;
+    // The fifth never arrives, however often it is sent.
+    return tsn === fifth ? undefined : bytes;
+  };
+  const before = pair.server.sentPackets;
+  pair.run(95);
+  const { packetsIn } = pair.server.association.stats;
+  const sacks = pair.server.sentPackets - before;
+  assert.ok(packetsIn > 150, `${packetsIn} packets`);
+  assert.ok(sacks < 0.6 * packetsIn, `${sacks} SACKs for ${packetsIn} packets`);
+  assert.ok(sacks > 0.45 * packetsIn, `${sacks} SACKs for ${packetsIn} packets`);
+  pair.filter = undefined;
+  assert.ok(
+    pair.runUntil(() => pair.server.messages().length === 10, 5000),
+    "the rest comes",
+  );
+});

@@ -37,6 +37,11 @@ export class TsnTracker {
     return this.#count > 0 && tsnDiff(tsn, this.#ends[this.#count - 1]!) < 0;
   }
 
+  /** Whether the TSN is the next one behind all that have arrived. */
+  follows(tsn: number): boolean {
+    return this.#count > 0 && tsn === tsnAdd(this.#ends[this.#count - 1]!, 1);
+  }
+
   /** Whether the TSN is new; call `mark` next if so and the chunk is kept. */
   check(tsn: number): "new" | "duplicate" | "refused" {
     const distance = tsnDiff(tsn, this.cumulativeTsn);
