@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { launchChromium, openPage } from "@stoa/testkit/browser";
 import type { CallPage } from "@stoa/testkit/call-page";
+import { LinkedHost } from "@stoa/testkit/linked-host";
 import { inNamespace, NAMESPACE_ADDRESS, rerunInNamespace } from "@stoa/testkit/namespace";
 import { NodeClient, shutdownNodeClients } from "@stoa/testkit/node-client";
 import { startServer, type ServerProcess } from "@stoa/testkit/server-process";
@@ -128,6 +129,43 @@ if (!inNamespace()) {
         await rm(folder, { recursive: true });
         await node.close();
         await shutdownNodeClients();
+      }
+    }));
+
+  test("a client whose address changes in mid-call goes on in its session: messages both ways arrive once, in order", (t) =>
+    inWorld(async (server, browser) => {
+      const host = await LinkedHost.create(2);
+      const phone = await host.launchChromium();
+      try {
+        const [a] = (await enter(browser, server, "moving", "ada")) as [CallPage];
+        const b = await openPage(phone, server, "bob");
+        await b.join({ room: "moving" });
+        await Promise.all([b.publishCamera({ width: 320, height: 180 }), a.publishTone(440)]);
+        await Promise.all([a.sees("bob"), b.hears("ada", 440)]);
+        const sids = () => a.call("sids");
+        const before = await sids();
+        const pace = performance.now();
+        let movedMs = 0;
+        for (let i = 1; i <= 100; i++) {
+          if (i === 20) {
+            host.move(7);
+            movedMs = performance.now();
+          }
+          await Promise.all([a, b].map((page) => page.call("send", `${i}`, { reliable: true })));
+          await until(() => performance.now() - pace >= i * EVERY_MS, 10_000, "the next beat");
+        }
+        await Promise.all([a.sees("bob", { steps: 10 }), b.hears("ada", 440)]);
+        for (const page of [a, b])
+          await until(async () => (await page.data()).length >= 100, 20_000, `all messages at ${page.identity}`);
+        t.diagnostic(`all is well ${Math.round(performance.now() - movedMs)} ms after the move`);
+        assert.deepEqual([await numbers(a), await numbers(b)], [upTo(100), upTo(100)]);
+        assert.deepEqual(await sids(), before);
+        const seen = [...(await a.events()), ...(await b.events())].map(({ name }) => name);
+        for (const unwanted of ["reconnecting", "disconnected", "participantDisconnected", "trackUnsubscribed"])
+          assert.ok(!seen.includes(unwanted), seen.join());
+      } finally {
+        await phone.close();
+        host.close();
       }
     }));
 

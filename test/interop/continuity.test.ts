@@ -74,22 +74,40 @@ test("P3: sockets are cut one after the other, both sides resume, and nobody see
   await close(a, b);
 });
 
-test("P4: the server is killed and comes back: so do both pages, with media both ways and no ghost", async () => {
+test("P4: the server is killed and comes back: so do two pages and a Node program, with media and data all ways and no ghost", async () => {
   const own = await startServer();
   const pages = await Promise.all(["ada", "bob"].map((name) => openPage(browser, own, name)));
   const [a, b] = pages as [CallPage, CallPage];
-  await Promise.all(pages.map((page) => page.join({ room: "p4" })));
+  const node = new NodeClient("nora");
+  await Promise.all([...pages.map((page) => page.join({ room: "p4" })), node.join(own, "p4")]);
   await Promise.all([a.publishCamera(SMALL), b.publishCamera(SMALL), a.publishTone(440), b.publishTone(660)]);
-  await Promise.all([a.sees("bob"), b.sees("ada")]);
+  await node.publishPicture();
+  await Promise.all([a.sees("bob"), b.sees("ada"), a.sees("nora"), node.sees("ada")]);
   await own.stop("SIGKILL");
   const again = await startServer({ like: own });
   try {
     await Promise.all(pages.map((page) => page.waitEvent("reconnected", "", 30_000)));
+    await until(() => node.events.includes("reconnected"), 30_000, "the Node program to reconnect");
     await Promise.all([a.sees("bob"), b.sees("ada"), a.hears("bob", 660), b.hears("ada", 440)]);
+    await Promise.all([a.sees("nora"), b.sees("nora"), node.sees("ada"), node.sees("bob")]);
+    // Again and again: what the browser's SDK takes while it starts anew is lost with its former session.
+    await until(
+      async () => {
+        await Promise.all([node.send("still here"), b.call("send", "so am I", { reliable: true })]);
+        return new Set((await a.data()).map(({ from }) => from)).size === 2;
+      },
+      8000,
+      "a message of each",
+    );
     const rooms = new RoomServiceClient(again.http, again.key, again.secret);
     const there = await rooms.listParticipants("p4");
-    assert.deepEqual(there.map(({ identity, tracks }) => `${identity} ${tracks.length}`).sort(), ["ada 2", "bob 2"]);
+    assert.deepEqual(there.map(({ identity, tracks }) => `${identity} ${tracks.length}`).sort(), [
+      "ada 2",
+      "bob 2",
+      "nora 1",
+    ]);
   } finally {
+    await node.close();
     await close(a, b);
     await again.stop();
   }

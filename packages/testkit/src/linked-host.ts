@@ -25,7 +25,7 @@ export class LinkedHost {
   readonly #holder: ChildProcess;
   readonly #link: string;
   readonly #folder: string;
-  readonly #address: string;
+  #address: string;
 
   private constructor(holder: ChildProcess, number: number) {
     this.#holder = holder;
@@ -58,6 +58,14 @@ export class LinkedHost {
       mode: 0o755,
     });
     return launchChromium(script);
+  }
+
+  /** Another network: the address is gone, and 10.99.0.`number` is there instead. Limits of its way up stay with the former one. */
+  move(number: number): void {
+    this.#inside("ip", "addr", "del", `${this.#address}/24`, "dev", "eth0");
+    this.#address = `10.99.0.${number}`;
+    this.#inside("ip", "addr", "add", `${this.#address}/24`, "dev", "eth0");
+    this.#inside("ip", "route", "replace", "default", "via", NAMESPACE_ADDRESS);
   }
 
   /** Caps what comes to this host; `undefined` lifts the cap. */

@@ -54,6 +54,8 @@ export class NodeClient {
   readonly texts: { text: string; from: string }[] = [];
   readonly files: { name: string; from: string; bytes: Uint8Array }[] = [];
   readonly chats: { text: string; from: string }[] = [];
+  /** What happened to its connection, and who came and went. */
+  readonly events: string[] = [];
   /** What its sounds and pictures have been, by publisher. */
   readonly #pitch = new Map<string, number>();
   readonly #loudness = new Map<string, number>();
@@ -72,6 +74,10 @@ export class NodeClient {
     this.room.on(RoomEvent.ChatMessage, ({ message }, participant) => {
       this.chats.push({ text: message, from: participant?.identity ?? "" });
     });
+    for (const name of [RoomEvent.Reconnecting, RoomEvent.Reconnected, RoomEvent.Disconnected] as const)
+      this.room.on(name, () => this.events.push(name));
+    for (const name of [RoomEvent.ParticipantConnected, RoomEvent.ParticipantDisconnected] as const)
+      this.room.on(name, (participant) => this.events.push(`${name} ${participant.identity}`));
     this.room.on(RoomEvent.TrackSubscribed, (track, _publication, participant) => {
       if (track.kind === TrackKind.KIND_AUDIO)
         void this.#listen(new AudioStream(track, SAMPLE_RATE, 1), participant.identity);
@@ -80,7 +86,7 @@ export class NodeClient {
   }
 
   /** Joins; with a passphrase, media and data are encrypted end to end. */
-  async join(server: ServerProcess, room: string, passphrase?: string): Promise<void> {
+  async join(server: Pick<ServerProcess, "url" | "token">, room: string, passphrase?: string): Promise<void> {
     const sharedKey = passphrase === undefined ? undefined : new TextEncoder().encode(passphrase);
     await this.room.connect(server.url, server.token(this.identity, room), {
       autoSubscribe: true,

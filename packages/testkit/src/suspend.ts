@@ -10,6 +10,15 @@ export function suspend(pid: number): () => void {
   };
 }
 
+/** The process that something starts: what this one has as a child afterwards and had not before. */
+export async function startedBy<T>(start: () => Promise<T>): Promise<{ readonly started: T; readonly pid: number }> {
+  const before = new Set(family(process.pid));
+  const started = await start();
+  const pid = family(process.pid).find((each) => !before.has(each));
+  if (pid === undefined) throw new Error("no process was started");
+  return { started, pid };
+}
+
 /** A process and its descendants, parents first. */
 function family(pid: number): number[] {
   const parents = new Map<number, number>();
