@@ -11,8 +11,12 @@ import { LossJudge } from "./loss-judge.ts";
 const QUEUE_LIMIT_MS = 25;
 /** From here on the window does not grow. */
 const QUEUE_ENOUGH_MS = QUEUE_LIMIT_MS / 2;
-/** In slow start a queue is looked for in so many reports, for a round later the window will have doubled. */
+/**
+ * In slow start a queue is looked for in so many reports, and in a quarter of a round trip, for a round later the window will have
+ * doubled. In no less, for one moment in which a machine was busy delays many reports alike.
+ */
 const EARLY_SAMPLES = 8;
+const EARLY_PART = 0.25;
 /** Shorter round trips are judged together. */
 const MIN_ROUND_MS = 10;
 /** The path may have become longer: after this long without a round trip as short as the shortest, it is measured anew … */
@@ -27,7 +31,7 @@ const PACE = 1.25;
 const SLOW_START_PACE = 2;
 /** After so many round trips in which nothing said that the window is large enough, it is looked for faster; each mistake doubles them. */
 const CALM_ROUNDS = 4;
-const MAX_CALM_ROUNDS = 64;
+const MAX_CALM_ROUNDS = 32;
 
 /** One path. Sizes in bytes of payload. */
 export class CongestionControl {
@@ -40,6 +44,7 @@ export class CongestionControl {
   /** Of the last few reports. */
   #earlyRttMs = Number.POSITIVE_INFINITY;
   #earlySamples = 0;
+  #earlyEndMs = 0;
   #queueMs = 0;
   /** The window was used up in this round, so that its delays are of our making. */
   #used = false;
@@ -96,6 +101,12 @@ export class CongestionControl {
     this.#draining = 0;
   }
 
+  /** What the timer took for lost arrived after all, only late. */
+  timedOutInVain(): void {
+    this.#window.timedOutInVain();
+    this.#patienceRounds = CALM_ROUNDS;
+  }
+
   /** Nothing was sent for this many timeouts. */
   idle(timeouts: number): void {
     this.#window.idle(timeouts);
@@ -107,8 +118,9 @@ export class CongestionControl {
     if (rttMs <= this.#baseRttMs + BASE_TOLERANCE_MS) this.#baseAtMs = nowMs;
     if (!this.#window.inSlowStart) return;
     if (rttMs < this.#earlyRttMs) this.#earlyRttMs = rttMs;
-    if (++this.#earlySamples < EARLY_SAMPLES) return;
+    if (++this.#earlySamples < EARLY_SAMPLES || nowMs < this.#earlyEndMs) return;
     if (this.#earlyRttMs - this.#baseRttMs > QUEUE_ENOUGH_MS) this.#window.delayed(1);
+    this.#earlyEndMs = nowMs + Math.max(EARLY_PART * this.#baseRttMs, MIN_ROUND_MS);
     this.#earlySamples = 0;
     this.#earlyRttMs = Number.POSITIVE_INFINITY;
   }

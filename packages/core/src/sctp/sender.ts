@@ -63,6 +63,8 @@ export class Sender {
   #recoveryTsn = 0;
   /** The first packet of a fast retransmit ignores the window. */
   #fastRetransmit = false;
+  /** The timer expired, and nothing has been acknowledged since. */
+  #timedOut = false;
   /** What may be sent again although the window is full, for what has arrived meanwhile (RFC 6937). */
   #repairBytes = 0;
 
@@ -106,6 +108,7 @@ export class Sender {
     if (outstanding.rttMs >= 0) this.#rto.sample(outstanding.rttMs);
     if (this.#recovering && tsnDiff(outstanding.cumulativeTsn, this.#recoveryTsn) >= 0) this.#recovering = false;
     if (outstanding.lostChunks > 0 && !this.#recovering) this.#enterRecovery();
+    if (this.#timedOut && outstanding.ackedChunks > 0) this.#judgeTimeout();
     const { ackedBytes, ackedChunks, lostChunks, rttMs } = outstanding;
     this.#repairBytes = outstanding.lostCount === 0 ? 0 : this.#repairBytes + REPAIR * ackedBytes;
     this.#window.sackCame(ackedBytes, ackedChunks, lostChunks, rttMs, this.#limited, this.#rto.smoothedMs, nowMs);
@@ -133,6 +136,7 @@ export class Sender {
     this.#window.timedOut();
     this.#recovering = false;
     this.#repairBytes = 0;
+    this.#timedOut = true;
     this.#outstanding.loseAll(nowMs);
     this.#forward.timedOut();
   }
@@ -168,6 +172,14 @@ export class Sender {
   clear(): void {
     this.#outstanding.clear();
     this.#deadlineMs = NEVER;
+  }
+
+  /** Acknowledged first after a timeout: what was sent again, or what had been on its way all the time (RFC 5682). */
+  #judgeTimeout(): void {
+    this.#timedOut = false;
+    if (2 * this.#outstanding.lateChunks < this.#outstanding.ackedChunks) return;
+    this.#outstanding.findAll();
+    this.#window.timedOutInVain();
   }
 
   #enterRecovery(): void {
