@@ -21,6 +21,8 @@ const EARLY_PART = 0.25;
 const MIN_ROUND_MS = 10;
 /** The path may have become longer: after this long without a round trip as short as the shortest, it is measured anew … */
 const BASE_AGE_MS = 10_000;
+/** … or when smaller and smaller windows have not made it shorter for so many rounds … */
+const FUTILE_ROUNDS = 4;
 /** … with this part of the window, so that our own queue is not taken for a long path. */
 const DRAIN = 0.5;
 /** A round trip counts as short with so much more. */
@@ -49,6 +51,8 @@ export class CongestionControl {
   /** The window was used up in this round, so that its delays are of our making. */
   #used = false;
   #calmRounds = 0;
+  /** Rounds in a row with too long a queue. */
+  #queuedRounds = 0;
   #patienceRounds = CALM_ROUNDS;
   /** Rounds left in which the queue drains. */
   #draining = 0;
@@ -128,7 +132,7 @@ export class CongestionControl {
   #endRound(smoothedRttMs: number, nowMs: number): void {
     const measured = this.#roundRttMs < Number.POSITIVE_INFINITY;
     if (measured) {
-      if (!this.#used) this.#rebase(nowMs);
+      if (!this.#used && nowMs - this.#baseAtMs > BASE_AGE_MS) this.#rebase(nowMs);
       this.#queueMs = this.#roundRttMs - this.#baseRttMs;
       this.#drain(nowMs);
     } else this.#queueMs = 0;
@@ -156,12 +160,18 @@ export class CongestionControl {
 
   /** Two rounds with half of the window: the second one has the round trip time of the path alone. */
   #drain(nowMs: number): void {
-    if (this.#draining > 0 && --this.#draining === 0) this.#rebase(nowMs);
-    else if (this.#draining === 0 && nowMs - this.#baseAtMs > BASE_AGE_MS) this.#draining = 2;
+    if (this.#draining > 0 && --this.#draining === 0) {
+      this.#rebase(nowMs);
+      return;
+    }
+    if (this.#draining > 0) return;
+    this.#queuedRounds = this.#used && this.#queueMs > QUEUE_LIMIT_MS ? this.#queuedRounds + 1 : 0;
+    if (nowMs - this.#baseAtMs <= BASE_AGE_MS && this.#queuedRounds < FUTILE_ROUNDS) return;
+    this.#draining = 2;
+    this.#queuedRounds = 0;
   }
 
   #rebase(nowMs: number): void {
-    if (nowMs - this.#baseAtMs <= BASE_AGE_MS && this.#draining === 0) return;
     this.#baseRttMs = this.#roundRttMs;
     this.#baseAtMs = nowMs;
   }
