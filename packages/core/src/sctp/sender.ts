@@ -143,13 +143,12 @@ export class Sender {
 
   /** Whether `fill` would add something; an estimate that a SACK may ride on. */
   hasWork(nowMs: number): boolean {
-    if (this.#outstanding.lostCount > 0) return true;
-    return this.#queue.next(nowMs) !== undefined && this.#outstanding.flightBytes < this.#window.bytes;
+    return this.#wants(nowMs) && this.#mayGo(nowMs);
   }
 
   /** Appends what may be sent now. */
   fill(packet: PacketWriter, nowMs: number): void {
-    if (this.hasWork(nowMs) && !this.#pacer.mayGo(this.#window.paceBytes, this.#rto.smoothedMs, nowMs)) {
+    if (this.#wants(nowMs) && !this.#mayGo(nowMs)) {
       // The pace follows the window.
       this.#limited = true;
       return;
@@ -172,6 +171,15 @@ export class Sender {
   clear(): void {
     this.#outstanding.clear();
     this.#deadlineMs = NEVER;
+  }
+
+  #wants(nowMs: number): boolean {
+    if (this.#outstanding.lostCount > 0) return true;
+    return this.#queue.next(nowMs) !== undefined && this.#outstanding.flightBytes < this.#window.bytes;
+  }
+
+  #mayGo(nowMs: number): boolean {
+    return this.#pacer.mayGo(this.#window.paceBytes, this.#rto.smoothedMs, nowMs);
   }
 
   /** Acknowledged first after a timeout: what was sent again, or what had been on its way all the time (RFC 5682). */
