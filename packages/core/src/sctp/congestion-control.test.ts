@@ -62,6 +62,15 @@ test("the first overshoot is gone within a second", () => {
   assert.ok(path.queueMs < 40, `${path.queueMs}`);
 });
 
+test("a path that becomes longer is soon known to be, and costs the window little", () => {
+  const path = new Path(20, 12_500).run(5000);
+  path.baseMs = 220;
+  path.run(4000);
+  assert.ok(path.control.bytes > 0.1 * 220 * 12_500, `${path.control.bytes}`);
+  path.run(4000);
+  assert.ok(path.control.bytes > 0.5 * 220 * 12_500, `${path.control.bytes}`);
+});
+
 test("a path that becomes longer is measured anew, and used up again", () => {
   const path = new Path(20, 12_500).run(5000);
   path.baseMs = 120;

@@ -11,12 +11,18 @@ import { LossJudge } from "./loss-judge.ts";
 const QUEUE_LIMIT_MS = 25;
 /** From here on the window does not grow. */
 const QUEUE_ENOUGH_MS = QUEUE_LIMIT_MS / 2;
-/** In slow start a queue is looked for in so many reports, for a round later the window will have doubled. */
+/**
+ * In slow start a queue is looked for in so many reports, and in a quarter of a round trip, for a round later the window will have
+ * doubled. In no less, for one moment in which a machine was busy delays many reports alike.
+ */
 const EARLY_SAMPLES = 8;
+const EARLY_PART = 0.25;
 /** Shorter round trips are judged together. */
 const MIN_ROUND_MS = 10;
 /** The path may have become longer: after this long without a round trip as short as the shortest, it is measured anew … */
 const BASE_AGE_MS = 10_000;
+/** … or when smaller and smaller windows have not made it shorter for so many rounds … */
+const FUTILE_ROUNDS = 4;
 /** … with this part of the window, so that our own queue is not taken for a long path. */
 const DRAIN = 0.5;
 /** A round trip counts as short with so much more. */
@@ -27,7 +33,7 @@ const PACE = 1.25;
 const SLOW_START_PACE = 2;
 /** After so many round trips in which nothing said that the window is large enough, it is looked for faster; each mistake doubles them. */
 const CALM_ROUNDS = 4;
-const MAX_CALM_ROUNDS = 64;
+const MAX_CALM_ROUNDS = 32;
 
 /** One path. Sizes in bytes of payload. */
 export class CongestionControl {
@@ -40,10 +46,13 @@ export class CongestionControl {
   /** Of the last few reports. */
   #earlyRttMs = Number.POSITIVE_INFINITY;
   #earlySamples = 0;
+  #earlyEndMs = 0;
   #queueMs = 0;
   /** The window was used up in this round, so that its delays are of our making. */
   #used = false;
   #calmRounds = 0;
+  /** Rounds in a row with too long a queue. */
+  #queuedRounds = 0;
   #patienceRounds = CALM_ROUNDS;
   /** Rounds left in which the queue drains. */
   #draining = 0;
@@ -96,6 +105,12 @@ export class CongestionControl {
     this.#draining = 0;
   }
 
+  /** What the timer took for lost arrived after all, only late. */
+  timedOutInVain(): void {
+    this.#window.timedOutInVain();
+    this.#patienceRounds = CALM_ROUNDS;
+  }
+
   /** Nothing was sent for this many timeouts. */
   idle(timeouts: number): void {
     this.#window.idle(timeouts);
@@ -107,8 +122,9 @@ export class CongestionControl {
     if (rttMs <= this.#baseRttMs + BASE_TOLERANCE_MS) this.#baseAtMs = nowMs;
     if (!this.#window.inSlowStart) return;
     if (rttMs < this.#earlyRttMs) this.#earlyRttMs = rttMs;
-    if (++this.#earlySamples < EARLY_SAMPLES) return;
+    if (++this.#earlySamples < EARLY_SAMPLES || nowMs < this.#earlyEndMs) return;
     if (this.#earlyRttMs - this.#baseRttMs > QUEUE_ENOUGH_MS) this.#window.delayed(1);
+    this.#earlyEndMs = nowMs + Math.max(EARLY_PART * this.#baseRttMs, MIN_ROUND_MS);
     this.#earlySamples = 0;
     this.#earlyRttMs = Number.POSITIVE_INFINITY;
   }
@@ -116,7 +132,7 @@ export class CongestionControl {
   #endRound(smoothedRttMs: number, nowMs: number): void {
     const measured = this.#roundRttMs < Number.POSITIVE_INFINITY;
     if (measured) {
-      if (!this.#used) this.#rebase(nowMs);
+      if (!this.#used && nowMs - this.#baseAtMs > BASE_AGE_MS) this.#rebase(nowMs);
       this.#queueMs = this.#roundRttMs - this.#baseRttMs;
       this.#drain(nowMs);
     } else this.#queueMs = 0;
@@ -144,12 +160,18 @@ export class CongestionControl {
 
   /** Two rounds with half of the window: the second one has the round trip time of the path alone. */
   #drain(nowMs: number): void {
-    if (this.#draining > 0 && --this.#draining === 0) this.#rebase(nowMs);
-    else if (this.#draining === 0 && nowMs - this.#baseAtMs > BASE_AGE_MS) this.#draining = 2;
+    if (this.#draining > 0 && --this.#draining === 0) {
+      this.#rebase(nowMs);
+      return;
+    }
+    if (this.#draining > 0) return;
+    this.#queuedRounds = this.#used && this.#queueMs > QUEUE_LIMIT_MS ? this.#queuedRounds + 1 : 0;
+    if (nowMs - this.#baseAtMs <= BASE_AGE_MS && this.#queuedRounds < FUTILE_ROUNDS) return;
+    this.#draining = 2;
+    this.#queuedRounds = 0;
   }
 
   #rebase(nowMs: number): void {
-    if (nowMs - this.#baseAtMs <= BASE_AGE_MS && this.#draining === 0) return;
     this.#baseRttMs = this.#roundRttMs;
     this.#baseAtMs = nowMs;
   }

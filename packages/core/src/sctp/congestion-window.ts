@@ -33,6 +33,8 @@ export class CongestionWindow {
   #formerBytes = 0;
   #formerThreshold = 0;
   #formerLastMaxBytes = 0;
+  /** The window at the last timeout. */
+  #timedOutBytes = 0;
   /** Slow start is not the first one. */
   #gently = false;
 
@@ -104,10 +106,18 @@ export class CongestionWindow {
     this.#gently = false;
     // A second expiry finds a window of one packet, which says nothing about the path.
     if (this.#bytes > this.#mtu) {
+      this.#timedOutBytes = this.#bytes;
       this.#lastMaxBytes = this.#bytes;
       this.#threshold = Math.max(this.#bytes / 2, MIN_PACKETS * this.#mtu);
     }
     this.#bytes = this.#mtu;
+    this.#epochMs = 0;
+  }
+
+  /** The path only stood still for a while: as after a loss. */
+  timedOutInVain(): void {
+    this.#bytes = Math.max(this.#bytes, this.#timedOutBytes * BETA);
+    this.#threshold = Math.max(this.#threshold, this.#bytes);
     this.#epochMs = 0;
   }
 

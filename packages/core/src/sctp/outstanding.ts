@@ -39,6 +39,8 @@ export class Outstanding {
   /** Set by `handleSack`: chunks that it acknowledged for the first time, and those that it reported missing for the third time. */
   ackedChunks = 0;
   lostChunks = 0;
+  /** Set by `handleSack`: chunks among the acknowledged ones that were taken for lost and had not been sent again. */
+  lateChunks = 0;
 
   readonly #stats: SctpStats;
   readonly #finish: (message: OutboundMessage) => void;
@@ -111,6 +113,7 @@ export class Outstanding {
     this.rttMs = -1;
     this.ackedChunks = 0;
     this.lostChunks = 0;
+    this.lateChunks = 0;
     this.advance = tsnDiff(sack.cumulativeTsn, this.cumulativeTsn);
     if (this.advance < 0 || this.advance > this.count) return false;
     const { newestMs } = this.#times;
@@ -125,6 +128,14 @@ export class Outstanding {
     this.#takeBack(Math.min(this.#reported, this.count), this.count);
     for (let p = 0; p < this.count; p++) {
       if (this.ring.state[this.ring.slot(p)] === FLIGHT) this.#lose(p, nowMs);
+    }
+  }
+
+  /** The timer expired in vain: what has not been sent again yet is still on its way. */
+  findAll(): void {
+    for (let p = 0; this.lostCount > 0 && p < this.count; p++) {
+      const slot = this.ring.slot(p);
+      if (this.ring.state[slot] === LOST && this.ring.sends[slot] === 1) this.ring.become(slot, FLIGHT);
     }
   }
 
@@ -219,7 +230,10 @@ export class Outstanding {
     if (state === ACKED || state === ABANDONED) return;
     this.ackedBytes += this.ring.length[slot]!;
     this.ackedChunks++;
-    if (state !== FLIGHT) return;
+    if (state !== FLIGHT) {
+      if (this.ring.sends[slot] === 1) this.lateChunks++;
+      return;
+    }
     const rttMs = this.#times.arrived(this.ring.sends[slot]!, this.ring.sentAtMs[slot]!, nowMs);
     if (rttMs >= 0) this.rttMs = rttMs;
   }

@@ -68,6 +68,8 @@ export class Sender {
   #recoveryTsn = 0;
   /** The first packet of a fast retransmit ignores the window. */
   #fastRetransmit = false;
+  /** The timer expired, and nothing has been acknowledged since. */
+  #timedOut = false;
   /** What may be sent again although the window is full, for what has arrived meanwhile (RFC 6937). */
   #repairBytes = 0;
 
@@ -118,6 +120,7 @@ export class Sender {
     if (outstanding.rttMs >= 0) this.#rto.sample(outstanding.rttMs);
     if (this.#recovering && tsnDiff(outstanding.cumulativeTsn, this.#recoveryTsn) >= 0) this.#recovering = false;
     if (outstanding.lostChunks > 0 && !this.#recovering) this.#enterRecovery();
+    if (this.#timedOut && outstanding.ackedChunks > 0) this.#judgeTimeout();
     const { ackedBytes, ackedChunks, lostChunks, rttMs } = outstanding;
     this.#repairBytes = outstanding.lostCount === 0 ? 0 : this.#repairBytes + REPAIR * ackedBytes;
     this.#window.sackCame(ackedBytes, ackedChunks, lostChunks, rttMs, this.#limited, this.#rto.smoothedMs, nowMs);
@@ -145,6 +148,7 @@ export class Sender {
     this.#window.timedOut();
     this.#recovering = false;
     this.#repairBytes = 0;
+    this.#timedOut = true;
     this.#outstanding.loseAll(nowMs);
     if (this.#path.watching) this.#path.failed(nowMs);
     this.#forward.timedOut();
@@ -152,13 +156,12 @@ export class Sender {
 
   /** Whether `fill` would add something; an estimate that a SACK may ride on. */
   hasWork(nowMs: number): boolean {
-    if (this.#outstanding.lostCount > 0) return true;
-    return this.#queue.next(nowMs) !== undefined && this.#outstanding.flightBytes < this.#window.bytes;
+    return this.#wants(nowMs) && this.#mayGo(nowMs);
   }
 
   /** Appends what may be sent now. */
   fill(packet: PacketWriter, nowMs: number): void {
-    if (this.hasWork(nowMs) && !this.#pacer.mayGo(this.#window.paceBytes, this.#rto.smoothedMs, nowMs)) {
+    if (this.#wants(nowMs) && !this.#mayGo(nowMs)) {
       // The pace follows the window.
       this.#limited = true;
       return;
@@ -185,6 +188,23 @@ export class Sender {
   clear(): void {
     this.#outstanding.clear();
     this.#deadlineMs = NEVER;
+  }
+
+  #wants(nowMs: number): boolean {
+    if (this.#outstanding.lostCount > 0) return true;
+    return this.#queue.next(nowMs) !== undefined && this.#outstanding.flightBytes < this.#window.bytes;
+  }
+
+  #mayGo(nowMs: number): boolean {
+    return this.#pacer.mayGo(this.#window.paceBytes, this.#rto.smoothedMs, nowMs);
+  }
+
+  /** Acknowledged first after a timeout: what was sent again, or what had been on its way all the time (RFC 5682). */
+  #judgeTimeout(): void {
+    this.#timedOut = false;
+    if (2 * this.#outstanding.lateChunks < this.#outstanding.ackedChunks) return;
+    this.#outstanding.findAll();
+    this.#window.timedOutInVain();
   }
 
   #enterRecovery(): void {

@@ -299,3 +299,30 @@ test("behind a gap the first packets are acknowledged one by one, later ones in 
     "the rest comes",
   );
 });
+
+test("a path that stands still for a moment costs neither the window nor everything a second time", () => {
+  const pair = new Pair({ delayMs: 20, bytesPerMs: 20_000 }).connect();
+  const id = pair.open({ ordered: true });
+  let bytes = 0;
+  pair.server.onEvent = (event) => {
+    if (event.type === "message") bytes += event.data.length;
+  };
+  const { association } = pair.client;
+  const pump = (ms: number) => {
+    for (const endMs = pair.nowMs + ms; pair.nowMs < endMs; pair.run(5)) {
+      while (association.bufferedAmount(id) < 4_000_000) association.send(id, new Uint8Array(60_000), true, pair.nowMs);
+    }
+  };
+  pump(2000);
+  const { timeouts, retransmittedChunks } = association.stats;
+  // What is sent now arrives half a second late.
+  pair.network = { delayMs: 520, bytesPerMs: 20_000 };
+  pump(200);
+  pair.network = { delayMs: 20, bytesPerMs: 20_000 };
+  pump(1200);
+  assert.ok(association.stats.timeouts > timeouts);
+  assert.ok(association.stats.retransmittedChunks - retransmittedChunks < 600);
+  bytes = 0;
+  pump(500);
+  assert.ok(bytes > 6_000_000, `${bytes} bytes of 10,000,000`);
+});
