@@ -37,6 +37,8 @@ export class ChunkRing {
   misses = new Uint8Array(FIRST_CAPACITY);
   /** How often it was sent. */
   sends = new Int32Array(FIRST_CAPACITY);
+  /** 1: it was the first of its packet when it was sent last, and stands for it where packets are counted. */
+  leads = new Uint8Array(FIRST_CAPACITY);
   sentAtMs = new Float64Array(FIRST_CAPACITY);
   /** Only the acknowledgement of this TSN or a later one tells that the chunk is missing. */
   missFrom = new Int32Array(FIRST_CAPACITY);
@@ -69,6 +71,7 @@ export class ChunkRing {
     this.state[slot] = state;
     this.misses[slot] = 0;
     this.sends[slot] = 1;
+    this.leads[slot] = 0;
     this.count++;
     this.#count(slot, 1);
     return slot;
@@ -118,6 +121,7 @@ export class ChunkRing {
     this.state = moved(this.state, new Uint8Array(capacity), order);
     this.misses = moved(this.misses, new Uint8Array(capacity), order);
     this.sends = moved(this.sends, new Int32Array(capacity), order);
+    this.leads = moved(this.leads, new Uint8Array(capacity), order);
     this.sentAtMs = moved(this.sentAtMs, new Float64Array(capacity), order);
     this.missFrom = moved(this.missFrom, new Int32Array(capacity), order);
     this.#mask = capacity - 1;

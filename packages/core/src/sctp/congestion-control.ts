@@ -72,13 +72,13 @@ export class CongestionControl {
   }
 
   /**
-   * A SACK reported so many bytes and chunks for the first time, so many chunks lost, a round trip time (-1: none). `limited`: the
+   * A SACK reported so many bytes and packets for the first time, so many packets lost, a round trip time (-1: none). `limited`: the
    * window was what stopped the sender.
    */
   sackCame(
     ackedBytes: number,
-    ackedChunks: number,
-    lostChunks: number,
+    ackedPackets: number,
+    lostPackets: number,
     rttMs: number,
     limited: boolean,
     smoothedRttMs: number,
@@ -86,7 +86,7 @@ export class CongestionControl {
   ): void {
     if (rttMs >= 0) this.#sample(rttMs, nowMs);
     if (limited) this.#used = true;
-    const verdict = this.#judge.report(ackedChunks, lostChunks, nowMs);
+    const verdict = this.#judge.report(ackedPackets, lostPackets, nowMs);
     if (verdict === "decrease") {
       this.#window.lost();
       this.#patienceRounds = Math.min(this.#patienceRounds * 2, MAX_CALM_ROUNDS);

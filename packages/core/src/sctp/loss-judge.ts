@@ -27,7 +27,7 @@ const MEMORY_PACKETS = 400;
 /** A little too much in every round shows in so many packets. */
 const LONG_MEMORY_PACKETS = 4000;
 
-/** Judges the losses of one path, by chunks. */
+/** Judges the losses of one path, by packets: a packet may hold many chunks. */
 export class LossJudge {
   /** "steady": as usual. "before": the window has shrunk, but what is reported was sent before. "trial": what is reported was sent since. */
   #phase: "steady" | "before" | "trial" = "steady";

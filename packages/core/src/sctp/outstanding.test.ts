@@ -35,7 +35,7 @@ class Bench {
   send(count: number, maxRetransmits?: number): OutboundMessage[] {
     return Array.from({ length: count }, () => {
       const one = message(100, maxRetransmits);
-      this.outstanding.push(one, 0, 100, 0);
+      this.outstanding.push(one, 0, 100, true, 0);
       return one;
     });
   }
@@ -55,7 +55,7 @@ class Bench {
     const { outstanding } = this;
     for (let p = outstanding.firstLost(0); p >= 0; p = outstanding.firstLost(0)) {
       tsns.push(outstanding.tsnAt(p));
-      outstanding.resent(p, 60);
+      outstanding.resent(p, true, 60);
     }
     return tsns;
   }
@@ -123,7 +123,7 @@ test("whatever SACKs and losses come, the sums are right and every message finis
           const one = message(a * 100, b === 2 ? Number.POSITIVE_INFINITY : b);
           sent.push(one);
           const fragments = c === 0 ? Math.max(1, a >> 1) : a;
-          for (let i = 0; i < fragments; i++) outstanding.push(one, i * 100, 100, 0);
+          for (let i = 0; i < fragments; i++) outstanding.push(one, i * 100, 100, true, 0);
           if (fragments < a) {
             outstanding.abandonCurrent(one);
             outstanding.pushPlaceholder(one);
@@ -157,7 +157,7 @@ test("a chunk that was lost again is found by what was sent after it, without an
   assert.deepEqual(bench.lost(), []);
   for (let last = 7; last <= 10; last++) bench.sack(1, [[3, last]], 110);
   assert.equal(outstanding.lostCount, 0, "nothing that was sent later has arrived");
-  outstanding.push(message(100), 0, 100, 100);
+  outstanding.push(message(100), 0, 100, true, 100);
   bench.sack(1, [[3, 11]], 150);
   assert.deepEqual(bench.lost(), [2]);
 });
@@ -216,3 +216,15 @@ function blocksOf(tsns: readonly number[]): [number, number][] {
   }
   return blocks;
 }
+
+test("packets are counted by the chunks that lead them, however many they hold", () => {
+  const bench = new Bench();
+  const { outstanding } = bench;
+  const one = message(1200);
+  // Packets of three chunks; the second is lost.
+  for (let i = 0; i < 12; i++) outstanding.push(one, i * 100, 100, i % 3 === 0, 0);
+  bench.sack(3);
+  assert.deepEqual([outstanding.ackedChunks, outstanding.ackedPackets], [3, 1]);
+  for (const end of [7, 8, 9]) bench.sack(3, [[7, end]]);
+  assert.deepEqual([outstanding.lostChunks, outstanding.lostPackets], [3, 1]);
+});

@@ -39,6 +39,9 @@ export class Outstanding {
   /** Set by `handleSack`: chunks that it acknowledged for the first time, and those that it reported missing for the third time. */
   ackedChunks = 0;
   lostChunks = 0;
+  /** The same in packets, as they were sent last. */
+  ackedPackets = 0;
+  lostPackets = 0;
   /** Set by `handleSack`: chunks among the acknowledged ones that were taken for lost and had not been sent again. */
   lateChunks = 0;
 
@@ -92,9 +95,10 @@ export class Outstanding {
     return tsnAdd(this.cumulativeTsn, position + 1);
   }
 
-  /** Notes a chunk that goes out now, and gives its TSN. */
-  push(message: OutboundMessage, from: number, length: number, nowMs: number): number {
+  /** Notes a chunk that goes out now, and gives its TSN. `leads`: it is the first of its packet. */
+  push(message: OutboundMessage, from: number, length: number, leads: boolean, nowMs: number): number {
     const slot = this.#append(message, from, length, FLIGHT);
+    this.ring.leads[slot] = leads ? 1 : 0;
     this.ring.sentAtMs[slot] = nowMs;
     return this.tsnAt(this.count - 1);
   }
@@ -113,6 +117,8 @@ export class Outstanding {
     this.rttMs = -1;
     this.ackedChunks = 0;
     this.lostChunks = 0;
+    this.ackedPackets = 0;
+    this.lostPackets = 0;
     this.lateChunks = 0;
     this.advance = tsnDiff(sack.cumulativeTsn, this.cumulativeTsn);
     if (this.advance < 0 || this.advance > this.count) return false;
@@ -150,9 +156,10 @@ export class Outstanding {
     return -1;
   }
 
-  /** The chunk goes out again. */
-  resent(position: number, nowMs: number): void {
+  /** The chunk goes out again; `leads`: as the first of its packet. */
+  resent(position: number, leads: boolean, nowMs: number): void {
     const slot = this.ring.slot(position);
+    this.ring.leads[slot] = leads ? 1 : 0;
     this.ring.become(slot, FLIGHT, 1);
     this.ring.sentAtMs[slot] = nowMs;
     this.ring.misses[slot] = 0;
@@ -230,6 +237,7 @@ export class Outstanding {
     if (state === ACKED || state === ABANDONED) return;
     this.ackedBytes += this.ring.length[slot]!;
     this.ackedChunks++;
+    this.ackedPackets += this.ring.leads[slot]!;
     if (state !== FLIGHT) {
       if (this.ring.sends[slot] === 1) this.lateChunks++;
       return;
@@ -297,8 +305,7 @@ export class Outstanding {
         const slot = this.ring.slot(p);
         if (this.ring.state[slot] !== FLIGHT || tsnDiff(this.ring.missFrom[slot]!, highestTsn) > 0) continue;
         if (++this.ring.misses[slot]! < MISSES) continue;
-        this.lostChunks++;
-        this.#lose(p, nowMs);
+        this.#reportLost(p, nowMs);
       }
       p = gapEnd(bytes, sack, i);
     }
@@ -316,9 +323,14 @@ export class Outstanding {
       if (this.ring.state[slot] !== FLIGHT || this.ring.sends[slot] === 1) continue;
       left--;
       if (this.ring.sentAtMs[slot]! >= beforeMs) continue;
-      this.lostChunks++;
-      this.#lose(p, nowMs);
+      this.#reportLost(p, nowMs);
     }
+  }
+
+  #reportLost(position: number, nowMs: number): void {
+    this.lostChunks++;
+    this.lostPackets += this.ring.leads[this.ring.slot(position)]!;
+    this.#lose(position, nowMs);
   }
 
   #lose(position: number, nowMs: number): void {

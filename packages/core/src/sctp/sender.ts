@@ -53,6 +53,8 @@ export class Sender {
   readonly #path: PathSize;
   /** The chunk that was written last. */
   #writtenTsn = 0;
+  /** Where the first data chunk of the packet starts. */
+  #dataAt = 0;
   readonly #forward: ForwardTsn;
   /** What the peer can still take, less what was sent since its last SACK. */
   #peerWindowBytes = 0;
@@ -121,9 +123,9 @@ export class Sender {
     if (this.#recovering && tsnDiff(outstanding.cumulativeTsn, this.#recoveryTsn) >= 0) this.#recovering = false;
     if (outstanding.lostChunks > 0 && !this.#recovering) this.#enterRecovery();
     if (this.#timedOut && outstanding.ackedChunks > 0) this.#judgeTimeout();
-    const { ackedBytes, ackedChunks, lostChunks, rttMs } = outstanding;
+    const { ackedBytes, ackedPackets, lostPackets, rttMs } = outstanding;
     this.#repairBytes = outstanding.lostCount === 0 ? 0 : this.#repairBytes + REPAIR * ackedBytes;
-    this.#window.sackCame(ackedBytes, ackedChunks, lostChunks, rttMs, this.#limited, this.#rto.smoothedMs, nowMs);
+    this.#window.sackCame(ackedBytes, ackedPackets, lostPackets, rttMs, this.#limited, this.#rto.smoothedMs, nowMs);
     if (outstanding.count === 0) this.#deadlineMs = NEVER;
     else if (outstanding.advance > 0) this.#deadlineMs = nowMs + this.#rto.valueMs;
     this.#forward.sackCame(nowMs);
@@ -172,13 +174,13 @@ export class Sender {
     if (this.#path.watching && this.#outstanding.isAbandoned(this.#path.watchedTsn)) this.#path.failed(nowMs);
     // The peer needs a round trip to follow: without a restart a long path would time out.
     if (this.#forward.write(packet, nowMs)) this.#deadlineMs = NEVER;
-    const dataAt = packet.end;
+    this.#dataAt = packet.end;
     this.#resend(packet, nowMs);
     // What expired while it waited to be sent again may be the message whose turn it is.
     this.#cutExpired(nowMs);
     this.#sendNew(packet, nowMs);
     if (packet.end === before) return;
-    if (packet.end > dataAt) this.#path.sent(packet.end, this.#writtenTsn);
+    if (packet.end > this.#dataAt) this.#path.sent(packet.end, this.#writtenTsn);
     this.#lastSendMs = nowMs;
     this.#pacer.went(packet.end - before);
     if (this.#deadlineMs === NEVER) this.#deadlineMs = nowMs + this.#rto.valueMs;
@@ -238,7 +240,7 @@ export class Sender {
       this.#repairBytes = Math.max(0, this.#repairBytes - length);
       if (p === 0) this.#deadlineMs = NEVER;
       if (this.#path.watching && outstanding.tsnAt(p) === this.#path.watchedTsn) this.#path.failed(nowMs);
-      outstanding.resent(p, nowMs);
+      outstanding.resent(p, packet.end === this.#dataAt, nowMs);
       // Asking for a SACK at once: what follows waits for it.
       const flags = outstanding.lostCount === 0 ? FLAG_IMMEDIATE : 0;
       this.#write(
@@ -268,7 +270,7 @@ export class Sender {
         message.ssn = message.stream.nextSsn;
         message.stream.nextSsn = nextSsn(message.ssn);
       }
-      const tsn = outstanding.push(message, from, length, nowMs);
+      const tsn = outstanding.push(message, from, length, packet.end === this.#dataAt, nowMs);
       this.#peerWindowBytes = Math.max(0, this.#peerWindowBytes - length);
       this.#queue.advance(message, length);
       const ends = outstanding.flightBytes >= this.#window.bytes || !this.#fitsNext(nowMs);
