@@ -1,4 +1,7 @@
-/** Clients that are stopped as by a closed lid, and go on: what they missed, and what the others saw of it. */
+/**
+ * Clients that are stopped as by a closed lid, and go on: what they missed, and what the others saw of it. Asks for more speed than the
+ * original has, whose messages have not reached the browser five seconds after its return.
+ */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { launchChromium, openPage } from "@stoa/testkit/browser";
@@ -84,8 +87,8 @@ test("a suspended Node program resumes, a suspended browser resumes or starts an
   }
   await until(async () => (await heardOf("nora")).length > 0, 5000, "nora's message");
   const numbers = {
-    bob: await numbersOf(() => bob.data(), sent),
-    nora: await numbersOf(() => nora.call("messages"), sent),
+    bob: await numbersOf("bob", () => bob.data(), sent),
+    nora: await numbersOf("nora", () => nora.call("messages"), sent),
   };
 
   // The Node program was away for ten seconds: nobody saw anything of it, and it has missed nothing.
@@ -112,10 +115,14 @@ async function heardOf(identity: string): Promise<string[]> {
 
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1);
 
-async function numbersOf(messages: () => Promise<{ text: string }[]>, last: number): Promise<number[]> {
+async function numbersOf(
+  identity: string,
+  messages: () => Promise<{ text: string }[]>,
+  last: number,
+): Promise<number[]> {
   const numbers = async () =>
     (await messages()).map(({ text }) => Number(text)).filter((number) => !Number.isNaN(number));
-  await until(async () => (await numbers()).at(-1) === last, 5000, `message ${last}`);
+  await until(async () => (await numbers()).at(-1) === last, 5000, `message ${last} at ${identity}`);
   return numbers();
 }
 
