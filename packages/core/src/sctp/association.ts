@@ -14,16 +14,14 @@ import {
   COOKIE_ACK,
   COOKIE_ECHO,
   ERROR,
-  FLAG_T,
   HEARTBEAT,
   INIT,
   INIT_ACK,
-  SHUTDOWN_COMPLETE,
   isKnownChunk,
   reportsUnknownChunk,
   skipsUnknownChunk,
 } from "@stoa/wire/sctp/chunk-types";
-import { PACKET_HEADER_BYTES, chunkEnd, nextChunk, parsePacket } from "@stoa/wire/sctp/packet";
+import { PACKET_HEADER_BYTES, chunkEnd, nextChunk } from "@stoa/wire/sctp/packet";
 import { NEVER } from "../clock.ts";
 import type { SctpChannelSpec } from "./channel.ts";
 import { abortChunk, heartbeatAck, unknownChunkError } from "./control-chunks.ts";
@@ -33,15 +31,17 @@ import type { SctpEvent } from "./events.ts";
 import { Handshake } from "./handshake.ts";
 import type { HandshakeResult } from "./handshake.ts";
 import { resolveSettings } from "./options.ts";
-import type { SctpOptions, SctpSettings } from "./options.ts";
+import type { SctpOptions } from "./options.ts";
 import { Outbox } from "./outbox.ts";
 import { PacketWriter } from "./packet-writer.ts";
 import { ReceiveBuffer } from "./receive-buffer.ts";
 import { Rto } from "./rto.ts";
 import { SendQueue } from "./send-queue.ts";
 import { Session } from "./session.ts";
+import type { SessionDeps } from "./session.ts";
 import { newStats } from "./stats.ts";
 import type { SctpStats } from "./stats.ts";
+import { Verification } from "./verification.ts";
 
 /** Result of `send`. "tooLarge": longer than the peer's `a=max-message-size`. */
 export type SctpSendResult = "queued" | "full" | "closed" | "tooLarge";
@@ -49,28 +49,27 @@ export type SctpSendResult = "queued" | "full" | "closed" | "tooLarge";
 /** One association, from `connect` (or the peer's INIT) to its end. */
 export class SctpAssociation {
   readonly stats: SctpStats = newStats();
-  readonly #settings: SctpSettings;
-  readonly #memory: ReceiveBuffer;
+  readonly #deps: SessionDeps;
   readonly #events: EventQueue;
-  readonly #queue: SendQueue;
   readonly #channels: Channels;
   readonly #outbox = new Outbox();
   readonly #packet: PacketWriter;
   readonly #rto = new Rto();
   readonly #handshake: Handshake;
+  readonly #verification: Verification;
   #session: Session | undefined;
   #ended = false;
 
   constructor(options: SctpOptions) {
     const settings = resolveSettings(options);
-    this.#settings = settings;
-    this.#memory = new ReceiveBuffer(settings.receiveWindowBytes);
-    this.#events = new EventQueue(this.#memory);
-    this.#queue = new SendQueue(this.#events, this.stats, settings.sendBufferBytes);
+    const { stats } = this;
+    const memory = new ReceiveBuffer(settings.receiveWindowBytes);
+    this.#events = new EventQueue(memory);
+    const queue = new SendQueue(this.#events, stats, settings.sendBufferBytes);
     this.#channels = new Channels({
-      queue: this.#queue,
+      queue,
       events: this.#events,
-      stats: this.stats,
+      stats,
       maxMessageBytes: settings.maxSendMessageBytes,
       firstId: settings.role === "client" ? 0 : 1,
     });
@@ -79,9 +78,11 @@ export class SctpAssociation {
       random: settings.random,
       rto: this.#rto,
       outbox: this.#outbox,
-      stats: this.stats,
+      stats,
       windowBytes: settings.receiveWindowBytes,
     });
+    this.#verification = new Verification(settings, this.#handshake, stats);
+    this.#deps = { settings, queue, channels: this.#channels, memory, outbox: this.#outbox, rto: this.#rto, stats };
   }
 
   /** The handshake is done and the association has not ended. */
@@ -96,12 +97,12 @@ export class SctpAssociation {
 
   /** Bytes of received data that wait for a missing piece or to be polled. */
   get receiveHeldBytes(): number {
-    return this.#memory.usedBytes;
+    return this.#deps.memory.usedBytes;
   }
 
   /** Bytes of messages that are queued or unacknowledged, 256 more for each. */
   get sendHeldBytes(): number {
-    return this.#queue.heldBytes;
+    return this.#deps.queue.heldBytes;
   }
 
   /** Starts the handshake; both sides may. Without it an association waits for the peer. */
@@ -112,20 +113,13 @@ export class SctpAssociation {
   /** Takes in one packet from DTLS; keeps no reference to it. */
   handlePacket(bytes: Uint8Array, nowMs: number): void {
     this.stats.packetsIn++;
-    const header = this.#ended ? undefined : parsePacket(bytes, acceptsZeroChecksum(bytes));
-    if (
-      !header ||
-      header.sourcePort !== this.#settings.remotePort ||
-      header.destinationPort !== this.#settings.localPort
-    ) {
+    if (this.#ended) {
       this.stats.badPackets++;
       return;
     }
-    if (!this.#acceptsTag(header.tag, bytes)) {
-      this.stats.strayPackets++;
-      return;
-    }
-    this.#handleChunks(bytes, header.tag, nowMs);
+    const tag = this.#verification.tagOf(bytes);
+    if (tag < 0) return;
+    this.#handleChunks(bytes, tag, nowMs);
     this.#session?.endPacket(nowMs);
     if (this.#session?.shutdown === "complete") this.#end("the peer shut the association down");
   }
@@ -208,17 +202,6 @@ export class SctpAssociation {
     if (peer) this.#outbox.sendAlone(peer.tag, abortChunk(reason));
   }
 
-  /** RFC 9260 section 8.5: which tag a packet has to carry, by its first chunk. */
-  #acceptsTag(tag: number, bytes: Uint8Array): boolean {
-    const first = bytes[PACKET_HEADER_BYTES]!;
-    if (first === INIT) return tag === 0;
-    // Its tag is checked against the one in the cookie.
-    if (first === COOKIE_ECHO) return true;
-    const reflected = (bytes[PACKET_HEADER_BYTES + 1]! & FLAG_T) !== 0;
-    if ((first === ABORT || first === SHUTDOWN_COMPLETE) && reflected) return tag === this.#handshake.peer?.tag;
-    return tag === this.#handshake.localTag;
-  }
-
   #handleChunks(bytes: Uint8Array, tag: number, nowMs: number): void {
     let at = PACKET_HEADER_BYTES;
     while (at < bytes.length && !this.#ended) {
@@ -271,20 +254,7 @@ export class SctpAssociation {
     if (result === "none") return;
     this.#session?.clear();
     const { localTsn, peer } = this.#handshake;
-    this.#session = new Session(
-      {
-        settings: this.#settings,
-        queue: this.#queue,
-        channels: this.#channels,
-        memory: this.#memory,
-        outbox: this.#outbox,
-        rto: this.#rto,
-        stats: this.stats,
-      },
-      localTsn,
-      peer!,
-      nowMs,
-    );
+    this.#session = new Session(this.#deps, localTsn, peer!, nowMs);
     this.#events.push({ type: "connected" });
   }
 
@@ -303,10 +273,4 @@ export class SctpAssociation {
     this.#session = undefined;
     this.#events.push({ type: "closed", reason });
   }
-}
-
-/** Our INIT says that DTLS is checksum enough (RFC 9653), but never for the chunks that make an association. */
-function acceptsZeroChecksum(bytes: Uint8Array): boolean {
-  const first = bytes[PACKET_HEADER_BYTES];
-  return first !== INIT && first !== COOKIE_ECHO;
 }

@@ -1,9 +1,11 @@
 /**
  * Storage for chunks that were sent and not cumulatively acknowledged: a ring of parallel arrays that grows by doubling.
- * No policy lives here. A slot is an index into the arrays; position 0 is the oldest chunk.
+ * No policy lives here. A position is the distance from the oldest chunk, a slot an index into the arrays.
  *
- * Invariant: the counts are those of the states, since only `append`, `become` and `pop` change both.
+ * Invariants: position p carries TSN `cumulativeTsn + 1 + p`; the counts are those of the states, since only `append`, `become` and
+ * `pop` change both.
  */
+import { tsnAdd, tsnDiff } from "@stoa/wire/sctp/serial";
 import type { OutboundMessage } from "./outbound-message.ts";
 
 /** States of a chunk. */
@@ -19,6 +21,8 @@ const FIRST_CAPACITY = 32;
 
 /** Slots are valid until the next `append`. */
 export class ChunkRing {
+  /** Last TSN that the peer has acknowledged together with all before it. */
+  cumulativeTsn: number;
   /** Chunks inside. */
   count = 0;
   /** Payload bytes in flight. */
@@ -26,7 +30,9 @@ export class ChunkRing {
   /** Chunks in flight that were sent more than once. */
   resentCount = 0;
   ackedCount = 0;
+  /** To be sent again. */
   lostCount = 0;
+  /** Given up, and the peer has not acknowledged that. */
   abandonedCount = 0;
   message: (OutboundMessage | undefined)[] = Array.from({ length: FIRST_CAPACITY });
   /** Offset and length of the payload in its message. */
@@ -45,8 +51,35 @@ export class ChunkRing {
   #mask = FIRST_CAPACITY - 1;
   #head = 0;
 
+  constructor(initialTsn: number) {
+    this.cumulativeTsn = tsnAdd(initialTsn, -1);
+  }
+
+  /** TSN of the next chunk. */
+  get nextTsn(): number {
+    return this.tsnAt(this.count);
+  }
+
+  /** TSN of the last chunk that was ever appended. */
+  get lastTsn(): number {
+    return this.tsnAt(this.count - 1);
+  }
+
+  tsnAt(position: number): number {
+    return tsnAdd(this.cumulativeTsn, position + 1);
+  }
+
+  /** Where the chunk with this TSN is; negative when it has left. */
+  positionOf(tsn: number): number {
+    return tsnDiff(tsn, this.cumulativeTsn) - 1;
+  }
+
   slot(position: number): number {
     return (this.#head + position) & this.#mask;
+  }
+
+  stateAt(position: number): number {
+    return this.state[this.slot(position)]!;
   }
 
   messageAt(position: number): OutboundMessage {
@@ -72,6 +105,7 @@ export class ChunkRing {
     this.misses[slot] = 0;
     this.sends[slot] = 1;
     this.leads[slot] = 0;
+    this.missFrom[slot] = this.nextTsn;
     this.count++;
     this.#count(slot, 1);
     return slot;
@@ -90,6 +124,7 @@ export class ChunkRing {
     this.#count(this.#head, -1);
     this.message[this.#head] = undefined;
     this.#head = (this.#head + 1) & this.#mask;
+    this.cumulativeTsn = tsnAdd(this.cumulativeTsn, 1);
     this.count--;
   }
 

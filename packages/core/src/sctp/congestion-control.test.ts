@@ -1,6 +1,7 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import { CongestionControl } from "./congestion-control.ts";
+import { SackReport } from "./sack-report.ts";
 
 const MTU = 1132;
 
@@ -19,13 +20,17 @@ class Path {
 
   /** Round trips, lossless: a SACK for every second packet. */
   run(ms: number): this {
+    const report = new SackReport();
+    report.ackedBytes = 2 * MTU;
+    report.ackedPackets = 2;
     for (const endMs = this.nowMs + ms; this.nowMs < endMs;) {
       const flight = this.control.bytes;
       this.rttMs = Math.max(this.baseMs, flight / this.bytesPerMs);
+      report.rttMs = this.rttMs;
       const sacks = Math.max(1, Math.floor(flight / (2 * MTU)));
       for (let i = 0; i < sacks; i++) {
         this.nowMs += this.rttMs / sacks;
-        this.control.sackCame(2 * MTU, 2, 0, this.rttMs, true, this.rttMs, this.nowMs);
+        this.control.sackCame(report, true, this.rttMs, this.nowMs);
       }
     }
     return this;

@@ -6,6 +6,7 @@
  */
 import { CongestionWindow } from "./congestion-window.ts";
 import { LossJudge } from "./loss-judge.ts";
+import type { SackReport } from "./sack-report.ts";
 
 /** Data may make others wait for so long: a frame of video, and half of what makes a video sender slow down. */
 const QUEUE_LIMIT_MS = 25;
@@ -71,22 +72,12 @@ export class CongestionControl {
     return this.bytes * (this.#window.inSlowStart ? SLOW_START_PACE : PACE);
   }
 
-  /**
-   * A SACK reported so many bytes and packets for the first time, so many packets lost, a round trip time (-1: none). `limited`: the
-   * window was what stopped the sender.
-   */
-  sackCame(
-    ackedBytes: number,
-    ackedPackets: number,
-    lostPackets: number,
-    rttMs: number,
-    limited: boolean,
-    smoothedRttMs: number,
-    nowMs: number,
-  ): void {
+  /** `limited`: the window was what stopped the sender before this SACK came. */
+  sackCame(report: SackReport, limited: boolean, smoothedRttMs: number, nowMs: number): void {
+    const { ackedBytes, rttMs } = report;
     if (rttMs >= 0) this.#sample(rttMs, nowMs);
     if (limited) this.#used = true;
-    const verdict = this.#judge.report(ackedPackets, lostPackets, nowMs);
+    const verdict = this.#judge.report(report.ackedPackets, report.lostPackets, nowMs);
     if (verdict === "decrease") {
       this.#window.lost();
       this.#patienceRounds = Math.min(this.#patienceRounds * 2, MAX_CALM_ROUNDS);

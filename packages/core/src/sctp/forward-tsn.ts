@@ -1,7 +1,9 @@
 /** When and what FORWARD TSN is sent for the chunks that were given up (RFC 3758 section 3.5). */
 import { FORWARD_TSN_HEADER_BYTES, writeForwardTsn } from "@stoa/wire/sctp/forward-tsn";
 import { ssnDiff, tsnDiff } from "@stoa/wire/sctp/serial";
-import type { Outstanding } from "./outstanding.ts";
+import type { Abandonment } from "./abandonment.ts";
+import { ABANDONED } from "./chunk-ring.ts";
+import type { ChunkRing } from "./chunk-ring.ts";
 import type { PacketWriter } from "./packet-writer.ts";
 import type { Rto } from "./rto.ts";
 
@@ -10,9 +12,10 @@ const MAX_STREAMS = 128;
 /** Not more often than this on a path of unknown or tiny round trip time. */
 const MIN_REPEAT_MS = 10;
 
-/** Watches the front of the ring of outstanding chunks. */
+/** Watches the front of the ring. */
 export class ForwardTsn {
-  readonly #outstanding: Outstanding;
+  readonly #ring: ChunkRing;
+  readonly #abandonment: Abandonment;
   readonly #rto: Rto;
   #lastTsn: number;
   #lastMs = 0;
@@ -22,15 +25,16 @@ export class ForwardTsn {
   #seenCount = 0;
   #look = false;
 
-  constructor(outstanding: Outstanding, rto: Rto) {
-    this.#outstanding = outstanding;
+  constructor(ring: ChunkRing, abandonment: Abandonment, rto: Rto) {
+    this.#ring = ring;
+    this.#abandonment = abandonment;
     this.#rto = rto;
-    this.#lastTsn = outstanding.cumulativeTsn;
+    this.#lastTsn = ring.cumulativeTsn;
   }
 
   /** A SACK may uncover chunks that were given up, or show that the peer missed a FORWARD TSN. */
   sackCame(nowMs: number): void {
-    if (this.#outstanding.abandonedCount === 0) return;
+    if (this.#ring.abandonedCount === 0) return;
     this.#look = true;
     this.#repeat = nowMs - this.#lastMs > Math.max(this.#rto.smoothedMs, MIN_REPEAT_MS);
   }
@@ -42,16 +46,16 @@ export class ForwardTsn {
 
   /** Appends a FORWARD TSN if the peer has to hear of one; true when it skips more than the last one did. */
   write(packet: PacketWriter, nowMs: number): boolean {
-    const outstanding = this.#outstanding;
-    if (!this.#look && outstanding.abandonedCount === this.#seenCount) return false;
+    const ring = this.#ring;
+    if (!this.#look && ring.abandonedCount === this.#seenCount) return false;
     if (!packet.fits(FORWARD_TSN_HEADER_BYTES)) return false;
     this.#look = false;
-    this.#seenCount = outstanding.abandonedCount;
+    this.#seenCount = ring.abandonedCount;
     const streams: number[] = [];
     const maxStreams = Math.min(MAX_STREAMS, (packet.room - FORWARD_TSN_HEADER_BYTES) >> 2);
-    const covered = this.#collect(outstanding.skippable(), maxStreams, streams);
+    const covered = this.#collect(this.#abandonment.skippable(), maxStreams, streams);
     if (covered === 0) return false;
-    const tsn = outstanding.tsnAt(covered - 1);
+    const tsn = ring.tsnAt(covered - 1);
     const further = tsnDiff(tsn, this.#lastTsn) > 0;
     if (!further && !this.#repeat) return false;
     this.#repeat = false;
@@ -64,8 +68,8 @@ export class ForwardTsn {
   /** Gathers the last SSN of each stream among the first `skip` chunks; gives how many chunks that covers. */
   #collect(skip: number, maxStreams: number, streams: number[]): number {
     for (let p = 0; p < skip; p++) {
-      if (!this.#outstanding.isAbandonedAt(p)) continue;
-      const message = this.#outstanding.ring.messageAt(p);
+      if (this.#ring.stateAt(p) !== ABANDONED) continue;
+      const message = this.#ring.messageAt(p);
       if (message.unordered) continue;
       let i = 0;
       while (i < streams.length && streams[i] !== message.stream.id) i += 2;

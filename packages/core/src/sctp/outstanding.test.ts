@@ -53,8 +53,8 @@ class Bench {
   lost(): number[] {
     const tsns: number[] = [];
     const { outstanding } = this;
-    for (let p = outstanding.firstLost(0); p >= 0; p = outstanding.firstLost(0)) {
-      tsns.push(outstanding.tsnAt(p));
+    for (let p = outstanding.losses.first(0); p >= 0; p = outstanding.losses.first(0)) {
+      tsns.push(outstanding.ring.tsnAt(p));
       outstanding.resent(p, true, 60);
     }
     return tsns;
@@ -68,9 +68,9 @@ test("a chunk that three SACKs report missing is sent again, once", () => {
   bench.sack(1, [[3, 4]]);
   assert.deepEqual(bench.lost(), []);
   bench.sack(1, [[3, 5]]);
-  assert.ok(bench.outstanding.lostChunks > 0);
+  assert.ok(bench.outstanding.report.lostChunks > 0);
   assert.deepEqual(bench.lost(), [2]);
-  assert.equal(bench.outstanding.rttMs, 50);
+  assert.equal(bench.outstanding.report.rttMs, 50);
   for (let last = 6; last <= 10; last++) bench.sack(1, [[3, last]]);
   assert.deepEqual(bench.lost(), [], "what was sent before the retransmission tells nothing of it");
   bench.send(3);
@@ -89,11 +89,11 @@ test("a chunk that the peer takes back is in flight again", () => {
   const bench = new Bench();
   bench.send(4);
   bench.sack(0, [[2, 4]]);
-  assert.equal(bench.outstanding.flightBytes, 100);
+  assert.equal(bench.outstanding.ring.flightBytes, 100);
   bench.sack(0, [[2, 2]]);
-  assert.equal(bench.outstanding.flightBytes, 300);
+  assert.equal(bench.outstanding.ring.flightBytes, 300);
   bench.sack(4);
-  assert.equal(bench.outstanding.flightBytes, 0);
+  assert.equal(bench.outstanding.ring.flightBytes, 0);
   assert.equal(bench.finished.length, 4);
 });
 
@@ -103,7 +103,7 @@ test("time is never measured on what was sent twice", () => {
   bench.outstanding.loseAll(10);
   assert.deepEqual(bench.lost(), [1]);
   bench.sack(1, [], 70);
-  assert.equal(bench.outstanding.rttMs, -1);
+  assert.equal(bench.outstanding.report.rttMs, -1);
 });
 
 test("whatever SACKs and losses come, the sums are right and every message finishes once", () => {
@@ -125,21 +125,23 @@ test("whatever SACKs and losses come, the sums are right and every message finis
           const fragments = c === 0 ? Math.max(1, a >> 1) : a;
           for (let i = 0; i < fragments; i++) outstanding.push(one, i * 100, 100, true, 0);
           if (fragments < a) {
-            outstanding.abandonCurrent(one);
+            outstanding.abandonment.abandonCurrent(one);
             outstanding.pushPlaceholder(one);
           }
         } else if (kind === "sack") {
-          const cumulative = outstanding.cumulativeTsn + a;
+          const cumulative = outstanding.ring.cumulativeTsn + a;
           bench.sack(cumulative, [[cumulative + 1 + b, cumulative + 1 + b + c]], 50, c % 2 === 0);
         } else if (kind === "lose") outstanding.loseAll(5);
         else bench.lost();
-        assert.ok(outstanding.flightBytes >= 0 && outstanding.lostCount >= 0 && outstanding.abandonedCount >= 0);
-        assert.ok(outstanding.skippable() <= outstanding.count);
+        assert.ok(
+          outstanding.ring.flightBytes >= 0 && outstanding.ring.lostCount >= 0 && outstanding.ring.abandonedCount >= 0,
+        );
+        assert.ok(outstanding.abandonment.skippable() <= outstanding.ring.count);
       }
-      bench.sack(outstanding.cumulativeTsn + outstanding.count);
-      assert.equal(outstanding.flightBytes, 0);
-      assert.equal(outstanding.lostCount, 0);
-      assert.equal(outstanding.abandonedCount, 0);
+      bench.sack(outstanding.ring.cumulativeTsn + outstanding.ring.count);
+      assert.equal(outstanding.ring.flightBytes, 0);
+      assert.equal(outstanding.ring.lostCount, 0);
+      assert.equal(outstanding.ring.abandonedCount, 0);
       assert.deepEqual(bench.finished, sent);
     }),
     { numRuns: 500 },
@@ -156,7 +158,7 @@ test("a chunk that was lost again is found by what was sent after it, without an
   bench.sack(1, [[3, 6]], 110);
   assert.deepEqual(bench.lost(), []);
   for (let last = 7; last <= 10; last++) bench.sack(1, [[3, last]], 110);
-  assert.equal(outstanding.lostCount, 0, "nothing that was sent later has arrived");
+  assert.equal(outstanding.ring.lostCount, 0, "nothing that was sent later has arrived");
   outstanding.push(message(100), 0, 100, true, 100);
   bench.sack(1, [[3, 11]], 150);
   assert.deepEqual(bench.lost(), [2]);
@@ -167,9 +169,9 @@ test("a SACK that may have been cut short takes nothing back, a timeout does", (
   bench.send(100);
   const every = (count: number) => Array.from({ length: count }, (_, i) => [3 + 2 * i, 3 + 2 * i] as const);
   bench.sack(1, every(40));
-  const { flightBytes } = bench.outstanding;
+  const { flightBytes } = bench.outstanding.ring;
   bench.sack(1, every(20));
-  assert.equal(bench.outstanding.flightBytes, flightBytes);
+  assert.equal(bench.outstanding.ring.flightBytes, flightBytes);
   bench.lost();
   bench.outstanding.loseAll(500);
   const again = bench.lost();
@@ -198,9 +200,9 @@ test("whatever a peer reports and takes back again, what it does not have is in 
         if (gaps.length >= 16) return;
         assert.ok(bench.sack(cumulative, gaps));
         const missing = 40 - has.size;
-        assert.equal(bench.outstanding.flightBytes / 100 + bench.outstanding.lostCount, missing);
+        assert.equal(bench.outstanding.ring.flightBytes / 100 + bench.outstanding.ring.lostCount, missing);
         if (resend) bench.lost();
-        assert.equal(bench.outstanding.flightBytes / 100 + bench.outstanding.lostCount, missing);
+        assert.equal(bench.outstanding.ring.flightBytes / 100 + bench.outstanding.ring.lostCount, missing);
       }
     }),
     { numRuns: 2000 },
@@ -224,7 +226,7 @@ test("packets are counted by the chunks that lead them, however many they hold",
   // Packets of three chunks; the second is lost.
   for (let i = 0; i < 12; i++) outstanding.push(one, i * 100, 100, i % 3 === 0, 0);
   bench.sack(3);
-  assert.deepEqual([outstanding.ackedChunks, outstanding.ackedPackets], [3, 1]);
+  assert.deepEqual([outstanding.report.ackedChunks, outstanding.report.ackedPackets], [3, 1]);
   for (const end of [7, 8, 9]) bench.sack(3, [[7, end]]);
-  assert.deepEqual([outstanding.lostChunks, outstanding.lostPackets], [3, 1]);
+  assert.deepEqual([outstanding.report.lostChunks, outstanding.report.lostPackets], [3, 1]);
 });

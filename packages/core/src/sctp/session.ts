@@ -63,8 +63,7 @@ export class Session {
   constructor(deps: SessionDeps, localTsn: number, peer: PeerInit, nowMs: number) {
     const { settings, queue, channels, memory, outbox, rto, stats } = deps;
     this.#deps = deps;
-    this.sender = new Sender({ queue, rto, stats, mtu: settings.mtu }, localTsn);
-    this.sender.start(peer.windowBytes, peer.forwardTsn);
+    this.sender = new Sender({ queue, rto, stats, mtu: settings.mtu }, localTsn, peer);
     this.#receiver = new Receiver(
       {
         memory,

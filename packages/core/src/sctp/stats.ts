@@ -4,7 +4,7 @@
 export interface SctpStats {
   packetsIn: number;
   packetsOut: number;
-  /** Wrong checksum or ports, or too short. */
+  /** Wrong checksum or ports, or too short; or the association has ended. */
   badPackets: number;
   /** Wrong verification tag, or a packet that its state does not expect. */
   strayPackets: number;
