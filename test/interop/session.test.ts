@@ -68,7 +68,10 @@ test("one who leaves and joins again and again is seen each time, and nothing of
     await a.publishCamera(SMALL);
     await Promise.all([a.sees("bob", { steps: 2 }), b.sees("ada", { steps: 2 })]);
     await a.call("leave");
-    await until(async () => (await b.participants()).length === 0, 5000, "ada to be gone");
+    const left = until(async () => (await b.participants()).length === 0, 5000, "ada to be gone");
+    await left.catch(async ({ message }) =>
+      assert.fail(`${message}, round ${i}: ${await server.timeline("again", "ada")}`),
+    );
   }
   assert.equal(await b.seen("ada"), undefined);
   await close(a, b);
