@@ -2,6 +2,7 @@
  * One publisher, many subscribers: what a forwarded packet costs the server process, and how long it takes.
  * The subscribers run in this process, the server in its own; every packet is authenticated on arrival.
  */
+import { setTimeout as pause } from "node:timers/promises";
 import { fail, readArguments, readCount, readCounts } from "./lib/arguments.ts";
 import { Load, type LoadShape } from "./fanout/load.ts";
 import { cpuMs, machineCpuMs, residentBytes } from "./lib/process-usage.ts";
@@ -158,10 +159,6 @@ async function measure(path: string, count: number, target: Target, load: Load):
     loadPercent,
     joinS,
   ];
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 /** One line that is written over; nothing where nobody looks. */

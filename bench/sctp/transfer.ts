@@ -1,5 +1,6 @@
 /** One row of the benchmark: two sides, the relay between them, and what came through in how much time. */
 import { type ChildProcess, fork } from "node:child_process";
+import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { candidates, parseDescription } from "@stoa/testkit/rtc-client/sdp";
 import { BrowserSide } from "./browser-side.ts";
@@ -111,8 +112,4 @@ function throughRelay(sdp: string, port: number): string {
 function localPort(sdp: string): number {
   const found = candidates(parseDescription(sdp)).find(({ address }) => address[0] === 127);
   return found?.port ?? 0;
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

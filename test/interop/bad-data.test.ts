@@ -20,11 +20,11 @@ import {
 } from "@livekit/protocol";
 import { launchChromium } from "@stoa/testkit/browser";
 import type { CallPage } from "@stoa/testkit/call-page";
+import { wholeFramePacket } from "@stoa/testkit/data-track-packet";
 import { RawSignal } from "@stoa/testkit/raw-signal";
 import { startServer } from "@stoa/testkit/server-process";
 import { Stage } from "@stoa/testkit/stage";
 import { until } from "@stoa/testkit/until";
-import { writeDataTrackPacket } from "@stoa/wire/data-track/packet";
 
 const ROOM = "calm";
 const RELIABLE = "_reliable";
@@ -120,17 +120,7 @@ test("packets for handles that name nothing, or another's track, reach nobody; t
     8000,
     "a first frame at bob",
   );
-  const packet = (handle: number) =>
-    writeDataTrackPacket({
-      startsFrame: true,
-      endsFrame: true,
-      handle,
-      sequence: 0,
-      frameNumber: 0,
-      timestamp: 0,
-      extensions: [],
-      payload: new Uint8Array(50),
-    })!;
+  const packet = (handle: number) => wholeFramePacket(handle, new Uint8Array(50));
   const overlong = packet(1).fill(0xff, 12);
   const hostile = [
     new Uint8Array(1),

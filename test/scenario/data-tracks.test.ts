@@ -1,6 +1,7 @@
 /** Data tracks through a whole media worker: who gets which packets, how fresh they are, and what hostile ones do. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { wholeFramePacket } from "@stoa/testkit/data-track-packet";
 import type { LinkConditions } from "@stoa/testkit/lossy-network";
 import { parseDataTrackPacket, writeDataTrackPacket } from "@stoa/wire/data-track/packet";
 import { type Client, World } from "./worker-world.ts";
@@ -245,17 +246,7 @@ test("hostile packets reach nobody, and the room goes on", () => {
   const { world, clients, command, publish } = room(["ada", "bob", "mallory"]);
   const [, bob, mallory] = clients;
   command({ type: "setDataTrack", participant: "PA_mallory", track: "DTR_own", handle: 4 });
-  const packet = (handle: number, bytes = 20) =>
-    writeDataTrackPacket({
-      startsFrame: true,
-      endsFrame: true,
-      handle,
-      sequence: 0,
-      frameNumber: 0,
-      timestamp: 0,
-      extensions: [],
-      payload: new Uint8Array(bytes),
-    })!;
+  const packet = (handle: number, bytes = 20) => wholeFramePacket(handle, new Uint8Array(bytes));
   const later = packet(4);
   later[0]! |= 0x20;
   const handleless = packet(4);

@@ -64,10 +64,11 @@ export class LossControl {
     if (!full && ageMs < LONG_WINDOW_MS) return rateBps;
     this.#sinceMs = nowMs;
     const loss = packets > 0 ? Math.min(Math.max(this.#lost / packets, 0), 1) : 0;
-    if (packets >= FEW_PACKETS && this.#mayBeChance(loss, packets, nowMs)) return rateBps;
+    const enough = packets >= FEW_PACKETS;
+    if (enough && this.#mayBeChance(loss, packets, nowMs)) return rateBps;
     this.#arrived = 0;
     this.#lost = 0;
-    return packets >= FEW_PACKETS ? this.#judge(loss, rateBps, ackedBps, nowMs) : rateBps;
+    return enough ? this.#judge(loss, rateBps, ackedBps, nowMs) : rateBps;
   }
 
   /** The delay said that it is congestion: no test is needed. */

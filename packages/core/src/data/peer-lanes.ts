@@ -190,7 +190,8 @@ export class PeerLanes {
    */
   isCongested(addressed: boolean, nowMs: number): boolean {
     const sender = this.#lane(RELIABLE_LABEL)?.sender;
-    if (!sender?.attached) return false;
+    // Asked for every message and receiver; nearly always nothing waits.
+    if (!sender?.attached || sender.waitingBytes === 0) return false;
     const { waitingBytes, drainBps } = sender;
     const stalledMs = sender.stalledMs(nowMs);
     if (this.#options.slowThresholdBps > 0) {

@@ -11,7 +11,8 @@ import {
   UpdateDataSubscription,
   UpdateDataSubscription_Update,
 } from "@livekit/protocol";
-import { parseDataTrackPacket, writeDataTrackPacket } from "@stoa/wire/data-track/packet";
+import { wholeFramePacket } from "@stoa/testkit/data-track-packet";
+import { parseDataTrackPacket } from "@stoa/wire/data-track/packet";
 import { DataTracks } from "../data/data-tracks.ts";
 import { updateParticipant } from "./admin/update-participant.ts";
 import { EVERYTHING, World, type Client, type ClientOptions } from "./harness.test.ts";
@@ -103,16 +104,6 @@ export function receivers(world: World, from: Client, handle: number): string[] 
     if (command.type === "setDataSubscription")
       worker.setSubscription(command.participant, command.track, command.handle);
   }
-  const packet = writeDataTrackPacket({
-    startsFrame: true,
-    endsFrame: true,
-    handle,
-    sequence: 0,
-    frameNumber: 0,
-    timestamp: 0,
-    extensions: [],
-    payload: Uint8Array.of(1),
-  });
-  worker.handlePacket(from.sid, packet!);
+  worker.handlePacket(from.sid, wholeFramePacket(handle, Uint8Array.of(1)));
   return got.toSorted();
 }
