@@ -164,6 +164,26 @@ test("media fails while the signal lives: the client is asked to resume; without
   assert.deepEqual(lastWords(alice, bob), [DISCONNECTED, DisconnectReason.CONNECTION_TIMEOUT]);
 });
 
+test("media says goodbye: the Leave that it may have overtaken still counts, and without any the client is to start anew", () => {
+  for (const leaves of [true, false]) {
+    const world = new World();
+    const bob = world.connect("bob");
+    const alice = world.connect("alice", { tracks: [{ cid: "mic", kind: "audio" }] });
+    alice.peerState(alice.peers[0]!, "closed");
+    assert.equal(alice.leave, undefined, "it was told to resume what it has closed");
+    if (leaves) {
+      alice.request({ case: "leave", value: new LeaveRequest({ reason: DisconnectReason.USER_UNAVAILABLE }) });
+      assert.deepEqual(lastWords(alice, bob), [DISCONNECTED, DisconnectReason.USER_UNAVAILABLE]);
+      continue;
+    }
+    world.advance(4999);
+    assert.ok(bob.sees("alice"));
+    world.advance(1);
+    assert.deepEqual(lastWords(alice, bob), [DISCONNECTED, DisconnectReason.CONNECTION_TIMEOUT]);
+    assert.equal(alice.leave!.action, LeaveRequest_Action.RECONNECT);
+  }
+});
+
 test("a client that is asked to resume at the first sign of trouble has as long for it as any other", () => {
   const world = new World();
   const bob = world.connect("bob");

@@ -135,6 +135,7 @@ function becomeActive(room: RoomState, participant: Participant): void {
   subscribeToExistingData(room, participant);
 }
 
+/** The connection is lost; 5 s later its participant is removed, unless it has resumed or left until then. */
 function failLink(
   room: RoomState,
   participant: Participant,
@@ -147,19 +148,20 @@ function failLink(
   if (state === "failed") mediaFailed(room, participant, link);
   // One that has resumed is restoring it: a peer that fails now is one of before.
   const restoring = participant.connection !== undefined && room.timers.isSet("mediaGone", participant.sid);
-  if (!restoring) askToResume(room, participant, earlyMs);
+  if (restoring) return;
+  // Its Leave, or the end of its signal connection, is under way too, and may be overtaken by the goodbye of its media.
+  if (state === "failed") askToResume(room, participant);
+  room.timers.set("mediaGone", participant.sid, room.nowMs + earlyMs + MEDIA_GONE_AFTER_MS);
 }
 
-/** The client is asked to resume over a new signal connection, which restarts ICE; 5 s after media failed it is gone. */
-function askToResume(room: RoomState, participant: Participant, earlyMs = 0): void {
-  if (participant.connection !== undefined) {
-    if (participant.features.leaveAction) {
-      const leave = leaveMessage(participant.features, DisconnectReason.CONNECTION_TIMEOUT, "resume");
-      room.deliver(participant, leave);
-    }
-    dropSignal(room, participant);
+/** The client is asked to resume over a new signal connection, which restarts ICE. */
+function askToResume(room: RoomState, participant: Participant): void {
+  if (participant.connection === undefined) return;
+  if (participant.features.leaveAction) {
+    const leave = leaveMessage(participant.features, DisconnectReason.CONNECTION_TIMEOUT, "resume");
+    room.deliver(participant, leave);
   }
-  room.timers.set("mediaGone", participant.sid, room.nowMs + earlyMs + MEDIA_GONE_AFTER_MS);
+  dropSignal(room, participant);
 }
 
 /** No connection of the participant is broken at the moment. */
