@@ -12,11 +12,17 @@ import {
   setDataTrackHandle,
   startsDataTrackFrame,
 } from "@stoa/wire/data-track/packet";
-import type { MemberSpec } from "../engine/protocol.ts";
+import type { MemberSpec, PeerId } from "../engine/protocol.ts";
+import type { SendOutcome } from "../peer/data-transport.ts";
 import { DATA_TRACK_LABEL } from "./labels.ts";
 import { channelIndex, MessageCounts, NO_CHANNEL, REFUSED, RELAYED, STALE } from "./message-counts.ts";
-import type { ChannelSend } from "./relay.ts";
 import { FrameInParts, type FrameSource } from "./sender/frame-in-parts.ts";
+
+/**
+ * Puts one packet on a data channel of a peer; "closed" when the peer has no open channel of that label. `source`: the
+ * subscription that it belongs to, which takes turns with the peer's others; the packet may be but a part of a frame.
+ */
+export type PacketSend = (peer: PeerId, label: string, packet: Uint8Array, source: FrameSource) => SendOutcome;
 
 const CHANNEL = channelIndex(DATA_TRACK_LABEL);
 
@@ -48,10 +54,10 @@ export class DataTracks {
   readonly counts: MessageCounts;
   readonly #members = new Map<string, Member>();
   readonly #tracks = new Map<string, Track>();
-  readonly #send: ChannelSend;
+  readonly #send: PacketSend;
 
   /** `counts`: of what comes in, and of what cannot be given to a channel; channels count for themselves. */
-  constructor(send: ChannelSend, counts = new MessageCounts()) {
+  constructor(send: PacketSend, counts = new MessageCounts()) {
     this.#send = send;
     this.counts = counts;
   }

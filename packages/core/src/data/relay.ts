@@ -8,7 +8,6 @@ import type { SendOutcome } from "../peer/data-transport.ts";
 import { DATA_TRACK_LABEL, LOSSY_LABEL, RELIABLE_LABEL } from "./labels.ts";
 import { channelIndex, MessageCounts, NO_CHANNEL, REFUSED, RELAYED } from "./message-counts.ts";
 import { Nonces } from "./nonces.ts";
-import type { FrameSource } from "./sender/frame-in-parts.ts";
 import { parseDataPacket, stampDataPacket } from "./stamp.ts";
 import { DataStreamCounts } from "./stream-counts.ts";
 import { StreamRoutes } from "./stream-routes.ts";
@@ -17,10 +16,10 @@ import { StreamRoutes } from "./stream-routes.ts";
 const PENDING_LIMIT_BYTES = 100_000;
 
 /**
- * Puts one message on a data channel of a peer; "closed" when the peer has no open channel of that label. `source`: where it
- * comes from, if several take turns; it may be but a part of a frame.
+ * Puts one message on a data channel of a peer; "closed" when the peer has no open channel of that label. `addressed`: the
+ * message names its recipients.
  */
-export type ChannelSend = (peer: PeerId, label: string, bytes: Uint8Array, source?: FrameSource) => SendOutcome;
+export type MessageSend = (peer: PeerId, label: string, bytes: Uint8Array, addressed: boolean) => SendOutcome;
 
 /** The answer of a participant to a call of the server; the bytes are the receiver's. */
 export type RpcReply = (participant: string, packet: Uint8Array) => void;
@@ -58,22 +57,16 @@ export class DataRelay {
   readonly #nonces = new Map<string, Nonces>();
   /** Ids of the server's own calls. */
   readonly #awaitedRpcs = new Set<string>();
-  readonly #send: ChannelSend;
+  readonly #send: MessageSend;
   readonly #onRpcReply: RpcReply;
   readonly #onRelayed: Relayed | undefined;
-  #addressed = false;
 
   /** `counts`: of what comes in, and of what cannot be given to a channel; channels count for themselves. */
-  constructor(send: ChannelSend, onRpcReply: RpcReply, onRelayed?: Relayed, counts = new MessageCounts()) {
+  constructor(send: MessageSend, onRpcReply: RpcReply, onRelayed?: Relayed, counts = new MessageCounts()) {
     this.#send = send;
     this.#onRpcReply = onRpcReply;
     this.#onRelayed = onRelayed;
     this.counts = counts;
-  }
-
-  /** Whether the message that is being relayed names its recipients. */
-  get addressed(): boolean {
-    return this.#addressed;
   }
 
   /** Whether the answers to this call are the server's; main keeps their number in bounds. */
@@ -142,7 +135,7 @@ export class DataRelay {
     const waiting = member.pending;
     member.pending = [];
     member.pendingBytes = 0;
-    for (const bytes of waiting) this.#deliver(member, RELIABLE_LABEL, bytes);
+    for (const bytes of waiting) this.#deliver(member, RELIABLE_LABEL, bytes, false);
   }
 
   /** A message that arrived on a data channel of `participant`. */
@@ -179,7 +172,7 @@ export class DataRelay {
     const label = reliable ? RELIABLE_LABEL : LOSSY_LABEL;
     const sids = to && new Set(to);
     for (const member of members.values()) {
-      if (!sids || sids.has(member.participant)) this.#deliver(member, label, packet);
+      if (!sids || sids.has(member.participant)) this.#deliver(member, label, packet, sids !== undefined);
     }
   }
 
@@ -203,24 +196,24 @@ export class DataRelay {
     // The sender decides how long these lists are.
     const identities = new Set(to);
     const sids = new Set(packet.value.case === "user" ? packet.value.value.destinationSids : []);
-    const toAll = identities.size === 0 && sids.size === 0;
-    this.#addressed = !toAll;
+    const addressed = identities.size > 0 || sids.size > 0;
     for (const member of members.values()) {
       if (member === from) continue;
-      if (toAll || identities.has(member.spec.identity) || sids.has(member.participant))
-        this.#deliver(member, label, bytes);
+      if (!addressed || identities.has(member.spec.identity) || sids.has(member.participant))
+        this.#deliver(member, label, bytes, addressed);
     }
-    this.#addressed = false;
   }
 
-  #deliver(member: Member, label: string, bytes: Uint8Array): void {
+  #deliver(member: Member, label: string, bytes: Uint8Array, addressed: boolean): void {
     if (label === LOSSY_LABEL && !member.spec.active) {
       this.counts.note(channelIndex(label), NO_CHANNEL);
       return;
     }
     // Order holds: nothing overtakes what still waits.
     const outcome =
-      label === RELIABLE_LABEL && member.pending.length > 0 ? "closed" : this.#send(member.spec.dataPeer, label, bytes);
+      label === RELIABLE_LABEL && member.pending.length > 0
+        ? "closed"
+        : this.#send(member.spec.dataPeer, label, bytes, addressed);
     if (outcome !== "closed") return;
     if (label === RELIABLE_LABEL && member.pendingBytes + bytes.length <= PENDING_LIMIT_BYTES) {
       member.pending.push(bytes);

@@ -83,13 +83,13 @@ export class DataPlane {
     const { emit } = deps;
     const tap = deps.tap ? new DataTap(emit) : undefined;
     this.#relay = new DataRelay(
-      (peer, label, bytes) => this.#send(peer, label, bytes),
+      (peer, label, bytes, addressed) => this.#sendMessage(this.#links.get(peer), label, bytes, addressed),
       (participant, packet) => emit({ type: "rpcReply", participant, packet }),
       tap && ((participant, reliable, packet) => tap.take(participant, reliable, packet, this.#nowMs)),
       this.#counts,
     );
     this.#dataTracks = new DataTracks(
-      (peer, label, packet, source) => this.#send(peer, label, packet, source),
+      (peer, label, packet, source) => this.#send(this.#links.get(peer), label, packet, source),
       this.#counts,
     );
   }
@@ -199,16 +199,20 @@ export class DataPlane {
     if (this.#links.get(spec.dataPeer)?.lanes.isOpen(RELIABLE_LABEL)) this.#relay.handleReliableOpen(room, participant);
   }
 
-  #send(id: PeerId, label: string, bytes: Uint8Array, source?: FrameSource): SendOutcome {
-    const link = this.#links.get(id);
+  /** Where more waits for the receiver than should, the publisher of the message waits too. */
+  #sendMessage(link: Link | undefined, label: string, bytes: Uint8Array, addressed: boolean): SendOutcome {
+    const outcome = this.#send(link, label, bytes);
+    if (link && this.#publisher && link.lanes.isCongested(addressed, this.#nowMs)) {
+      this.#holds.hold(this.#publisher, link.lanes, addressed, this.#nowMs);
+      this.#noteTrouble(this.#publisher, "held", link.peer.id);
+    }
+    return outcome;
+  }
+
+  #send(link: Link | undefined, label: string, bytes: Uint8Array, source?: FrameSource): SendOutcome {
     if (!link) return "closed";
     const outcome = link.lanes.send(label, bytes, this.#nowMs, source);
     if (outcome === "closed" && link.lanes.isLost(label)) this.#noteTrouble(link, "closed");
-    const { addressed } = this.#relay;
-    if (this.#publisher && link.lanes.isCongested(addressed, this.#nowMs)) {
-      this.#holds.hold(this.#publisher, link.lanes, addressed, this.#nowMs);
-      this.#noteTrouble(this.#publisher, "held", id);
-    }
     this.#deps.onTouched(link);
     return outcome;
   }
