@@ -2,7 +2,7 @@
 import { fileURLToPath } from "node:url";
 import { noteJob } from "@stoa/core/room/admin/dispatch";
 import { removeParticipant } from "@stoa/core/room/admin/remove-participant";
-import type { DataBlobPolicy, DataTrackPolicy, ServerFacts } from "@stoa/core/room/options";
+import type { ServerFacts } from "@stoa/core/room/options";
 import { newSid } from "@stoa/core/room/sid";
 import { serverInfo } from "@stoa/core/room/state";
 import { fingerprintOf, generateCertificate } from "@stoa/io/accel/certificate";
@@ -12,6 +12,7 @@ import type { Log } from "@stoa/io/log";
 import { createRandom } from "@stoa/io/random";
 import { AgentServer } from "./agents/agent-server.ts";
 import { listensOnLoopbackOnly } from "./config/address.ts";
+import { dataBlobPolicy, dataTrackPolicy, limitsOf } from "./config/limits.ts";
 import type { LoadedConfig } from "./config/load.ts";
 import { mediaPolicy, mediaTuning } from "./config/media-policy.ts";
 import { planWorkers } from "./config/ports.ts";
@@ -140,14 +141,7 @@ function serverFacts(config: Config, nodeId: string): ServerFacts {
     transport: transportPolicy(config.rtc),
     iceServers: (participant: string) => iceServersFor(config, participant, nowMs()),
     get limits() {
-      const { limit } = config;
-      return {
-        nameBytes: limit.max_participant_name_length,
-        metadataBytes: limit.max_metadata_size,
-        attributesBytes: limit.max_attributes_size,
-        videoSubscriptions: limit.subscription_limit_video,
-        audioSubscriptions: limit.subscription_limit_audio,
-      };
+      return limitsOf(config);
     },
     get dataBlobs() {
       return dataBlobPolicy(config);
@@ -157,19 +151,6 @@ function serverFacts(config: Config, nodeId: string): ServerFacts {
     },
     media: mediaPolicy(config),
   };
-}
-
-function dataBlobPolicy({ enable_participant_data_blob, limit }: Config): DataBlobPolicy | undefined {
-  if (!enable_participant_data_blob) return undefined;
-  return {
-    keyBytes: limit.max_data_blob_key_length,
-    encodingBytes: limit.max_data_track_custom_encoding_length,
-    totalBytes: limit.max_data_blobs_size,
-  };
-}
-
-function dataTrackPolicy({ enable_data_tracks, limit }: Config): DataTrackPolicy | undefined {
-  return enable_data_tracks ? { encodingBytes: limit.max_data_track_custom_encoding_length } : undefined;
 }
 
 function assembleAgents({ config, keys, nodeId, random, log }: Basics, { onAgents }: Outside): AgentServer {

@@ -14,10 +14,11 @@ import type { PeerId } from "@stoa/core/engine/protocol";
 import type { SignalId } from "@stoa/core/room/effects";
 import type { Claims, ServerFacts } from "@stoa/core/room/options";
 import { newSid } from "@stoa/core/room/sid";
+import { limitsOf, type Limits } from "../config/limits.ts";
 import type { Config } from "../config/schema.ts";
 import type { Log } from "@stoa/io/log";
 import type { MediaListener, MediaPort } from "../media/media-port.ts";
-import type { ConnectLimits, ConnectRequest } from "../signal/connect-request.ts";
+import type { ConnectRequest } from "../signal/connect-request.ts";
 import { httpFailure, type HttpFailure } from "../signal/http-failure.ts";
 import type { SignalSocket } from "../signal/socket.ts";
 import type { SignalDoor } from "../signal/upgrade.ts";
@@ -131,14 +132,8 @@ export class RoomRegistry implements SignalDoor, MediaListener {
     return request && signRefreshed(signer, request, claims, room, nowMs());
   }
 
-  get limits(): ConnectLimits {
-    const { limit } = this.#deps.config;
-    return {
-      identityBytes: limit.max_participant_identity_length,
-      roomNameBytes: limit.max_room_name_length,
-      metadataBytes: limit.max_metadata_size,
-      attributesBytes: limit.max_attributes_size,
-    };
+  get limits(): Limits {
+    return limitsOf(this.#deps.config);
   }
 
   findRoom(room: string, mayCreate: boolean): HttpFailure | undefined {

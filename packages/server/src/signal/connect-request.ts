@@ -15,17 +15,13 @@ import type { Claims, ConnectionOptions, JoinInput } from "@stoa/core/room/optio
 import type { TokenGrants, VideoGrant } from "../auth/claims.ts";
 import { resolveGrants } from "../auth/grants.ts";
 import type { VerifiedToken } from "../auth/verify.ts";
+import type { Limits } from "../config/limits.ts";
 import { augmentClientInfo, clientInfoFromQuery, type RequestOrigin } from "./client-info.ts";
 import { httpFailure, type HttpFailure } from "./http-failure.ts";
 import { decodeBase64, decodeJoinRequest } from "./join-request.ts";
 
-/** Limits of `limit` in the configuration; 0 = none. Bytes. */
-export interface ConnectLimits {
-  readonly identityBytes: number;
-  readonly roomNameBytes: number;
-  readonly metadataBytes: number;
-  readonly attributesBytes: number;
-}
+/** What a token and a request must not exceed. */
+export type ConnectLimits = Pick<Limits, "identityBytes" | "roomNameBytes" | "metadataBytes" | "attributesBytes">;
 
 /** What is asked of the rooms. */
 export interface Doorkeeper {

@@ -2,6 +2,7 @@
 import type { AgentDispatch, CreateAgentDispatchRequest } from "@livekit/protocol";
 import { createDispatch as create } from "@stoa/core/room/admin/dispatch";
 import { deploymentMistake } from "../../agents/deployment.ts";
+import { limitsOf } from "../../config/limits.ts";
 import { NODE_LIMIT_REACHED } from "../../metrics/node-usage.ts";
 import { newRoomConfig } from "../../rooms/room-config.ts";
 import { attributesTooLarge, inRoom, tooLong, type ApiContext } from "../context.ts";
@@ -9,13 +10,13 @@ import { invalidArgument, TwirpError } from "../errors.ts";
 
 export function createDispatch(context: ApiContext, request: CreateAgentDispatchRequest): AgentDispatch | TwirpError {
   const { registry, config } = context;
-  const { limit } = config;
+  const { roomNameBytes, metadataBytes, attributesBytes } = limitsOf(config);
   const { room } = request;
   const mistake =
     wrongDeployment(request.deployment) ??
-    tooLong("room", room, limit.max_room_name_length, "room name length exceeds limits") ??
-    tooLong("metadata", request.metadata, limit.max_metadata_size, "metadata size exceeds limits") ??
-    attributesTooLarge("attributes", request.attributes, limit.max_attributes_size);
+    tooLong("room", room, roomNameBytes, "room name length exceeds limits") ??
+    tooLong("metadata", request.metadata, metadataBytes, "metadata size exceeds limits") ??
+    attributesTooLarge("attributes", request.attributes, attributesBytes);
   if (mistake) return mistake;
   if (room === "") return invalidArgument("room", "a room needs a name");
   if (registry.isFull && !registry.find(room)) return new TwirpError("unavailable", NODE_LIMIT_REACHED);

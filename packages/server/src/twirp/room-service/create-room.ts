@@ -5,6 +5,7 @@
 import { RoomConfiguration, type CreateRoomRequest, type Room } from "@livekit/protocol";
 import { readRoom } from "@stoa/core/room/admin/read";
 import { reconfigureRoom } from "@stoa/core/room/admin/update-room";
+import { limitsOf } from "../../config/limits.ts";
 import { NODE_LIMIT_REACHED } from "../../metrics/node-usage.ts";
 import { newRoomConfig, overlay } from "../../rooms/room-config.ts";
 import { attributesTooLarge, inRoom, tooLong, type ApiContext } from "../context.ts";
@@ -26,7 +27,7 @@ export function createRoom(context: ApiContext, request: CreateRoomRequest): Roo
 }
 
 function checkRequest({ registry, config }: ApiContext, request: CreateRoomRequest): TwirpError | undefined {
-  const { limit } = config;
+  const { roomNameBytes, metadataBytes, attributesBytes } = limitsOf(config);
   const { name, metadata, agents, roomPreset, nodeId, egress } = request;
   if (name === "") return invalidArgument("name", "a room needs a name");
   if (egress) return new TwirpError("internal", "egress not connected (redis required)", { argument: "egress" });
@@ -35,14 +36,14 @@ function checkRequest({ registry, config }: ApiContext, request: CreateRoomReque
   }
   if (nodeId !== "" && nodeId !== registry.nodeId)
     return new TwirpError("not_found", "no such node", { argument: "node_id" });
-  const nameTooLong = tooLong("name", name, limit.max_room_name_length, "room name length exceeds limits");
+  const nameTooLong = tooLong("name", name, roomNameBytes, "room name length exceeds limits");
   if (nameTooLong) return nameTooLong;
   for (const [field, text] of [["metadata", metadata], ...agents.map((agent) => ["agents.metadata", agent.metadata])]) {
-    const metadataTooLong = tooLong(field!, text!, limit.max_metadata_size, "metadata size exceeds limits");
+    const metadataTooLong = tooLong(field!, text!, metadataBytes, "metadata size exceeds limits");
     if (metadataTooLong) return metadataTooLong;
   }
   for (const { attributes } of agents) {
-    const tooLarge = attributesTooLarge("agents.attributes", attributes, limit.max_attributes_size);
+    const tooLarge = attributesTooLarge("agents.attributes", attributes, attributesBytes);
     if (tooLarge) return tooLarge;
   }
   return undefined;

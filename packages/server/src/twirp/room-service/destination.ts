@@ -1,4 +1,5 @@
 /** The room into which somebody is moved or forwarded: made, if it may be, unless it is open. */
+import { limitsOf } from "../../config/limits.ts";
 import { newRoomConfig } from "../../rooms/room-config.ts";
 import type { RoomRunner } from "../../rooms/runner.ts";
 import { tooLong, type ApiContext } from "../context.ts";
@@ -15,8 +16,8 @@ export function openDestination(
   if (destinationRoom === room) {
     return invalidArgument(field, "destination room cannot be the same as source room");
   }
-  const limit = config.limit.max_room_name_length;
-  const mistake = tooLong(field, destinationRoom, limit, "room name length exceeds limits");
+  const { roomNameBytes } = limitsOf(config);
+  const mistake = tooLong(field, destinationRoom, roomNameBytes, "room name length exceeds limits");
   if (mistake) return mistake;
   const open = registry.find(destinationRoom);
   if (open) return open;
