@@ -6,7 +6,7 @@ import { DataTracks } from "@stoa/core/data/data-tracks";
 import { PeerLanes } from "@stoa/core/data/peer-lanes";
 import { ChannelSender } from "@stoa/core/data/sender/channel-sender";
 import type { SenderOptions } from "@stoa/core/data/sender/sender-options";
-import type { MemberSpec } from "@stoa/core/engine/protocol";
+import type { MemberSpec } from "@stoa/core/engine/specs";
 import { writeDataTrackPacket } from "@stoa/wire/data-track/packet";
 import { readArguments, readCount } from "./lib/arguments.ts";
 import { formatTable, round } from "./lib/table.ts";

@@ -1,6 +1,6 @@
 /** The whole way out for one packet of a publisher and N subscribers: note, rewrite, protect, send; its RTCP included. */
 import { Forwarder } from "@stoa/core/media/forwarder";
-import type { CodecSpec, ReceiverSpec, SenderSpec } from "@stoa/core/engine/protocol";
+import type { CodecSpec, ReceiverSpec, SenderSpec } from "@stoa/core/engine/specs";
 import { nowMs } from "@stoa/io/clock";
 import type { Iteration } from "./measurement.ts";
 import {

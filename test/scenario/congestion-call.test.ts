@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MAX_SPATIAL } from "@stoa/core/congestion/allocate";
-import type { ExtensionIds } from "@stoa/core/engine/protocol";
+import type { ExtensionIds } from "@stoa/core/engine/specs";
 import { Arrivals } from "@stoa/core/media/arrivals";
 import { FORMAT_PLI, feedbackMedia } from "@stoa/wire/rtcp/feedback";
 import { PAYLOAD_FEEDBACK, rtcpCount, rtcpPacketLength, rtcpType } from "@stoa/wire/rtcp/packet";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DataPacket, UserPacket } from "@livekit/protocol";
-import type { MediaCommand } from "@stoa/core/engine/protocol";
+import type { MediaCommand } from "@stoa/core/engine/commands";
 import { newRtpHeader, readRtpHeader, writeRtpHeader } from "@stoa/wire/rtp/header";
 import { type Client, VP8, World } from "./worker-world.ts";
 

@@ -19,7 +19,7 @@ import {
   type ParticipantInfo,
   type SignalResponse,
 } from "@livekit/protocol";
-import type { RemoteTransport } from "@stoa/core/engine/protocol";
+import type { RemoteTransport } from "@stoa/core/engine/specs";
 import type { Claims, JoinInput } from "@stoa/core/room/options";
 import type { Room } from "@stoa/core/room/room";
 import { Client, type World } from "./worker-world.ts";

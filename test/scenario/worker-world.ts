@@ -4,16 +4,16 @@
  * stand-in, because OpenSSL reads the system's clock.
  */
 import { type EngineDeps, MediaEngine } from "@stoa/core/engine/engine";
+import type { MediaEvent } from "@stoa/core/engine/events";
 import type {
   CodecSpec,
   CongestionSpec,
   ExtensionIds,
-  MediaEvent,
   MemberSpec,
   ReceiverSpec,
   RemoteTransport,
   SenderSpec,
-} from "@stoa/core/engine/protocol";
+} from "@stoa/core/engine/specs";
 import { drawIceCredentials } from "@stoa/core/ice/credentials";
 import type { DatagramBatch } from "@stoa/core/paths";
 import { KIND_DTLS, KIND_RTCP, KIND_RTP, KIND_STUN, packetKind } from "@stoa/core/peer/demux";

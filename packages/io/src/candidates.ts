@@ -3,7 +3,7 @@
  * interfaces, so that they can be tested. An address that the configuration excludes is never announced.
  */
 import type { NetworkInterfaceInfo } from "node:os";
-import type { LocalCandidate } from "@stoa/core/engine/protocol";
+import type { LocalCandidate } from "@stoa/core/engine/events";
 import { BlockList } from "node:net";
 import { formatIp, parseIp } from "./ip-address.ts";
 

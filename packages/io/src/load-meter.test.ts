@@ -1,7 +1,7 @@
 /** What a worker says of itself. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { FORWARD_LATENCY_BOUNDS_US } from "@stoa/core/engine/protocol";
+import { FORWARD_LATENCY_BOUNDS_US } from "@stoa/core/engine/figures";
 import { createCounters } from "./accel/udp.ts";
 import { LoadMeter } from "./load-meter.ts";
 import { BatchBuffer } from "./receive-batch.ts";

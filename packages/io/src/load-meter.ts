@@ -3,7 +3,7 @@
  * Two readings of the clock per batch, nothing per packet. Invariant: nothing is allocated between two reports.
  */
 import { performance, type EventLoopUtilization } from "node:perf_hooks";
-import { FORWARD_LATENCY_BOUNDS_US, type WorkerLoad } from "@stoa/core/engine/protocol";
+import { FORWARD_LATENCY_BOUNDS_US, type WorkerLoad } from "@stoa/core/engine/figures";
 import type { DatagramBatch } from "@stoa/core/paths";
 import type { NetworkCounters } from "./accel/udp.ts";
 

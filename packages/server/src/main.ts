@@ -6,7 +6,7 @@ import type { Server } from "node:http";
 import { cpus } from "node:os";
 import { createAdaptorServer, getRequestListener } from "@hono/node-server";
 import { DisconnectReason } from "@livekit/protocol";
-import type { LocalCandidate } from "@stoa/core/engine/protocol";
+import type { LocalCandidate } from "@stoa/core/engine/events";
 import { Room } from "@stoa/core/room/room";
 import type { Log } from "@stoa/io/log";
 import { loadConfig, type LoadedConfig } from "./config/load.ts";

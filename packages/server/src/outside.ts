@@ -1,6 +1,6 @@
 /** What the server tells the outside, put together: webhooks, figures, timelines. All of them watch the rooms; none of them acts on one. */
 import type { Random } from "@stoa/core/crypto";
-import type { DataFigures, WorkerLoad } from "@stoa/core/engine/protocol";
+import type { DataFigures, WorkerLoad } from "@stoa/core/engine/figures";
 import { nowMs } from "@stoa/io/clock";
 import type { Log } from "@stoa/io/log";
 import type { MiddlewareHandler } from "hono";

@@ -2,7 +2,7 @@
  * A `DataTransport` that is not SCTP: every message is one packet, nothing is repeated. For scenario tests of what is around SCTP.
  * Packets: [0] hello, [1, channel, label…] open, [2, channel, binary, data…] message, [3, channel] close, [4] abort.
  */
-import type { ChannelSpec } from "@stoa/core/engine/protocol";
+import type { ChannelSpec } from "@stoa/core/engine/specs";
 import type {
   DataTransport,
   DataTransportEvent,

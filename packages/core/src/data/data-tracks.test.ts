@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseDataTrackPacket, writeDataTrackPacket } from "@stoa/wire/data-track/packet";
 import fc from "fast-check";
-import type { PeerId } from "../engine/protocol.ts";
+import type { PeerId } from "../engine/specs.ts";
 import { DataTracks } from "./data-tracks.ts";
 import { countsOf, member } from "./relay-harness.test.ts";
 

@@ -12,7 +12,7 @@ import {
   setDataTrackHandle,
   startsDataTrackFrame,
 } from "@stoa/wire/data-track/packet";
-import type { MemberSpec, PeerId } from "../engine/protocol.ts";
+import type { MemberSpec, PeerId } from "../engine/specs.ts";
 import type { SendOutcome } from "../peer/data-transport.ts";
 import { DATA_TRACK_LABEL } from "./labels.ts";
 import { channelIndex, MessageCounts, NO_CHANNEL, REFUSED, RELAYED, STALE } from "./message-counts.ts";

@@ -1,6 +1,6 @@
 /** A relay with three members, for the tests beside this file: what each is sent, on which channel. */
 import { DataPacket, UserPacket } from "@livekit/protocol";
-import type { MemberSpec, PeerId } from "../engine/protocol.ts";
+import type { MemberSpec, PeerId } from "../engine/specs.ts";
 import { DATA_OUTCOMES, type MessageCounts } from "./message-counts.ts";
 import { DataRelay } from "./relay.ts";
 

@@ -3,7 +3,7 @@
  * recipient. A sender never gets its own packet. Reliable messages for a member whose channel is not open yet wait, bounded in bytes.
  */
 import { DataPacket, DataPacket_Kind, UserPacket } from "@livekit/protocol";
-import type { MemberSpec, PeerId } from "../engine/protocol.ts";
+import type { MemberSpec, PeerId } from "../engine/specs.ts";
 import type { SendOutcome } from "../peer/data-transport.ts";
 import { DATA_TRACK_LABEL, LOSSY_LABEL, RELIABLE_LABEL } from "./labels.ts";
 import { channelIndex, MessageCounts, NO_CHANNEL, REFUSED, RELAYED } from "./message-counts.ts";

@@ -3,7 +3,7 @@
  * identity cannot be forged, the destinations of the envelope and of the older UserPacket fields are one list.
  */
 import { DataPacket, DataPacket_Kind } from "@livekit/protocol";
-import type { MemberSpec } from "../engine/protocol.ts";
+import type { MemberSpec } from "../engine/specs.ts";
 
 /** Who sent a packet. */
 export interface Sender {

@@ -1,7 +1,7 @@
 /** How much of the data main is told. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { MediaEvent } from "../engine/protocol.ts";
+import type { MediaEvent } from "../engine/events.ts";
 import { DataTap } from "./tap.ts";
 
 test("main is told a bounded amount per second, and how much it missed", () => {

@@ -2,7 +2,7 @@
  * A copy for main of the data messages that are relayed, for a program that asked for them. Invariant: main is told a
  * bounded amount per second; what is beyond that is counted and reported, the relay itself goes on.
  */
-import type { MediaEvent } from "../engine/protocol.ts";
+import type { MediaEvent } from "../engine/events.ts";
 
 const PACKETS_PER_SECOND = 5000;
 const BYTES_PER_SECOND = 8 << 20;

@@ -3,7 +3,7 @@
  * told once when it begins and once when nothing of the kind has happened for a while, which is longer each time.
  */
 import { NEVER } from "../clock.ts";
-import type { DataTrouble } from "../engine/protocol.ts";
+import type { DataTrouble } from "../engine/events.ts";
 
 /** So long without another one, at first and at most: what comes and goes is not to fill a timeline. */
 const QUIET_MS = 5000;

@@ -15,7 +15,10 @@ import { DataTap } from "../data/tap.ts";
 import { Troubles } from "../data/troubles.ts";
 import type { SendOutcome } from "../peer/data-transport.ts";
 import type { Peer } from "../peer/peer.ts";
-import type { DataFigures, DataTrouble, MediaCommand, MediaEvent, MemberSpec, PeerId } from "./protocol.ts";
+import type { MediaCommand } from "./commands.ts";
+import type { DataTrouble, MediaEvent } from "./events.ts";
+import type { DataFigures } from "./figures.ts";
+import type { MemberSpec, PeerId } from "./specs.ts";
 
 /** How often a participant's highest data sequence number is told to main. */
 const SEQUENCE_INTERVAL_MS = 100;

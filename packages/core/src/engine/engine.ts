@@ -21,7 +21,10 @@ import { PeerTable } from "../peer/peer-table.ts";
 import type { PacketPool, Slab } from "../slab.ts";
 import { DataPlane, type Link } from "./data-plane.ts";
 import { Deadlines } from "./deadlines.ts";
-import type { DataFigures, MediaCommand, MediaEvent, PeerId } from "./protocol.ts";
+import type { MediaCommand } from "./commands.ts";
+import type { MediaEvent } from "./events.ts";
+import type { DataFigures } from "./figures.ts";
+import type { PeerId } from "./specs.ts";
 
 /** What an engine stands on. */
 export interface EngineDeps extends PeerDeps {

@@ -1,5 +1,5 @@
 /** What packets bring that main wants to know: layers that begin, streams that begin or go on in another layer. */
-import type { PeerId } from "../engine/protocol.ts";
+import type { PeerId } from "../engine/specs.ts";
 import type { Downlink } from "./downlink.ts";
 import type { ForwarderEvent } from "./forwarder.ts";
 import { NO_LAYER } from "./layer-wish.ts";

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { test } from "node:test";
 import fc from "fast-check";
 import { NEVER } from "../clock.ts";
-import type { CodecSpec, TrackSpec } from "../engine/protocol.ts";
+import type { CodecSpec, TrackSpec } from "../engine/specs.ts";
 import {
   H264,
   OPUS,

@@ -6,7 +6,7 @@
  */
 import { SLOT_BYTES } from "../slab.ts";
 import type { Slab } from "../slab.ts";
-import type { CodecSpec } from "../engine/protocol.ts";
+import type { CodecSpec } from "../engine/specs.ts";
 import type { Continuity } from "./continuity.ts";
 import { HAS_AUDIO_LEVEL, MARKER, PacketRing } from "./ring.ts";
 

@@ -1,5 +1,5 @@
 /** Which of a subscriber's codecs carries what a publisher sends. The payload is never converted here. */
-import type { CodecSpec } from "../engine/protocol.ts";
+import type { CodecSpec } from "../engine/specs.ts";
 
 /** No common codec. */
 export const NO_MATCH = -1;

@@ -1,5 +1,5 @@
 /** By the index of a publisher's codec: how a subscriber gets packets of it. */
-import type { CodecSpec } from "../engine/protocol.ts";
+import type { CodecSpec } from "../engine/specs.ts";
 import { matchCodec } from "./codec-match.ts";
 
 /** The subscriber cannot take packets of this codec. */

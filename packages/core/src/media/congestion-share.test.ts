@@ -1,7 +1,7 @@
 /** What a subscriber sees of congestion control on the wire; how good it is stands in test/scenario/congestion.test.ts. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { CongestionSpec } from "../engine/protocol.ts";
+import type { CongestionSpec } from "../engine/specs.ts";
 import { Arrivals } from "./arrivals.ts";
 import { nack, readRtp, rtcpKind, rtp, videoReceiver, videoSender, vp8, World } from "./harness.test.ts";
 

@@ -9,7 +9,7 @@ import { PAUSED, SCREEN_SHARE_PRIORITY, VIDEO_PRIORITY } from "../congestion/all
 import type { Shared, TrackShare } from "../congestion/allocate.ts";
 import { CongestionController } from "../congestion/controller.ts";
 import type { Demand } from "../congestion/probe-control.ts";
-import type { CongestionSpec } from "../engine/protocol.ts";
+import type { CongestionSpec } from "../engine/specs.ts";
 import type { Downlink } from "./downlink.ts";
 import type { PacketWriter } from "./packet-writer.ts";
 import type { Subscriber } from "./subscriber.ts";

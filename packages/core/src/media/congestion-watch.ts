@@ -3,7 +3,7 @@
  * only for those who are being probed.
  */
 import { NEVER } from "../clock.ts";
-import type { MediaEvent } from "../engine/protocol.ts";
+import type { MediaEvent } from "../engine/events.ts";
 import type { ForwarderEvent } from "./forwarder.ts";
 import { CongestionShare } from "./congestion-share.ts";
 import type { Downlink } from "./downlink.ts";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import type { TrackSpec } from "../engine/protocol.ts";
+import type { TrackSpec } from "../engine/specs.ts";
 import { OPUS, RED, World, audioReceiver, audioSender, nack, rtp } from "./harness.test.ts";
 
 const PUBLISHER = 1;

@@ -4,7 +4,7 @@
  * time that it would have had. Nothing here allocates.
  */
 import { MAX_EARLIER, newRedFrames, readRed, writeRed } from "@stoa/wire/codec/red";
-import type { CodecSpec, SenderSpec } from "../engine/protocol.ts";
+import type { CodecSpec, SenderSpec } from "../engine/specs.ts";
 import type { PacketPool } from "../slab.ts";
 import { DerivedStream, NO_ROOM } from "./derived-stream.ts";
 import { ABSENT, EMPTY } from "./ring.ts";

@@ -4,7 +4,7 @@
  * none from before the stream's start, and a slot that the uplink does not keep goes back to the pool.
  */
 import { RTP_HEADER_BYTES, newRtpHeader } from "@stoa/wire/rtp/header";
-import type { CodecSpec, ReceiverSpec } from "../engine/protocol.ts";
+import type { CodecSpec, ReceiverSpec } from "../engine/specs.ts";
 import { SLOT_BYTES } from "../slab.ts";
 import type { PacketPool } from "../slab.ts";
 import { EMPTY, MARKER } from "./ring.ts";

@@ -2,7 +2,7 @@
  * One track on its way to one subscriber: what its client wants of it, what it is granted, and what follows from that for
  * where its packets come from (`Feed`) and how they go out (`OutgoingStream`). Whatever changes one of these retargets.
  */
-import type { DownlinkSettings, SenderSpec } from "../engine/protocol.ts";
+import type { DownlinkSettings, SenderSpec } from "../engine/specs.ts";
 import { NOT_CARRIED } from "./codec-table.ts";
 import type { ContinuityState, SeedResult } from "./continuity.ts";
 import { Feed } from "./feed.ts";

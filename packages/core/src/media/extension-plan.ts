@@ -13,7 +13,7 @@ import {
   writeElementHead,
 } from "@stoa/wire/rtp/extension";
 import { lengthWithActiveTargets, writeActiveTargets } from "@stoa/wire/codec/dependency-descriptor";
-import type { ExtensionIds } from "../engine/protocol.ts";
+import type { ExtensionIds } from "../engine/specs.ts";
 import { hasMask, maskBit, targetCount } from "./frame-table.ts";
 import { NO_DELAY, PLAYOUT_DELAY_BYTES } from "./playout-delay.ts";
 import { HAS_AUDIO_LEVEL } from "./ring.ts";

@@ -10,16 +10,16 @@
  */
 import { earlier } from "../clock.ts";
 import type { Random } from "../crypto.ts";
+import type { MediaEvent } from "../engine/events.ts";
 import type {
   CongestionSpec,
   DownlinkSettings,
-  MediaEvent,
   PeerId,
   PlayoutDelaySpec,
   ReceiverSpec,
   SenderSpec,
   TrackSpec,
-} from "../engine/protocol.ts";
+} from "../engine/specs.ts";
 import type { PacketSink } from "../paths.ts";
 import type { PacketPool, Slab } from "../slab.ts";
 import { Announcer } from "./announcer.ts";

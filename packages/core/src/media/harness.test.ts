@@ -3,7 +3,7 @@
  * A fake connection does not encrypt, so that what was sent can be read.
  */
 import type { Random } from "../crypto.ts";
-import type { CodecSpec, ReceiverSpec, SenderSpec } from "../engine/protocol.ts";
+import type { CodecSpec, ReceiverSpec, SenderSpec } from "../engine/specs.ts";
 import type { PacketSink } from "../paths.ts";
 import { PacketPool, SLOT_BYTES, Slab } from "../slab.ts";
 import { Forwarder, UNMANAGED } from "./forwarder.ts";

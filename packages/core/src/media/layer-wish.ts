@@ -2,7 +2,7 @@
  * How much of a track one subscriber is to get at most: the minimum of what its client wants and of what an allocator grants
  * (decision 0004).
  */
-import type { DownlinkSettings } from "../engine/protocol.ts";
+import type { DownlinkSettings } from "../engine/specs.ts";
 import { MAX_TEMPORAL } from "./layer-rates.ts";
 import { MAX_SPATIAL } from "./stream-tracker.ts";
 

@@ -5,7 +5,7 @@
  * every fourth: layers that died, key frames that subscribers wait for, bandwidth, slots that nobody will ask for any more
  */
 import { NEVER } from "../clock.ts";
-import type { PeerId } from "../engine/protocol.ts";
+import type { PeerId } from "../engine/specs.ts";
 import type { BlankSender } from "./blank-sender.ts";
 import type { CongestionWatch } from "./congestion-watch.ts";
 import type { Downlink } from "./downlink.ts";

@@ -4,7 +4,7 @@
  * Invariant: a number goes out with one content only, whatever the packet comes from. Forwarding allocates nothing.
  */
 import { encodeUtf8 } from "@stoa/wire/text";
-import type { CodecSpec, SenderSpec } from "../engine/protocol.ts";
+import type { CodecSpec, SenderSpec } from "../engine/specs.ts";
 import type { BlankFrames } from "./blank-frames.ts";
 import type { CodecTable } from "./codec-table.ts";
 import { NOT_CARRIED } from "./codec-table.ts";

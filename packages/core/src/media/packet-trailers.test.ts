@@ -1,7 +1,7 @@
 /** Packet trailers (livekit.md 3.15): left on for clients that read them, taken off for all others, whatever is repeated. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { CodecSpec, TrackSpec } from "../engine/protocol.ts";
+import type { CodecSpec, TrackSpec } from "../engine/specs.ts";
 import { UNMANAGED } from "./forwarder.ts";
 import { H264, VP8, VP9, World, nack, readVp8, rtp, videoReceiver, videoSender, vp8 } from "./harness.test.ts";
 import type { Rtp } from "./harness.test.ts";

@@ -5,7 +5,7 @@
 import { newRtpHeader, readRtpHeader } from "@stoa/wire/rtp/header";
 import { findExtension } from "@stoa/wire/rtp/extension";
 import { NEVER } from "../clock.ts";
-import type { DownlinkSettings, PeerId, ReceiverSpec } from "../engine/protocol.ts";
+import type { DownlinkSettings, PeerId, ReceiverSpec } from "../engine/specs.ts";
 import type { PacketPool } from "../slab.ts";
 import { Arrivals } from "./arrivals.ts";
 import type { CongestionShare } from "./congestion-share.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { SenderSpec } from "../engine/protocol.ts";
+import type { SenderSpec } from "../engine/specs.ts";
 import { audioReceiver, audioSender, frame, nack, videoReceiver, videoSender, World } from "./harness.test.ts";
 import { NO_DELAY, PlayoutDelay } from "./playout-delay.ts";
 

@@ -3,7 +3,7 @@
  * least delay follows the jitter that the player reports, so that pictures wait for late packets; it changes slowly, for sound
  * waits along. The extension goes on packets until the player is known to have one of them.
  */
-import type { PlayoutDelaySpec } from "../engine/protocol.ts";
+import type { PlayoutDelaySpec } from "../engine/specs.ts";
 
 /** The extension is not sent. */
 export const NO_DELAY = -1;

@@ -6,7 +6,7 @@
  */
 import { SENDER_REPORT, RTCP_MIN_BYTES, rtcpType } from "@stoa/wire/rtcp/packet";
 import { newRtpHeader, readRtpHeader } from "@stoa/wire/rtp/header";
-import type { RelayedStream } from "../engine/protocol.ts";
+import type { RelayedStream } from "../engine/events.ts";
 import type { PacketSink } from "../paths.ts";
 import { SLOT_BYTES } from "../slab.ts";
 import type { Slab } from "../slab.ts";

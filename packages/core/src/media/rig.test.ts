@@ -1,6 +1,6 @@
 /** For tests of one stream: an uplink, its track and one subscriber whose target the test sets as an allocator would. */
 import { newRtpHeader, readRtpHeader } from "@stoa/wire/rtp/header";
-import type { ReceiverSpec, SenderSpec, TrackSpec } from "../engine/protocol.ts";
+import type { ReceiverSpec, SenderSpec, TrackSpec } from "../engine/specs.ts";
 import { PacketPool, SLOT_BYTES, Slab } from "../slab.ts";
 import { Downlink } from "./downlink.ts";
 import { readRtp, videoReceiver, videoSender } from "./harness.test.ts";

@@ -2,7 +2,7 @@
  * What was negotiated with a subscriber, in the form that the packet path reads: payload types and header extensions.
  * Subscribers who negotiated the same share one pair of tables, so that a fan-out to many finds it in the processor's cache.
  */
-import type { CodecSpec, SenderSpec } from "../engine/protocol.ts";
+import type { CodecSpec, SenderSpec } from "../engine/specs.ts";
 import { CodecTable } from "./codec-table.ts";
 import { ExtensionPlan } from "./extension-plan.ts";
 

@@ -1,7 +1,7 @@
 /** Changes of layer that nobody sees: what a running stream waits for, what is refused, and how latecomers begin. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { TrackSpec } from "../engine/protocol.ts";
+import type { TrackSpec } from "../engine/specs.ts";
 import { World, readVp8, rtcpKind, rtp, senderReport, videoReceiver, videoSender, vp8 } from "./harness.test.ts";
 import type { Rtp } from "./harness.test.ts";
 

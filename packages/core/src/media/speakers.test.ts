@@ -1,7 +1,8 @@
 /** Who is said to speak in a room. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { SpeakerLevel, TrackSpec } from "../engine/protocol.ts";
+import type { SpeakerLevel } from "../engine/events.ts";
+import type { TrackSpec } from "../engine/specs.ts";
 import { World, audioReceiver, rtp } from "./harness.test.ts";
 
 function microphone(participant: string, changes: Partial<TrackSpec> = {}): TrackSpec {

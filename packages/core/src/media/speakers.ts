@@ -2,7 +2,7 @@
  * Who speaks in the rooms of this worker: the levels of all microphones at the end of each update interval. An event
  * says a room's whole list whenever it has changed. Invariant: a track that is muted, gone, or no microphone is in no list.
  */
-import type { SpeakerLevel } from "../engine/protocol.ts";
+import type { SpeakerLevel } from "../engine/events.ts";
 import { AudioLevel } from "./audio-level.ts";
 import type { AudioLevelOptions } from "./audio-level.ts";
 import type { ForwarderEvent } from "./forwarder.ts";

@@ -5,7 +5,7 @@
  */
 import { elementLength, elementOffset, findExtension } from "@stoa/wire/rtp/extension";
 import type { RtpHeader } from "@stoa/wire/rtp/header";
-import type { ReceiverSpec } from "../engine/protocol.ts";
+import type { ReceiverSpec } from "../engine/specs.ts";
 import type { Layer } from "./layer.ts";
 import type { Uplink } from "./uplink.ts";
 

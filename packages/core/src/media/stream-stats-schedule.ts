@@ -3,7 +3,8 @@
  * silence says most. Peers take turns by the moment they connected, and a call does a bounded number of them.
  */
 import { NEVER } from "../clock.ts";
-import type { MediaEvent, PeerId } from "../engine/protocol.ts";
+import type { MediaEvent } from "../engine/events.ts";
+import type { PeerId } from "../engine/specs.ts";
 import type { StreamMeter } from "./stream-stats.ts";
 
 const SAMPLE_MS = 1000;

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { NEVER } from "../clock.ts";
-import type { MediaEvent, StreamStats } from "../engine/protocol.ts";
+import type { MediaEvent } from "../engine/events.ts";
+import type { StreamStats } from "../engine/figures.ts";
 import {
   World,
   audioReceiver,

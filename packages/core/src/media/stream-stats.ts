@@ -3,7 +3,7 @@
  * anyway. Loss is what the network lost, and beside it stands how much of that was repaired; downstream, what was missing before
  * it was sent does not count. Invariant: a stream that has sent nothing yet is not spoken of, one that counted anew starts from nothing.
  */
-import type { PeerStats, StreamStats } from "../engine/protocol.ts";
+import type { PeerStats, StreamStats } from "../engine/figures.ts";
 import type { Downlink } from "./downlink.ts";
 import type { Layer } from "./layer.ts";
 import type { PeerMedia } from "./peer-media.ts";

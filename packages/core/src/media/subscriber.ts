@@ -1,6 +1,6 @@
 /** What the streams to one client share: its transport, its transport-wide sequence numbers, its counters. */
 import type { SentHistory } from "../congestion/sent-history.ts";
-import type { PeerId } from "../engine/protocol.ts";
+import type { PeerId } from "../engine/specs.ts";
 import type { Downlink } from "./downlink.ts";
 import type { MediaTransport } from "./transport.ts";
 

@@ -3,7 +3,7 @@
  * goodbye, and leaves behind how far it came: a stream that comes back under the same SSRC and keys goes on from there.
  */
 import type { Random } from "../crypto.ts";
-import type { DownlinkSettings, SenderSpec } from "../engine/protocol.ts";
+import type { DownlinkSettings, SenderSpec } from "../engine/specs.ts";
 import type { BlankSender } from "./blank-sender.ts";
 import type { CongestionWatch } from "./congestion-watch.ts";
 import { Downlink } from "./downlink.ts";

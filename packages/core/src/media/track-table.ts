@@ -2,7 +2,7 @@
  * The tracks of one worker by SID, and what the server makes out of them. A track exists from when its publication, its
  * subscriptions or the room name it until none of them does. Invariant: after whatever changes one, what is derived follows.
  */
-import type { TrackSpec } from "../engine/protocol.ts";
+import type { TrackSpec } from "../engine/specs.ts";
 import type { PacketPool } from "../slab.ts";
 import { DerivedUplinks } from "./derived-uplinks.ts";
 import type { Downlink } from "./downlink.ts";

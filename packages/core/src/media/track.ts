@@ -6,7 +6,7 @@
  * publisher fell back to, if it can take that, or to a derived one (`setDerivations`) that prefers it, or else to the
  * first one, in the publisher's order, that it can take, or else to the first derived one. The choice is made anew whenever an uplink comes or goes.
  */
-import type { SenderSpec, TrackSpec } from "../engine/protocol.ts";
+import type { SenderSpec, TrackSpec } from "../engine/specs.ts";
 import type { Downlink } from "./downlink.ts";
 import type { PacketWriter } from "./packet-writer.ts";
 import type { PeerMedia } from "./peer-media.ts";

@@ -5,7 +5,7 @@
  */
 import { elementLength, elementOffset, findExtension } from "@stoa/wire/rtp/extension";
 import type { RtpHeader } from "@stoa/wire/rtp/header";
-import type { CodecSpec, LayerMode, PeerId, ReceiverSpec } from "../engine/protocol.ts";
+import type { CodecSpec, LayerMode, PeerId, ReceiverSpec } from "../engine/specs.ts";
 import type { PacketPool } from "../slab.ts";
 import type { AudioLevel } from "./audio-level.ts";
 import { FrameTable, NO_FRAME } from "./frame-table.ts";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { newRtpHeader, readRtpHeader } from "@stoa/wire/rtp/header";
-import type { TrackSpec } from "../engine/protocol.ts";
+import type { TrackSpec } from "../engine/specs.ts";
 import { PacketPool, SLOT_BYTES, Slab } from "../slab.ts";
 import {
   H264,

@@ -4,7 +4,7 @@
  */
 import type { SdpCodec, SdpMedia } from "@stoa/wire/sdp/description";
 import type { RtpSection } from "@stoa/wire/sdp/write";
-import type { CodecSpec, MediaKind, ReceiverSpec, SenderSpec } from "../engine/protocol.ts";
+import type { CodecSpec, MediaKind, ReceiverSpec, SenderSpec } from "../engine/specs.ts";
 import {
   DEPENDENCY_DESCRIPTOR,
   answeredExtensions,

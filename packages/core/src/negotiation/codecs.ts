@@ -4,7 +4,7 @@
  */
 import { parseFmtp } from "@stoa/wire/sdp/fmtp";
 import type { SdpCodec } from "@stoa/wire/sdp/description";
-import type { MediaKind } from "../engine/protocol.ts";
+import type { MediaKind } from "../engine/specs.ts";
 import type { EnabledCodec } from "./types.ts";
 
 /** One line of the table. */

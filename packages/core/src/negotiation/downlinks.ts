@@ -5,7 +5,7 @@
  * so there are never more m-lines of a kind than tracks were wanted at once (unless the client wants none to be used again).
  */
 import type { Random } from "../crypto.ts";
-import type { MediaKind } from "../engine/protocol.ts";
+import type { MediaKind } from "../engine/specs.ts";
 import type { Downlink } from "./answer-section.ts";
 import type { DownTrack } from "./types.ts";
 

@@ -3,7 +3,7 @@
  * direction. "receive" and "send" are our directions: receive = the client publishes on the m-line.
  */
 import type { SdpDirection, SdpExtension } from "@stoa/wire/sdp/description";
-import type { ExtensionIds, MediaKind } from "../engine/protocol.ts";
+import type { ExtensionIds, MediaKind } from "../engine/specs.ts";
 import type { BandwidthFeedback } from "./types.ts";
 
 /** Names of `ExtensionIds`. */

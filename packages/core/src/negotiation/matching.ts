@@ -2,7 +2,7 @@
  * Which m-line carries which publication (spec 1.10.7): by the msid track id against the announced cids; m-lines that
  * remain (Firefox rewrites track ids) take the first pending publication of their kind. A binding is remembered per mid.
  */
-import type { MediaKind } from "../engine/protocol.ts";
+import type { MediaKind } from "../engine/specs.ts";
 import type { Publication } from "./types.ts";
 
 /** An m-line carries a codec of a publication. */

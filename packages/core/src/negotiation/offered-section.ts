@@ -1,6 +1,6 @@
 /** One audio or video m-line that the client offered: the newest description of it, and what we hold on it. */
 import type { SdpMedia, SdpSession } from "@stoa/wire/sdp/description";
-import type { MediaKind } from "../engine/protocol.ts";
+import type { MediaKind } from "../engine/specs.ts";
 import type { AnsweredSection, Downlink, SectionPlan } from "./answer-section.ts";
 import type { DownlinkSection } from "./downlinks.ts";
 import type { Binding, MatchableSection } from "./matching.ts";

@@ -1,7 +1,7 @@
 /** One audio or video m-line of our own offers: what we offer on it, and what the client's last answer made of it. */
 import type { SdpCodec, SdpMedia } from "@stoa/wire/sdp/description";
 import type { RejectedSection, RtpSection } from "@stoa/wire/sdp/write";
-import type { MediaKind, SenderSpec } from "../engine/protocol.ts";
+import type { MediaKind, SenderSpec } from "../engine/specs.ts";
 import { asksAudioNack, type Downlink } from "./answer-section.ts";
 import { CODEC_TABLE, isEnabled, isRtxEnabled, mimeOf } from "./codecs.ts";
 import type { DownlinkSection } from "./downlinks.ts";

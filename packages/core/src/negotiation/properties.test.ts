@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseSdp } from "@stoa/wire/sdp/parse";
 import fc from "fast-check";
-import type { MediaKind, SenderSpec } from "../engine/protocol.ts";
+import type { MediaKind, SenderSpec } from "../engine/specs.ts";
 import { Answerer } from "./answerer.ts";
 import { clientTraits } from "./client-traits.ts";
 import { DEFAULT_CODECS } from "./codecs.ts";

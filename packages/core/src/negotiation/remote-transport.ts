@@ -1,7 +1,7 @@
 /** ICE, DTLS and SCTP of the client's description → `RemoteTransport`, and which DTLS role we answer with. */
 import type { SdpMedia, SdpSession } from "@stoa/wire/sdp/description";
 import type { DtlsRole } from "../crypto.ts";
-import type { RemoteTransport } from "../engine/protocol.ts";
+import type { RemoteTransport } from "../engine/specs.ts";
 
 /**
  * Our role when answering. We prefer to be the server (then we choose the SRTP profile: GCM); a role once taken stays,

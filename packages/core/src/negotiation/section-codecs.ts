@@ -1,7 +1,7 @@
 /** The codecs of one m-line that both sides take: matching, order of preference, fmtp and feedback of our answer. */
 import { parseFmtp, writeFmtp } from "@stoa/wire/sdp/fmtp";
 import type { SdpCodec } from "@stoa/wire/sdp/description";
-import type { CodecSpec, MediaKind } from "../engine/protocol.ts";
+import type { CodecSpec, MediaKind } from "../engine/specs.ts";
 import { type CodecEntry, canCarry, isRtxEnabled, matchCodec, mimeOf } from "./codecs.ts";
 import type { EnabledCodec } from "./types.ts";
 

@@ -2,7 +2,7 @@
  * When to ask the client of a single peer for another offer, and for how many more m-lines (MediaSectionsRequirement).
  * Nothing is asked before the first offer; nothing is asked twice before the next one.
  */
-import type { MediaKind } from "../engine/protocol.ts";
+import type { MediaKind } from "../engine/specs.ts";
 import { type DownlinkSection, isFree, isFreed } from "./downlinks.ts";
 import type { DownTrack, SectionsRequirement } from "./types.ts";
 

@@ -4,7 +4,8 @@
  * Both are pure and synchronous: nothing here waits for a worker.
  */
 import type { Random } from "../crypto.ts";
-import type { LocalCandidate, MediaKind, ReceiverSpec, RemoteTransport, SenderSpec } from "../engine/protocol.ts";
+import type { LocalCandidate } from "../engine/events.ts";
+import type { MediaKind, ReceiverSpec, RemoteTransport, SenderSpec } from "../engine/specs.ts";
 
 /** One sentence for the log and for the client; nothing was changed. Test with `"failure" in result`. */
 export interface NegotiationFailure {

@@ -3,7 +3,7 @@
  */
 import { NEVER } from "../clock.ts";
 import type { DtlsRole, Random } from "../crypto.ts";
-import type { ChannelSpec, RemoteTransport } from "../engine/protocol.ts";
+import type { ChannelSpec, RemoteTransport } from "../engine/specs.ts";
 import type { DataTransport, DataTransportFactory, SendOutcome } from "./data-transport.ts";
 import type { PeerEvent } from "./peer-event.ts";
 

@@ -1,6 +1,6 @@
 /** What a peer needs of SCTP with data channels; `core/sctp` implements it and is injected, so that a peer can do without. */
 import type { DtlsRole, Random } from "../crypto.ts";
-import type { ChannelSpec } from "../engine/protocol.ts";
+import type { ChannelSpec } from "../engine/specs.ts";
 
 /** Options of one association. */
 export interface DataTransportOptions {

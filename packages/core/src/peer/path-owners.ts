@@ -1,6 +1,6 @@
 /** Which peer a path belongs to; `PeerTable` keeps it, peers tell. */
 import type { Path } from "../paths.ts";
-import type { PeerId } from "../engine/protocol.ts";
+import type { PeerId } from "../engine/specs.ts";
 
 /** What the owner of paths can be asked. */
 export interface PathOwner {

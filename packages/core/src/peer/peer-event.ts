@@ -1,5 +1,5 @@
 /** What a peer tells its owner. */
-import type { PeerState } from "../engine/protocol.ts";
+import type { PeerState } from "../engine/events.ts";
 import type { PathInfo } from "../paths.ts";
 
 type Protocol = PathInfo["protocol"];

@@ -4,7 +4,7 @@
  * Invariant: a path has at most one owner; it changes hands only when the former one has been silent there.
  */
 import { usernameFragment } from "@stoa/wire/stun/username";
-import type { PeerId } from "../engine/protocol.ts";
+import type { PeerId } from "../engine/specs.ts";
 import type { Path } from "../paths.ts";
 import type { Slab } from "../slab.ts";
 import type { Peer } from "./peer.ts";

@@ -7,7 +7,7 @@ import { nodeHashes, NodePacketCrypto, SeededRandom } from "@stoa/testkit/node-c
 import { PlainDataTransport } from "@stoa/testkit/plain-data-transport";
 import { VirtualClock } from "@stoa/testkit/virtual-clock";
 import type { SrtpProfile } from "../crypto.ts";
-import type { RemoteTransport } from "../engine/protocol.ts";
+import type { RemoteTransport } from "../engine/specs.ts";
 import { drawIceCredentials } from "../ice/credentials.ts";
 import { formatPath } from "../ice/agent.ts";
 import { NO_PATH } from "../paths.ts";

@@ -10,7 +10,8 @@
 import { earlier, NEVER } from "../clock.ts";
 import type { DtlsFactory, Hashes, PacketCrypto, Random } from "../crypto.ts";
 import { DtlsTransport } from "../dtls/dtls-transport.ts";
-import type { ChannelSpec, PeerId, PeerState, RemoteTransport } from "../engine/protocol.ts";
+import type { PeerState } from "../engine/events.ts";
+import type { ChannelSpec, PeerId, RemoteTransport } from "../engine/specs.ts";
 import { formatPath, type IceAgent, type IceDrops } from "../ice/agent.ts";
 import { ControllingAgent } from "../ice/controlling-agent.ts";
 import { LiteAgent } from "../ice/lite-agent.ts";

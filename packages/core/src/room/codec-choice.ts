@@ -4,7 +4,7 @@
  * know it beforehand, to ask the publisher for it.
  */
 import { Encryption_Type } from "@livekit/protocol";
-import type { SenderSpec } from "../engine/protocol.ts";
+import type { SenderSpec } from "../engine/specs.ts";
 import type { PublishedTrack } from "./track.ts";
 
 /** Index in `TrackInfo.codecs`; the first one when nothing is known yet. */

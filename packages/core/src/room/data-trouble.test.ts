@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DisconnectReason, LeaveRequest_Action } from "@livekit/protocol";
-import type { DataTrouble } from "../engine/protocol.ts";
+import type { DataTrouble } from "../engine/events.ts";
 import { World, type Client } from "./harness.test.ts";
 import { DEFAULT_TRANSPORT_POLICY } from "./options.ts";
 

@@ -12,7 +12,7 @@ import {
   type TrackInfo,
   type UpdateTrackSettings,
 } from "@livekit/protocol";
-import type { DownlinkSettings, SenderSpec } from "../engine/protocol.ts";
+import type { DownlinkSettings, SenderSpec } from "../engine/specs.ts";
 import { streamId } from "../negotiation/track-info.ts";
 import type { DownTrack } from "../negotiation/types.ts";
 import { codecFor } from "./codec-choice.ts";

@@ -12,7 +12,7 @@ import {
   TrackType,
   VideoQuality,
 } from "@livekit/protocol";
-import type { DownlinkSettings } from "../engine/protocol.ts";
+import type { DownlinkSettings } from "../engine/specs.ts";
 import type { Participant } from "./participant.ts";
 import type { ParticipantSid, TrackSid } from "./sid.ts";
 import type { RoomState } from "./state.ts";

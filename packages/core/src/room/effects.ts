@@ -13,7 +13,7 @@ import type {
   SubscriptionError,
   TrackInfo,
 } from "@livekit/protocol";
-import type { MediaCommand } from "../engine/protocol.ts";
+import type { MediaCommand } from "../engine/commands.ts";
 import type { Forwarded } from "./forwards.ts";
 import type { Claims } from "./options.ts";
 import type { ForwardSource } from "./participant.ts";

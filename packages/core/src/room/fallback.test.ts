@@ -10,7 +10,7 @@ import {
   ReconnectReason,
   SimulateScenario,
 } from "@livekit/protocol";
-import type { StreamStats } from "../engine/protocol.ts";
+import type { StreamStats } from "../engine/figures.ts";
 import { emptyStats } from "../media/stream-stats.ts";
 import { type Client, World } from "./harness.test.ts";
 import { DEFAULT_TRANSPORT_POLICY, type TransportPolicy } from "./options.ts";

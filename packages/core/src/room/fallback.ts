@@ -5,7 +5,7 @@
  * Invariant: the network as a whole being away (signalling too) is no reason.
  */
 import { CandidateProtocol, ReconnectReason } from "@livekit/protocol";
-import type { PeerStats } from "../engine/protocol.ts";
+import type { PeerStats } from "../engine/figures.ts";
 import { restartIce } from "./negotiate.ts";
 import type { Participant } from "./participant.ts";
 import type { PeerLink } from "./peer-link.ts";

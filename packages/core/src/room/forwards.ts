@@ -4,7 +4,7 @@
  * on another one it is told where the packets come in, so that they can be relayed (decision 0005).
  */
 import type { ParticipantInfo } from "@livekit/protocol";
-import type { PeerId, ReceiverSpec, TrackSpec } from "../engine/protocol.ts";
+import type { PeerId, ReceiverSpec, TrackSpec } from "../engine/specs.ts";
 import type { Claims } from "./options.ts";
 import type { ForwardSource, Participant } from "./participant.ts";
 import type { TrackPermissions } from "./permissions.ts";

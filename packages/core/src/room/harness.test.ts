@@ -24,7 +24,8 @@ import {
   type TrackInfo,
 } from "@livekit/protocol";
 import type { Random } from "../crypto.ts";
-import type { MediaCommand, MemberSpec, PeerId, ReceiverSpec, SenderSpec } from "../engine/protocol.ts";
+import type { MediaCommand } from "../engine/commands.ts";
+import type { MemberSpec, PeerId, ReceiverSpec, SenderSpec } from "../engine/specs.ts";
 import { Refusal, type Action } from "./admin/action.ts";
 import type { Effect } from "./effects.ts";
 import {

@@ -2,7 +2,7 @@
  * The worker's side of a participant's peer connections: opened before they are named, closed once.
  * What is sent on them is told as complete lists.
  */
-import type { ChannelSpec, PlayoutDelaySpec, SenderSpec } from "../engine/protocol.ts";
+import type { ChannelSpec, PlayoutDelaySpec, SenderSpec } from "../engine/specs.ts";
 import type { IceCredentials } from "../negotiation/types.ts";
 import { setMember } from "./members.ts";
 import type { Participant } from "./participant.ts";

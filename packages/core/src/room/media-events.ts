@@ -10,7 +10,7 @@ import {
   StreamStateInfo,
   StreamStateUpdate,
 } from "@livekit/protocol";
-import type { DataTrouble, MediaEvent } from "../engine/protocol.ts";
+import type { DataTrouble, MediaEvent } from "../engine/events.ts";
 import { subscribeToExistingData } from "./data-subscriptions.ts";
 import { tellSubscribed } from "./downlinks.ts";
 import { isCutOff, isUdpUnstable, mediaFailed } from "./fallback.ts";

@@ -16,7 +16,8 @@ import {
 } from "@livekit/protocol";
 import { LOSSY_LABEL, RELIABLE_LABEL } from "../data/labels.ts";
 import { DataRelay } from "../data/relay.ts";
-import type { MediaCommand, PeerId } from "../engine/protocol.ts";
+import type { MediaCommand } from "../engine/commands.ts";
+import type { PeerId } from "../engine/specs.ts";
 import { World as Media, rtp, vp8 } from "../media/harness.test.ts";
 import { removeParticipant } from "./admin/remove-participant.ts";
 import { updateParticipant } from "./admin/update-participant.ts";

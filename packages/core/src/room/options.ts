@@ -12,7 +12,7 @@ import type {
   TrackSource,
 } from "@livekit/protocol";
 import type { Random } from "../crypto.ts";
-import type { CongestionSpec, PeerId } from "../engine/protocol.ts";
+import type { CongestionSpec, PeerId } from "../engine/specs.ts";
 import type { BandwidthFeedback, EnabledCodec, LocalTransport } from "../negotiation/types.ts";
 import type { SignalId } from "./effects.ts";
 import type { ParticipantSid } from "./sid.ts";

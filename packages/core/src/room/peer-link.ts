@@ -3,7 +3,7 @@
  * other. Invariant: the worker learns of a peer (`openPeer`) before any other command names it.
  */
 import { SignalTarget } from "@livekit/protocol";
-import type { ChannelSpec, PeerId, SenderSpec } from "../engine/protocol.ts";
+import type { ChannelSpec, PeerId, SenderSpec } from "../engine/specs.ts";
 import type { AnswererApi, AnswererOptions, IceCredentials, OffererApi, OffererOptions } from "../negotiation/types.ts";
 
 interface LinkState {

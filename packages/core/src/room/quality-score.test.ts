@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { ConnectionQuality } from "@livekit/protocol";
-import type { StreamStats } from "../engine/protocol.ts";
+import type { StreamStats } from "../engine/figures.ts";
 import { emptyStats } from "../media/stream-stats.ts";
 import { FRESH_SCORE, mosOf, nextScore, qualityOf, type StreamContext, type StreamScore } from "./quality-score.ts";
 

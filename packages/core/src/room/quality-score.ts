@@ -3,7 +3,7 @@
  * so that it falls fast and recovers slowly. Pure: figures of an interval in, the next score out.
  */
 import { ConnectionQuality } from "@livekit/protocol";
-import type { StreamStats } from "../engine/protocol.ts";
+import type { StreamStats } from "../engine/figures.ts";
 
 const BEST = 100;
 /** However bad a lossy stream is: lower ones would take too long to recover. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ConnectionQuality, MuteTrackRequest, UpdateSubscription, UpdateTrackSettings } from "@livekit/protocol";
-import type { PeerStats, StreamStats } from "../engine/protocol.ts";
+import type { PeerStats, StreamStats } from "../engine/figures.ts";
 import { emptyStats } from "../media/stream-stats.ts";
 import { World, type Client, type ClientOptions } from "./harness.test.ts";
 

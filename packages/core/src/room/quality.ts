@@ -10,7 +10,8 @@ import {
   SignalResponse,
   TrackSource,
 } from "@livekit/protocol";
-import type { PeerId, PeerStats, StreamStats } from "../engine/protocol.ts";
+import type { PeerStats, StreamStats } from "../engine/figures.ts";
+import type { PeerId } from "../engine/specs.ts";
 import { isUnwanted } from "./dynacast.ts";
 import type { Participant } from "./participant.ts";
 import { FRESH_SCORE, mosOf, nextScore, qualityOf, type StreamContext, type StreamScore } from "./quality-score.ts";

@@ -8,7 +8,7 @@
  * Every case of SignalRequest has its file in `requests/`. Invariant: hostile input ends at most the session it came from.
  */
 import { DisconnectReason, type ParticipantInfo, type Room as RoomInfo, type SignalRequest } from "@livekit/protocol";
-import type { MediaEvent } from "../engine/protocol.ts";
+import type { MediaEvent } from "../engine/events.ts";
 import { Answerer } from "../negotiation/answerer.ts";
 import { Offerer } from "../negotiation/offerer.ts";
 import { noRoom, type Action, type Refusal } from "./admin/action.ts";

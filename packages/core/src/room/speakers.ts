@@ -4,7 +4,7 @@
  * or is no longer received, is told to be silent, once.
  */
 import { SignalResponse, SpeakerInfo, SpeakersChanged } from "@livekit/protocol";
-import type { SpeakerLevel } from "../engine/protocol.ts";
+import type { SpeakerLevel } from "../engine/events.ts";
 import type { Participant } from "./participant.ts";
 import type { ParticipantSid, TrackSid } from "./sid.ts";
 import type { RoomState } from "./state.ts";

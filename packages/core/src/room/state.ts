@@ -13,7 +13,9 @@ import {
   type TrackInfo,
 } from "@livekit/protocol";
 import { Nonces } from "../data/nonces.ts";
-import type { MediaCommand, PeerId, SpeakerLevel } from "../engine/protocol.ts";
+import type { MediaCommand } from "../engine/commands.ts";
+import type { SpeakerLevel } from "../engine/events.ts";
+import type { PeerId } from "../engine/specs.ts";
 import { protoCodec } from "./client.ts";
 import type { PublishedDataTrack } from "./data-track.ts";
 import type { Effect, ParticipantEventKind } from "./effects.ts";

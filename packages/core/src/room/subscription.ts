@@ -1,6 +1,6 @@
 /** What a participant wants of one track of somebody else, and what of that is in force; the rules are in `subscriptions.ts`. */
 import type { UpdateTrackSettings } from "@livekit/protocol";
-import type { DownlinkSettings } from "../engine/protocol.ts";
+import type { DownlinkSettings } from "../engine/specs.ts";
 
 export interface Subscription {
   /** Wanted; undefined while only settings came. An explicit "no" outlasts auto-subscription. */

@@ -9,7 +9,7 @@ import {
   UpdateTrackSettings,
   VideoQuality,
 } from "@livekit/protocol";
-import type { DownlinkSettings } from "../engine/protocol.ts";
+import type { DownlinkSettings } from "../engine/specs.ts";
 import { World, type Client } from "./harness.test.ts";
 import { DEFAULT_LIMITS } from "./options.ts";
 

@@ -9,7 +9,7 @@ import {
   TrackSource,
   VideoLayer_Mode,
 } from "@livekit/protocol";
-import type { MediaCommand } from "../engine/protocol.ts";
+import type { MediaCommand } from "../engine/commands.ts";
 import { World } from "./harness.test.ts";
 import { DEFAULT_MEDIA_POLICY } from "./options.ts";
 

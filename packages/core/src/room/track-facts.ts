@@ -3,7 +3,7 @@
  * first list of receivers that names it, and again whenever they change; a track whose facts were told is removed once.
  */
 import type { TrackInfo } from "@livekit/protocol";
-import type { ReceiverSpec } from "../engine/protocol.ts";
+import type { ReceiverSpec } from "../engine/specs.ts";
 import { tellForwards } from "./forwards.ts";
 import type { Participant } from "./participant.ts";
 import type { PeerLink } from "./peer-link.ts";

@@ -1,6 +1,6 @@
 /** A published or announced track in the words of the media worker. */
 import { Encryption_Type, TrackSource, TrackType, VideoLayer_Mode, type TrackInfo } from "@livekit/protocol";
-import type { LayerMode, TrackSourceName, TrackSpec } from "../engine/protocol.ts";
+import type { LayerMode, TrackSourceName, TrackSpec } from "../engine/specs.ts";
 import type { Participant } from "./participant.ts";
 import type { RoomState } from "./state.ts";
 

@@ -3,7 +3,7 @@
  * `fallback.ts` decides; a way outlasts its session for some minutes.
  */
 import { ICEServer } from "@livekit/protocol";
-import type { LocalCandidate } from "../engine/protocol.ts";
+import type { LocalCandidate } from "../engine/events.ts";
 import type { LocalTransport } from "../negotiation/types.ts";
 
 const REMEMBERED_MS = 300_000;

@@ -3,7 +3,7 @@
  * inside of it, and its failure is a line in the log.
  */
 import { DataPacket, type ParticipantInfo, type Room as RoomInfo } from "@livekit/protocol";
-import type { MediaEvent } from "@stoa/core/engine/protocol";
+import type { MediaEvent } from "@stoa/core/engine/events";
 import type { Effect } from "@stoa/core/room/effects";
 import type { Log } from "@stoa/io/log";
 import type { RoomObserver } from "../rooms/effects.ts";

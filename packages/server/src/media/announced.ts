@@ -1,6 +1,6 @@
 /** The host candidates of a worker: `io/candidates` with LiveKit's `rtc` section. */
 import { isIPv4 } from "node:net";
-import type { LocalCandidate } from "@stoa/core/engine/protocol";
+import type { LocalCandidate } from "@stoa/core/engine/events";
 import { localCandidates, type IncludeExclude, type Interfaces } from "@stoa/io/candidates";
 
 /** What the configuration says about addresses. */

@@ -1,5 +1,6 @@
 /** The media workers as the rooms see them. */
-import type { MediaCommand, MediaEvent } from "@stoa/core/engine/protocol";
+import type { MediaCommand } from "@stoa/core/engine/commands";
+import type { MediaEvent } from "@stoa/core/engine/events";
 import type { LocalTransport } from "@stoa/core/negotiation/types";
 
 /** What rooms ask of the workers. */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, describe, test } from "node:test";
-import type { MediaCommand, MediaEvent } from "@stoa/core/engine/protocol";
+import type { MediaCommand } from "@stoa/core/engine/commands";
+import type { MediaEvent } from "@stoa/core/engine/events";
 import { DEFAULT_LANES } from "@stoa/core/data/peer-lanes";
 import { DEFAULT_AUDIO_LEVEL } from "@stoa/core/media/audio-level";
 import { DEFAULT_TUNING } from "@stoa/core/media/tuning";

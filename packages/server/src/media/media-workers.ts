@@ -4,7 +4,9 @@
  * of a lost worker before its successor takes anything.
  */
 import { Worker } from "node:worker_threads";
-import type { DataFigures, LocalCandidate, MediaCommand, MediaEvent, WorkerLoad } from "@stoa/core/engine/protocol";
+import type { MediaCommand } from "@stoa/core/engine/commands";
+import type { LocalCandidate, MediaEvent } from "@stoa/core/engine/events";
+import type { DataFigures, WorkerLoad } from "@stoa/core/engine/figures";
 import type { LocalTransport } from "@stoa/core/negotiation/types";
 import { operatorError } from "../errors.ts";
 import type { Log } from "@stoa/io/log";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { MediaCommand } from "@stoa/core/engine/protocol";
+import type { MediaCommand } from "@stoa/core/engine/commands";
 import { MediaRoutes } from "./routes.ts";
 
 function openPeer(peer: number, room: string): MediaCommand {

@@ -2,7 +2,9 @@
  * Which room an event of a worker is for: SIDs of rooms, peers and members are noted as the commands go by, and forgotten
  * with their room, which goes by its name here.
  */
-import type { MediaCommand, MediaEvent, PeerId } from "@stoa/core/engine/protocol";
+import type { MediaCommand } from "@stoa/core/engine/commands";
+import type { MediaEvent } from "@stoa/core/engine/events";
+import type { PeerId } from "@stoa/core/engine/specs";
 
 interface RoomRoutes {
   /** SID, "" before a peer is opened. */

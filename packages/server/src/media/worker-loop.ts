@@ -5,7 +5,9 @@
 import { networkInterfaces } from "node:os";
 import type { MessagePort } from "node:worker_threads";
 import type { DtlsFactory, Hashes, PacketCrypto, Random } from "@stoa/core/crypto";
-import type { DataFigures, MediaCommand, MediaEvent } from "@stoa/core/engine/protocol";
+import type { MediaCommand } from "@stoa/core/engine/commands";
+import type { MediaEvent } from "@stoa/core/engine/events";
+import type { DataFigures } from "@stoa/core/engine/figures";
 import type { PacketSink, Paths } from "@stoa/core/paths";
 import type { PacketPool } from "@stoa/core/slab";
 import { probeAccel } from "@stoa/io/accel/probe";

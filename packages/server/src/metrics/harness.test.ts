@@ -1,6 +1,7 @@
 /** The figures of rooms, things that happen, and what is read of them. */
 import { ParticipantInfo, type ClientInfo, type TrackInfo } from "@livekit/protocol";
-import type { MediaCommand, StreamStats } from "@stoa/core/engine/protocol";
+import type { MediaCommand } from "@stoa/core/engine/commands";
+import type { StreamStats } from "@stoa/core/engine/figures";
 import { emptyStats } from "@stoa/core/media/stream-stats";
 import type { ParticipantEventKind } from "@stoa/core/room/effects";
 import { createInstruments } from "./instruments.ts";

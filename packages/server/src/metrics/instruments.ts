@@ -4,7 +4,7 @@
  * cannot tell (`country`, `warp`) are empty.
  */
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
-import { FORWARD_LATENCY_BOUNDS_US } from "@stoa/core/engine/protocol";
+import { FORWARD_LATENCY_BOUNDS_US } from "@stoa/core/engine/figures";
 import {
   STREAM_BYTES_BOUNDS,
   STREAM_KINDS,

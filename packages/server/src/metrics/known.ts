@@ -10,7 +10,8 @@ import {
   type ClientInfo,
   type TrackInfo,
 } from "@livekit/protocol";
-import type { MediaCommand, PeerId } from "@stoa/core/engine/protocol";
+import type { MediaCommand } from "@stoa/core/engine/commands";
+import type { PeerId } from "@stoa/core/engine/specs";
 
 /** One participant in one room. */
 export interface Person {

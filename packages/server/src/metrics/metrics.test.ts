@@ -13,7 +13,7 @@ import {
   TrackType,
 } from "@livekit/protocol";
 import { Hono } from "hono";
-import type { PeerStats, WorkerLoad } from "@stoa/core/engine/protocol";
+import type { PeerStats, WorkerLoad } from "@stoa/core/engine/figures";
 import { recordingLog, testConfig } from "../fixtures.test.ts";
 import { noteRefusal, twirpWatcher, webhookFigures } from "./edge-figures.ts";
 import { createMetricsServer, readMetricsSettings } from "./endpoint.ts";

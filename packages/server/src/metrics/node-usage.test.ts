@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { WorkerLoad } from "@stoa/core/engine/protocol";
+import type { WorkerLoad } from "@stoa/core/engine/figures";
 import { isFull, NodeUsage } from "./node-usage.ts";
 
 const load = (bytesIn: number, bytesOut: number): WorkerLoad => ({

@@ -2,7 +2,7 @@
  * How much this node carries, for `limit.num_tracks` and `limit.bytes_per_sec`: tracks by what the rooms do, bytes a second
  * by what the media workers report. Invariant: of a worker no more is kept than the reports of the last ten seconds.
  */
-import type { WorkerLoad } from "@stoa/core/engine/protocol";
+import type { WorkerLoad } from "@stoa/core/engine/figures";
 
 /** LiveKit's measuring time: a burst does not close the door. */
 const WINDOW_MS = 10_000;

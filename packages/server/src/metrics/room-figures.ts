@@ -3,7 +3,8 @@
  * kept in files of their own. Invariant: a gauge goes down exactly once for everything that it went up for.
  */
 import { DisconnectReason, type ClientInfo, type ParticipantInfo, type Room as RoomInfo } from "@livekit/protocol";
-import type { MediaCommand, MediaEvent } from "@stoa/core/engine/protocol";
+import type { MediaCommand } from "@stoa/core/engine/commands";
+import type { MediaEvent } from "@stoa/core/engine/events";
 import type { Effect } from "@stoa/core/room/effects";
 import type { RoomObserver } from "../rooms/effects.ts";
 import type { Instruments } from "./instruments.ts";

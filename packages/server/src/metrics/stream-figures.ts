@@ -1,6 +1,7 @@
 /** What the streams of a peer connection suffer, and how good the connection is: from the statistics that come every five seconds. */
 import { ConnectionQuality, type SignalResponse } from "@livekit/protocol";
-import type { PeerId, PeerStats, StreamStats } from "@stoa/core/engine/protocol";
+import type { PeerStats, StreamStats } from "@stoa/core/engine/figures";
+import type { PeerId } from "@stoa/core/engine/specs";
 import type { Instruments } from "./instruments.ts";
 import type { Known } from "./known.ts";
 

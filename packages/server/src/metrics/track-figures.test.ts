@@ -20,7 +20,7 @@ import {
 } from "@livekit/protocol";
 import { channelIndex, MessageCounts, REFUSED, RELAYED, STALE } from "@stoa/core/data/message-counts";
 import { DataStreamCounts } from "@stoa/core/data/stream-counts";
-import type { PeerStats, WorkerLoad } from "@stoa/core/engine/protocol";
+import type { PeerStats, WorkerLoad } from "@stoa/core/engine/figures";
 import { openPeer, setSenders, setUp, stream } from "./harness.test.ts";
 import { WorkerFigures } from "./worker-figures.ts";
 

@@ -4,7 +4,8 @@
  * failure or cancel.
  */
 import { SubscriptionError, TrackType, type SignalResponse, type TrackInfo } from "@livekit/protocol";
-import type { MediaEvent, MediaKind, PeerId } from "@stoa/core/engine/protocol";
+import type { MediaEvent } from "@stoa/core/engine/events";
+import type { MediaKind, PeerId } from "@stoa/core/engine/specs";
 import type { Effect } from "@stoa/core/room/effects";
 import type { Instruments } from "./instruments.ts";
 import type { Known } from "./known.ts";

@@ -1,7 +1,7 @@
 /** What the media workers report every second, as figures. Invariant: counters only grow, also when a worker starts anew. */
 import { DATA_CHANNELS, DATA_OUTCOMES } from "@stoa/core/data/message-counts";
 import { STREAM_BYTES_BOUNDS, STREAM_RECIPIENTS_SLOTS, STREAM_SLOTS } from "@stoa/core/data/stream-counts";
-import type { DataFigures, WorkerLoad } from "@stoa/core/engine/protocol";
+import type { DataFigures, WorkerLoad } from "@stoa/core/engine/figures";
 import type { Instruments } from "./instruments.ts";
 
 /** Reports over which mean and deviation of the forwarding time are taken: ten seconds of one worker, less of several. */

@@ -3,7 +3,8 @@
  * worker, tokens signed and sent, the end of the room to the registry. Nothing here decides anything.
  */
 import { DisconnectReason, SignalResponse, type SignalRequest } from "@livekit/protocol";
-import type { MediaCommand, MediaEvent } from "@stoa/core/engine/protocol";
+import type { MediaCommand } from "@stoa/core/engine/commands";
+import type { MediaEvent } from "@stoa/core/engine/events";
 import type { Effect } from "@stoa/core/room/effects";
 import type { ParticipantSid } from "@stoa/core/room/sid";
 import type { KeyPair } from "../auth/create.ts";

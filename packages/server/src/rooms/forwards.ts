@@ -4,7 +4,7 @@
  * Invariant: in the order of telling, and never inside of another input of either room.
  */
 import { ParticipantInfo_State } from "@livekit/protocol";
-import type { MediaEvent } from "@stoa/core/engine/protocol";
+import type { MediaEvent } from "@stoa/core/engine/events";
 import { Refusal } from "@stoa/core/room/admin/action";
 import type { Effect } from "@stoa/core/room/effects";
 import { readShown, receiveForwarded, stopForwarding, wantForwarded } from "@stoa/core/room/admin/forward";

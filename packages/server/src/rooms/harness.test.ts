@@ -1,7 +1,7 @@
 /** A registry with the real room reducer, sockets of paper and a media worker of paper. */
 import assert from "node:assert/strict";
 import type { SignalResponse } from "@livekit/protocol";
-import type { MediaCommand } from "@stoa/core/engine/protocol";
+import type { MediaCommand } from "@stoa/core/engine/commands";
 import { DEFAULT_LIMITS, DEFAULT_MEDIA_POLICY } from "@stoa/core/room/options";
 import { Room } from "@stoa/core/room/room";
 import { createRandom } from "@stoa/io/random";

@@ -1,6 +1,6 @@
 /** What the runner needs of a room: the surface of `core/room`'s `Room`, so that a test can put a script in its place. */
 import type { DisconnectReason, SignalRequest } from "@livekit/protocol";
-import type { MediaEvent } from "@stoa/core/engine/protocol";
+import type { MediaEvent } from "@stoa/core/engine/events";
 import type { Action, Refusal } from "@stoa/core/room/admin/action";
 import type { Effect, SignalId } from "@stoa/core/room/effects";
 import type { JoinInput, JoinResult, RoomOptions } from "@stoa/core/room/options";

@@ -10,7 +10,7 @@ import {
   type RoomConfiguration,
 } from "@livekit/protocol";
 import type { Random } from "@stoa/core/crypto";
-import type { PeerId } from "@stoa/core/engine/protocol";
+import type { PeerId } from "@stoa/core/engine/specs";
 import type { SignalId } from "@stoa/core/room/effects";
 import type { Claims, ServerFacts } from "@stoa/core/room/options";
 import { newSid } from "@stoa/core/room/sid";

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { MediaCommand, TrackSpec } from "@stoa/core/engine/protocol";
+import type { MediaCommand } from "@stoa/core/engine/commands";
+import type { TrackSpec } from "@stoa/core/engine/specs";
 import { createRandom } from "@stoa/io/random";
 import type { MediaPort } from "../media/media-port.ts";
 import { canRelay, Relay, type Relayed } from "./relay.ts";

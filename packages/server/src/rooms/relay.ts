@@ -5,7 +5,9 @@
  * Invariant: each end is closed once, and no event of a closed one is heeded.
  */
 import type { Random } from "@stoa/core/crypto";
-import type { MediaCommand, MediaEvent, PeerId, ReceiverSpec, RelayedStream } from "@stoa/core/engine/protocol";
+import type { MediaCommand } from "@stoa/core/engine/commands";
+import type { MediaEvent, RelayedStream } from "@stoa/core/engine/events";
+import type { PeerId, ReceiverSpec } from "@stoa/core/engine/specs";
 import { drawIceCredentials } from "@stoa/core/negotiation/ice-credentials";
 import type { ForwardedMedia } from "@stoa/core/room/forwards";
 import type { MediaPort } from "../media/media-port.ts";

@@ -3,7 +3,7 @@
  * Invariant: inputs never overlap. An error inside the room is logged and costs one input, not the process.
  */
 import type { DisconnectReason, SignalRequest } from "@livekit/protocol";
-import type { MediaEvent } from "@stoa/core/engine/protocol";
+import type { MediaEvent } from "@stoa/core/engine/events";
 import { Refusal, type Action } from "@stoa/core/room/admin/action";
 import type { SignalId } from "@stoa/core/room/effects";
 import type { JoinInput, JoinResult } from "@stoa/core/room/options";

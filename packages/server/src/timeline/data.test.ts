@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ParticipantInfo } from "@livekit/protocol";
-import type { DataTrouble } from "@stoa/core/engine/protocol";
+import type { DataTrouble } from "@stoa/core/engine/events";
 import { recordingLog } from "../fixtures.test.ts";
 import { openPeer } from "../metrics/harness.test.ts";
 import { TimelineObserver } from "./observer.ts";

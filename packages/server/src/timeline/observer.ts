@@ -9,7 +9,10 @@ import {
   type ParticipantInfo,
   type SignalRequest,
 } from "@livekit/protocol";
-import type { MediaCommand, MediaEvent, PeerId, PeerStats } from "@stoa/core/engine/protocol";
+import type { MediaCommand } from "@stoa/core/engine/commands";
+import type { MediaEvent } from "@stoa/core/engine/events";
+import type { PeerStats } from "@stoa/core/engine/figures";
+import type { PeerId } from "@stoa/core/engine/specs";
 import type { Effect, ParticipantEventKind } from "@stoa/core/room/effects";
 import type { Log } from "@stoa/io/log";
 import type { RoomObserver } from "../rooms/effects.ts";

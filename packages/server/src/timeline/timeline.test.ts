@@ -14,7 +14,8 @@ import {
   TrackType,
   TrickleRequest,
 } from "@livekit/protocol";
-import type { MediaCommand, PeerStats, StreamStats } from "@stoa/core/engine/protocol";
+import type { MediaCommand } from "@stoa/core/engine/commands";
+import type { PeerStats, StreamStats } from "@stoa/core/engine/figures";
 import { emptyStats } from "@stoa/core/media/stream-stats";
 import type { ParticipantEventKind } from "@stoa/core/room/effects";
 import { handmadeToken, joinClaims, KEYS, recordingLog } from "../fixtures.test.ts";

@@ -1,6 +1,7 @@
 /** LiveKit's codes in words for people. */
 import { DisconnectReason, TrackSource, TrackType, type TrackInfo } from "@livekit/protocol";
-import type { DataTrouble, MediaEvent, PeerStats } from "@stoa/core/engine/protocol";
+import type { DataTrouble, MediaEvent } from "@stoa/core/engine/events";
+import type { PeerStats } from "@stoa/core/engine/figures";
 
 const REASONS: Partial<Readonly<Record<DisconnectReason, string>>> = {
   [DisconnectReason.CLIENT_INITIATED]: "the client left by itself",

@@ -2,7 +2,7 @@
  * What the packet-level client needs of SDP (RFC 8866, RFC 8829), read and written without the server's own code so that both
  * cannot be wrong in the same way. Throws on what it does not understand: it is a test client.
  */
-import type { RemoteTransport } from "@stoa/core/engine/protocol";
+import type { RemoteTransport } from "@stoa/core/engine/specs";
 import type { PathInfo } from "@stoa/core/paths";
 
 /** One m-line with its attributes, in their order. */

@@ -13,7 +13,7 @@ import {
   RpcResponse,
   SendDataRequest,
 } from "@livekit/protocol";
-import type { MediaCommand } from "../../engine/protocol.ts";
+import type { MediaCommand } from "../../engine/commands.ts";
 import { World } from "../harness.test.ts";
 import { createDispatch, deleteDispatch, listDispatches, noteJob } from "./dispatch.ts";
 import { performRpc } from "./perform-rpc.ts";
