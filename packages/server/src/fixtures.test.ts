@@ -1,4 +1,4 @@
-/** What several tests of this package need: a silent log, a test configuration, tokens as a stranger would write them. */
+/** What several tests of this package need: a silent log, a test configuration, a worker of paper, tokens as a stranger would write them. */
 import { createHmac } from "node:crypto";
 import type { Log } from "@stoa/io/log";
 import { loadConfig, type LoadedConfig } from "./config/load.ts";
@@ -36,3 +36,12 @@ export function joinClaims(nowMs: number, more: Record<string, unknown> = {}): R
 export function testConfig(yaml = "", flags: Record<string, string | boolean | string[]> = {}): LoadedConfig {
   return loadConfig({ flags: { "config-body": yaml, keys: `${KEY}: ${SECRET}`, ...flags } });
 }
+
+/** A media worker that is there, and does nothing. */
+export const PAPER_WORKER = new URL(
+  `data:text/javascript,${encodeURIComponent(`
+    import { parentPort } from "node:worker_threads";
+    parentPort.on("message", (command) => command.type === "shutdown" && parentPort.close());
+    parentPort.postMessage({ type: "ready", candidates: [] });
+  `)}`,
+);

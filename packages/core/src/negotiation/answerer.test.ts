@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { SeededRandom } from "@stoa/testkit/node-crypto";
 import { parseSdp } from "@stoa/wire/sdp/parse";
 import { Answerer } from "./answerer.ts";
 import { clientTraits } from "./client-traits.ts";
@@ -11,12 +12,6 @@ function fixture(name: string): string {
   return readFileSync(new URL(`../../src/negotiation/fixtures/${name}.sdp`, import.meta.url), "utf8");
 }
 
-function seeded(seed: number) {
-  let state = seed;
-  const uint32 = () => (state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0);
-  return { uint32, bytes: (length: number) => Uint8Array.from({ length }, () => uint32() >>> 24) };
-}
-
 const CHROME = clientTraits({ browser: "Chrome", browserVersion: "140", os: "Linux", deviceModel: "" });
 const FIREFOX_LINUX = clientTraits({ browser: "Firefox", browserVersion: "140", os: "Linux", deviceModel: "" });
 const FINGERPRINT = Array.from({ length: 32 }, () => "AB").join(":");
@@ -24,7 +19,7 @@ const FINGERPRINT = Array.from({ length: 32 }, () => "AB").join(":");
 function answerer(extra: Partial<AnswererOptions> = {}): Answerer {
   return new Answerer({
     local: { fingerprint: FINGERPRINT, candidates: [{ protocol: "udp", address: "192.0.2.1", port: 7882 }] },
-    random: seeded(1),
+    random: new SeededRandom(1),
     credentials: { ufrag: "ourufrag", pwd: "ourpasswordourpasswordour" },
     codecs: { publish: DEFAULT_CODECS, subscribe: DEFAULT_CODECS },
     client: CHROME,

@@ -1,16 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { SeededRandom } from "@stoa/testkit/node-crypto";
 import { parseSdp } from "@stoa/wire/sdp/parse";
 import { clientTraits } from "./client-traits.ts";
 import { DEFAULT_CODECS } from "./codecs.ts";
 import { Offerer } from "./offerer.ts";
 import type { AnswerResult, DownTrack, OffererOptions } from "./types.ts";
-
-function seeded(seed: number) {
-  let state = seed;
-  const uint32 = () => (state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0);
-  return { uint32, bytes: (length: number) => Uint8Array.from({ length }, () => uint32() >>> 24) };
-}
 
 const CHROME = clientTraits({ browser: "Chrome", browserVersion: "140", os: "Linux", deviceModel: "" });
 const SAFARI = clientTraits({ browser: "Safari", browserVersion: "18", os: "macOS", deviceModel: "" });
@@ -19,7 +14,7 @@ const HASH = Array.from({ length: 32 }, () => "CD").join(":");
 function offerer(extra: Partial<OffererOptions> = {}): Offerer {
   return new Offerer({
     local: { fingerprint: HASH, candidates: [{ protocol: "tcp", address: "192.0.2.1", port: 7881 }] },
-    random: seeded(2),
+    random: new SeededRandom(2),
     credentials: { ufrag: "ourufrag", pwd: "ourpasswordourpasswordour" },
     codecs: { publish: DEFAULT_CODECS, subscribe: DEFAULT_CODECS },
     client: CHROME,

@@ -15,9 +15,8 @@ export interface DataTransportOptions {
   readonly mtu: number;
 }
 
-/** What happened, in order. */
-export type DataTransportEvent =
-  | { readonly type: "connected" }
+/** What happened on a channel. */
+export type ChannelEvent =
   | {
       readonly type: "channelOpen";
       readonly channel: number;
@@ -27,7 +26,12 @@ export type DataTransportEvent =
     }
   | { readonly type: "message"; readonly channel: number; readonly data: Uint8Array; readonly binary: boolean }
   | { readonly type: "channelClosed"; readonly channel: number }
-  | { readonly type: "bufferedLow"; readonly channel: number }
+  | { readonly type: "bufferedLow"; readonly channel: number };
+
+/** What happened, in order. */
+export type DataTransportEvent =
+  | { readonly type: "connected" }
+  | ChannelEvent
   | { readonly type: "closed"; readonly reason: string };
 
 /** Explicit outcome of queueing a message; "tooLarge": longer than the other side takes. */

@@ -1,6 +1,7 @@
 /** What a peer tells its owner. */
 import type { PeerState } from "../engine/events.ts";
 import type { PathInfo } from "../paths.ts";
+import type { ChannelEvent } from "./data-transport.ts";
 
 type Protocol = PathInfo["protocol"];
 
@@ -21,13 +22,4 @@ export type PeerEvent =
   | StateEvent
   /** The client has moved to another path while connected. */
   | { readonly type: "path"; readonly detail: string; readonly protocol: Protocol | undefined }
-  | {
-      readonly type: "channelOpen";
-      readonly channel: number;
-      readonly label: string;
-      readonly ordered: boolean;
-      readonly maxRetransmits: number | undefined;
-    }
-  | { readonly type: "message"; readonly channel: number; readonly data: Uint8Array; readonly binary: boolean }
-  | { readonly type: "channelClosed"; readonly channel: number }
-  | { readonly type: "bufferedLow"; readonly channel: number };
+  | ChannelEvent;

@@ -23,7 +23,7 @@ import {
   type SignalResponse,
   type TrackInfo,
 } from "@livekit/protocol";
-import type { Random } from "../crypto.ts";
+import { SeededRandom } from "@stoa/testkit/node-crypto";
 import type { MediaCommand } from "../engine/commands.ts";
 import type { MemberSpec, PeerId, ReceiverSpec, SenderSpec } from "../engine/specs.ts";
 import { Refusal, type Action } from "./admin/action.ts";
@@ -42,19 +42,6 @@ import {
 } from "./options.ts";
 import { Room } from "./room.ts";
 import { answerTo, FINGERPRINT, writeOffer, type Section, type VideoCodecName } from "./harness-sdp.test.ts";
-
-/** Deterministic randomness. */
-export function seededRandom(seed: number): Random {
-  let state = seed >>> 0;
-  const uint32 = (): number => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return (t ^ (t >>> 14)) >>> 0;
-  };
-  return { uint32, bytes: (length) => Uint8Array.from({ length }, () => uint32() >>> 24) };
-}
 
 export const START_MS = 1_800_000_000_000;
 
@@ -149,7 +136,7 @@ export class World {
           { protocol: "tcp", address: "192.0.2.1", port: 7881 },
         ],
       },
-      random: seededRandom(1),
+      random: new SeededRandom(1),
       nextPeerId: () => ++peer,
       ...overrides,
     });

@@ -2,6 +2,7 @@
  * Name, metadata and attributes of a participant: how they change, whoever changes them, and how long they may get
  * (livekit.md 1.15, 4.3). Empty text means unchanged; an attribute with an empty value is removed.
  */
+import { utf8Length } from "@stoa/wire/text";
 import type { RoomLimits } from "./options.ts";
 import type { Participant } from "./participant.ts";
 
@@ -18,11 +19,11 @@ export function exceededField(
   change: ProfileChange,
   limits: RoomLimits,
 ): keyof ProfileChange | undefined {
-  if (exceeds(utf8Bytes(change.name), limits.nameBytes)) return "name";
-  if (exceeds(utf8Bytes(change.metadata), limits.metadataBytes)) return "metadata";
+  if (exceeds(utf8Length(change.name), limits.nameBytes)) return "name";
+  if (exceeds(utf8Length(change.metadata), limits.metadataBytes)) return "metadata";
   const attributes = mergeAttributes(participant.claims.attributes, change.attributes);
   let sum = 0;
-  for (const [name, value] of Object.entries(attributes)) sum += utf8Bytes(name) + utf8Bytes(value);
+  for (const [name, value] of Object.entries(attributes)) sum += utf8Length(name) + utf8Length(value);
   return exceeds(sum, limits.attributesBytes) ? "attributes" : undefined;
 }
 
@@ -45,7 +46,7 @@ export function changeProfile(participant: Participant, change: ProfileChange): 
 
 /** Whether text of this length in UTF-8 is too long; 0 is no limit. */
 export function tooLong(text: string, limitBytes: number): boolean {
-  return exceeds(utf8Bytes(text), limitBytes);
+  return exceeds(utf8Length(text), limitBytes);
 }
 
 /** The key "__proto__" is a key like any other. */
@@ -63,17 +64,4 @@ function mergeAttributes(
 
 function exceeds(bytes: number, limit: number): boolean {
   return limit > 0 && bytes > limit;
-}
-
-/** Length in UTF-8, as the limits are meant; there is no TextEncoder here. */
-export function utf8Bytes(text: string): number {
-  let bytes = 0;
-  for (let i = 0; i < text.length; i++) {
-    const unit = text.charCodeAt(i);
-    if (unit < 0x80) bytes += 1;
-    else if (unit < 0x800) bytes += 2;
-    else if (unit >= 0xd800 && unit < 0xe000) bytes += 2;
-    else bytes += 3;
-  }
-  return bytes;
 }

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { TrackSource, TrackType } from "@livekit/protocol";
-import { seededRandom } from "./harness.test.ts";
+import { SeededRandom } from "@stoa/testkit/node-crypto";
 import { newSid, newTrackSid, randomText } from "./sid.ts";
 
 test("a sid is its prefix and 12 characters of the alphabet of 57", () => {
-  const random = seededRandom(3);
+  const random = new SeededRandom(3);
   for (let i = 0; i < 200; i++) assert.match(newSid(random, "PA_"), /^PA_[2-9A-HJ-NP-Za-km-z]{12}$/);
 });
 
@@ -18,14 +18,14 @@ for (const [type, source, prefix] of [
   [TrackType.AUDIO, 99 as TrackSource, "TR_A"],
 ] as const) {
   test(`a track of type ${type} and source ${source} is called ${prefix}…`, () => {
-    const sid = newTrackSid(seededRandom(5), type, source);
+    const sid = newTrackSid(new SeededRandom(5), type, source);
     assert.ok(sid.startsWith(prefix) && sid.length === prefix.length + 12, sid);
   });
 }
 
 test("all 57 characters come up about equally often", () => {
   const counts = new Map<string, number>();
-  for (const character of randomText(seededRandom(7), 57_000)) {
+  for (const character of randomText(new SeededRandom(7), 57_000)) {
     counts.set(character, (counts.get(character) ?? 0) + 1);
   }
   assert.equal(counts.size, 57);

@@ -1,4 +1,5 @@
 /** One data channel: what DCEP said of it (RFC 8832) and how far its closing has come (RFC 8831 section 6.7). */
+import type { ChannelTerms } from "@stoa/wire/sctp/dcep";
 import { NEVER } from "../clock.ts";
 import type { OutboundMessage, OutboundStream } from "./outbound-message.ts";
 
@@ -13,12 +14,7 @@ export interface SctpChannelSpec {
 }
 
 /** A channel on one pair of streams. */
-export interface Channel {
-  readonly label: string;
-  readonly protocol: string;
-  readonly ordered: boolean;
-  readonly maxRetransmits: number | undefined;
-  readonly maxPacketLifeTimeMs: number | undefined;
+export interface Channel extends ChannelTerms {
   readonly remote: boolean;
   readonly stream: OutboundStream;
   /** opening: ours, and the peer has not acknowledged it. dead: closed, but its stream id cannot be used again. */

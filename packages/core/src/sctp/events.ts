@@ -2,6 +2,7 @@
  * What an association tells its owner, in order. Messages and labels count against the receive window until they are polled, so
  * an owner that stops polling stops the peer.
  */
+import type { ChannelTerms } from "@stoa/wire/sctp/dcep";
 import { Fifo } from "./fifo.ts";
 import { ITEM_OVERHEAD_BYTES } from "./options.ts";
 import type { ReceiveBuffer } from "./receive-buffer.ts";
@@ -11,17 +12,12 @@ export type SctpEvent =
   /** The handshake is done; again after the peer restarted the association. */
   | { readonly type: "connected" }
   /** A channel can be used: the peer opened it, or acknowledged ours. */
-  | {
+  | ({
       readonly type: "channelOpen";
       readonly channel: number;
-      readonly label: string;
-      readonly protocol: string;
-      readonly ordered: boolean;
-      readonly maxRetransmits: number | undefined;
-      readonly maxPacketLifeTimeMs: number | undefined;
       /** The peer opened it. */
       readonly remote: boolean;
-    }
+    } & ChannelTerms)
   /** One whole message; `data` belongs to the owner. */
   | { readonly type: "message"; readonly channel: number; readonly data: Uint8Array; readonly binary: boolean }
   /** The channel is gone, whoever closed it. Said once for each channel. */

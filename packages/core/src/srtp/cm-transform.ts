@@ -2,7 +2,7 @@
 import type { CmHmac, PacketCrypto } from "../crypto.ts";
 import { SCRATCH_AT } from "../slab.ts";
 import type { SessionKeys } from "./key-derivation.ts";
-import { type PacketTransform, RTCP_CLEAR_BYTES, RTCP_ENCRYPTED } from "./transform.ts";
+import { type PacketTransform, RTCP_CLEAR_BYTES, RTCP_ENCRYPTED, saltWords } from "./transform.ts";
 
 const TAG = 10;
 const INDEX = 4;
@@ -28,8 +28,8 @@ export class CmTransform implements PacketTransform {
     this.#view = crypto.slab.view;
     this.#rtp = crypto.cmHmac(keys.rtpKey, keys.rtpAuth);
     this.#rtcp = crypto.cmHmac(keys.rtcpKey, keys.rtcpAuth);
-    this.#rtpSalt = saltWords(keys.rtpSalt);
-    this.#rtcpSalt = saltWords(keys.rtcpSalt);
+    this.#rtpSalt = saltWords(keys.rtpSalt, 4);
+    this.#rtcpSalt = saltWords(keys.rtcpSalt, 4);
   }
 
   sealRtp(
@@ -120,11 +120,4 @@ export class CmTransform implements PacketTransform {
     for (let i = 0; i < TAG; i++) difference |= u8[COMPUTED_AT + i]! ^ u8[RECEIVED_AT + i]!;
     return difference === 0;
   }
-}
-
-/** The 112-bit salt, moved up by 16 bits to the 128 of an IV. */
-function saltWords(salt: Uint8Array): Int32Array {
-  const words = new Int32Array(4);
-  for (let i = 0; i < 16; i++) words[i >> 2] = (words[i >> 2]! << 8) | (salt[i] ?? 0);
-  return words;
 }

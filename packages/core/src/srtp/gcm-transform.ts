@@ -2,7 +2,7 @@
 import type { Gcm, PacketCrypto } from "../crypto.ts";
 import { SCRATCH_AT } from "../slab.ts";
 import type { SessionKeys } from "./key-derivation.ts";
-import { type PacketTransform, RTCP_CLEAR_BYTES, RTCP_ENCRYPTED } from "./transform.ts";
+import { type PacketTransform, RTCP_CLEAR_BYTES, RTCP_ENCRYPTED, saltWords } from "./transform.ts";
 
 const TAG = 16;
 const INDEX = 4;
@@ -28,11 +28,11 @@ export class GcmTransform implements PacketTransform {
     this.#view = crypto.slab.view;
     this.#rtp = crypto.gcm(keys.rtpKey);
     this.#rtcp = crypto.gcm(keys.rtcpKey);
-    const rtpSalt = saltWords(keys.rtpSalt);
+    const rtpSalt = saltWords(keys.rtpSalt, 3);
     this.#salt0 = rtpSalt[0]!;
     this.#salt1 = rtpSalt[1]!;
     this.#salt2 = rtpSalt[2]!;
-    this.#rtcpSalt = saltWords(keys.rtcpSalt);
+    this.#rtcpSalt = saltWords(keys.rtcpSalt, 3);
   }
 
   sealRtp(
@@ -99,10 +99,4 @@ export class GcmTransform implements PacketTransform {
     view.setInt32(AAD_AT + 4, view.getInt32(at + 4));
     view.setInt32(AAD_AT + 8, word);
   }
-}
-
-function saltWords(salt: Uint8Array): Int32Array {
-  const words = new Int32Array(3);
-  for (let i = 0; i < 12; i++) words[i >> 2] = (words[i >> 2]! << 8) | salt[i]!;
-  return words;
 }

@@ -32,3 +32,10 @@ export interface PacketTransform {
 export const RTCP_CLEAR_BYTES = 8;
 /** The E flag in front of the SRTCP index: the packet is encrypted. */
 export const RTCP_ENCRYPTED = 0x80000000 | 0;
+
+/** A salt as the `count` words of an IV, followed by zeros where it is shorter. */
+export function saltWords(salt: Uint8Array, count: number): Int32Array {
+  const words = new Int32Array(count);
+  for (let i = 0; i < 4 * count; i++) words[i >> 2] = (words[i >> 2]! << 8) | (salt[i] ?? 0);
+  return words;
+}

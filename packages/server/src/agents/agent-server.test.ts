@@ -17,17 +17,18 @@ import {
 import { until } from "@stoa/testkit/until";
 import { WebSocket } from "ws";
 import { isRefused, verifyToken } from "../auth/verify.ts";
-import { handmadeToken, joinClaims, KEY, KEYS, recordingLog, SECRET, testConfig } from "../fixtures.test.ts";
+import {
+  handmadeToken,
+  joinClaims,
+  KEY,
+  KEYS,
+  PAPER_WORKER,
+  recordingLog,
+  SECRET,
+  testConfig,
+} from "../fixtures.test.ts";
 import { loadConfig } from "../config/load.ts";
 import { createServer, type StoaServer } from "../main.ts";
-
-const MEDIA = new URL(
-  `data:text/javascript,${encodeURIComponent(`
-    import { parentPort } from "node:worker_threads";
-    parentPort.on("message", (command) => command.type === "shutdown" && parentPort.close());
-    parentPort.postMessage({ type: "ready", candidates: [] });
-  `)}`,
-);
 
 let stoa: StoaServer;
 let base: string;
@@ -36,7 +37,7 @@ const sockets: WebSocket[] = [];
 
 before(async () => {
   const loaded = testConfig("port: 0", { bind: ["127.0.0.1"] });
-  stoa = createServer({ loaded, log, parts: { workerEntry: MEDIA, cores: 1 } });
+  stoa = createServer({ loaded, log, parts: { workerEntry: PAPER_WORKER, cores: 1 } });
   base = `127.0.0.1:${(await stoa.start()).port}`;
 });
 after(() => stoa.close());

@@ -16,19 +16,11 @@ import {
 import type { ParticipantEventKind } from "@stoa/core/room/effects";
 import { until } from "@stoa/testkit/until";
 import { WebSocket, WebSocketServer } from "ws";
-import { handmadeToken, joinClaims, KEY, recordingLog, SECRET } from "../fixtures.test.ts";
+import { handmadeToken, joinClaims, KEY, PAPER_WORKER, recordingLog, SECRET } from "../fixtures.test.ts";
 import { createServer } from "../main.ts";
 import { isOurs } from "./attach.ts";
 import { HookObserver } from "./hook-observer.ts";
 import type { EventHooks, JoinAllowed, JoinAttempt, ServerHooks } from "./hooks.ts";
-
-const MEDIA = new URL(
-  `data:text/javascript,${encodeURIComponent(`
-    import { parentPort } from "node:worker_threads";
-    parentPort.on("message", (command) => command.type === "shutdown" && parentPort.close());
-    parentPort.postMessage({ type: "ready", candidates: [] });
-  `)}`,
-);
 
 const open: (() => unknown)[] = [];
 afterEach(async () => {
@@ -36,7 +28,7 @@ afterEach(async () => {
 });
 
 const CONFIG = { port: 0, bind_addresses: ["127.0.0.1"], keys: { [KEY]: SECRET }, rtc: { udp_port: 7882 } };
-const PARTS = { workerEntry: MEDIA, cores: 1 };
+const PARTS = { workerEntry: PAPER_WORKER, cores: 1 };
 
 async function start(hooks: ServerHooks) {
   const reasons: string[] = [];

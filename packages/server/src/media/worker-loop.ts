@@ -4,12 +4,11 @@
  */
 import { networkInterfaces } from "node:os";
 import type { MessagePort } from "node:worker_threads";
-import type { DtlsFactory, Hashes, PacketCrypto, Random } from "@stoa/core/crypto";
 import type { MediaCommand } from "@stoa/core/engine/commands";
+import type { EngineDeps } from "@stoa/core/engine/engine";
 import type { MediaEvent } from "@stoa/core/engine/events";
 import type { DataFigures } from "@stoa/core/engine/figures";
-import type { PacketSink, Paths } from "@stoa/core/paths";
-import type { PacketPool } from "@stoa/core/slab";
+import type { PeerDeps } from "@stoa/core/peer/peer";
 import { probeAccel } from "@stoa/io/accel/probe";
 import { DEFAULT_SLAB_BYTES } from "@stoa/io/accel/slab-native";
 import { nowMs } from "@stoa/io/clock";
@@ -24,16 +23,8 @@ import type { WorkerInit } from "./worker-init.ts";
 /** How often main hears how busy the worker is. */
 const REPORT_EVERY_MS = 1000;
 
-/** What `core/engine`'s `MediaEngine` is made from. */
-export interface EngineParts {
-  readonly dtls: DtlsFactory;
-  readonly crypto: PacketCrypto;
-  readonly hashes: Hashes;
-  readonly random: Random;
-  readonly sink: PacketSink;
-  readonly paths: Paths;
-  readonly pool: PacketPool;
-}
+/** What `core/engine`'s `MediaEngine` is made from, but for its SCTP. */
+export type EngineParts = Omit<PeerDeps, "sctp"> & Pick<EngineDeps, "pool">;
 
 /** `MediaEngine` as the loop uses it. */
 export interface WorkerEngine extends Engine {

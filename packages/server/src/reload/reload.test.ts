@@ -9,18 +9,10 @@ import { SignalResponse } from "@livekit/protocol";
 import { until } from "@stoa/testkit/until";
 import { WebSocket } from "ws";
 import { loadConfig } from "../config/load.ts";
-import { handmadeToken, joinClaims, recordingLog, SECRET, testConfig } from "../fixtures.test.ts";
+import { handmadeToken, joinClaims, PAPER_WORKER, recordingLog, SECRET, testConfig } from "../fixtures.test.ts";
 import { createServer, type StoaServer } from "../main.ts";
 import { changedKeys, fateOf } from "./changes.ts";
 import { watchConfig } from "./watch.ts";
-
-const MEDIA = new URL(
-  `data:text/javascript,${encodeURIComponent(`
-    import { parentPort } from "node:worker_threads";
-    parentPort.on("message", (command) => command.type === "shutdown" && parentPort.close());
-    parentPort.postMessage({ type: "ready", candidates: [] });
-  `)}`,
-);
 
 describe("changes of a configuration", () => {
   test("are named by their keys, without values", () => {
@@ -60,7 +52,7 @@ describe("a running server", () => {
 
   before(async () => {
     const loaded = testConfig("port: 0\nlogging: { level: info }", { bind: ["127.0.0.1"] });
-    stoa = createServer({ loaded, log, parts: { workerEntry: MEDIA, cores: 1 } });
+    stoa = createServer({ loaded, log, parts: { workerEntry: PAPER_WORKER, cores: 1 } });
     base = `127.0.0.1:${(await stoa.start()).port}`;
   });
   after(() => stoa.close());

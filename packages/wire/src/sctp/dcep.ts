@@ -19,13 +19,17 @@ const TYPE_UNORDERED = 0x80;
 const TYPE_REXMIT = 1;
 const TYPE_TIMED = 2;
 
-/** DATA_CHANNEL_OPEN. At most one of the two limits is set; none = reliable. */
-export interface DcepOpen {
+/** What a channel is called and promises. At most one of the two limits is set; none = reliable. */
+export interface ChannelTerms {
   readonly label: string;
   readonly protocol: string;
   readonly ordered: boolean;
   readonly maxRetransmits: number | undefined;
   readonly maxPacketLifeTimeMs: number | undefined;
+}
+
+/** DATA_CHANNEL_OPEN. */
+export interface DcepOpen extends ChannelTerms {
   /** 128 low, 256 normal, 512 high, 1024 extra high. */
   readonly priority: number;
 }

@@ -11,9 +11,9 @@ import {
   type GetDataBlobRequest,
   type StoreDataBlobRequest,
 } from "@livekit/protocol";
+import { utf8Length } from "@stoa/wire/text";
 import type { DataBlobPolicy } from "../options.ts";
 import type { Participant } from "../participant.ts";
-import { utf8Bytes } from "../profile.ts";
 import type { RoomState } from "../state.ts";
 import { respond } from "./respond.ts";
 
@@ -68,7 +68,7 @@ function mistakeIn(key: DataBlobKey, { keyBytes, encodingBytes }: DataBlobPolicy
   if (keyBytes > 0 && size > keyBytes) return `data blob key exceeds ${keyBytes} bytes`;
   const encoding = key.key.case === "schemaId" ? key.key.value.encoding?.value : undefined;
   if (encoding?.case !== "custom") return undefined;
-  const length = utf8Bytes(encoding.value);
+  const length = utf8Length(encoding.value);
   if (length > 0 && (encodingBytes === 0 || length <= encodingBytes)) return undefined;
   return "encoding identifier is empty or exceeds the maximum length";
 }
@@ -84,8 +84,8 @@ function sizeOf({ key, contents }: DataBlob): number {
 
 /** Bytes of what the client chose. */
 function keySize({ key }: DataBlobKey): number {
-  if (key.case === "generic") return utf8Bytes(key.value);
+  if (key.case === "generic") return utf8Length(key.value);
   if (key.case !== "schemaId") return 0;
   const { name, encoding } = key.value;
-  return utf8Bytes(name) + (encoding?.value.case === "custom" ? utf8Bytes(encoding.value.value) : 0);
+  return utf8Length(name) + (encoding?.value.case === "custom" ? utf8Length(encoding.value.value) : 0);
 }

@@ -8,6 +8,7 @@ import {
   type PublishDataTrackRequest,
   type UnpublishDataTrackRequest,
 } from "@livekit/protocol";
+import { utf8Length } from "@stoa/wire/text";
 import { MAX_DATA_HANDLE } from "../data-reception.ts";
 import {
   publishDataTrack,
@@ -17,7 +18,6 @@ import {
 } from "../data-track.ts";
 import type { DataTrackPolicy } from "../options.ts";
 import type { Participant } from "../participant.ts";
-import { utf8Bytes } from "../profile.ts";
 import { newSid } from "../sid.ts";
 import type { RoomState } from "../state.ts";
 import { respond, type Outcome } from "./respond.ts";
@@ -87,7 +87,7 @@ function mistakeIn(
   if (!grants.canPublishData) return { reason: NOT_ALLOWED, message: "does not have permission to publish data" };
   if (pubHandle < 1 || pubHandle > MAX_DATA_HANDLE)
     return { reason: INVALID_HANDLE, message: `a handle is a number from 1 to ${MAX_DATA_HANDLE}` };
-  const nameBytes = utf8Bytes(name);
+  const nameBytes = utf8Length(name);
   if (nameBytes === 0 || nameBytes > MAX_NAME_BYTES)
     return { reason: INVALID_NAME, message: `a name has 1 to ${MAX_NAME_BYTES} bytes` };
   if (!encodingsFit(request, policy))
@@ -108,7 +108,7 @@ function mistakeIn(
 function encodingsFit({ frameEncoding, schema }: PublishDataTrackRequest, { encodingBytes }: DataTrackPolicy): boolean {
   for (const encoding of [frameEncoding?.value, schema?.encoding?.value]) {
     if (encoding?.case !== "custom") continue;
-    const bytes = utf8Bytes(encoding.value);
+    const bytes = utf8Length(encoding.value);
     if (bytes === 0 || (encodingBytes > 0 && bytes > encodingBytes)) return false;
   }
   return true;
