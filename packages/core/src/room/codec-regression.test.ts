@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BackupCodecPolicy, SimulcastCodec, SubscriptionError, type SubscribedQualityUpdate } from "@livekit/protocol";
-import { World, type Client } from "./harness.test.ts";
+import type { Client } from "./harness-client.test.ts";
+import { World } from "./harness.test.ts";
 
 const { SIMULCAST, PREFER_REGRESSION, REGRESSION } = BackupCodecPolicy;
 

@@ -25,7 +25,9 @@ import { muteTrack } from "./admin/mute-track.ts";
 import { removeParticipant } from "./admin/remove-participant.ts";
 import { updateParticipant } from "./admin/update-participant.ts";
 import { updateRoomMetadata } from "./admin/update-room.ts";
-import { EVERYTHING, World, type Client, type ClientOptions } from "./harness.test.ts";
+import type { Client } from "./harness-client.test.ts";
+import { EVERYTHING, type ClientOptions } from "./harness-join.test.ts";
+import { World } from "./harness.test.ts";
 import { operation, type Operation as AnyOperation } from "./operations.test.ts";
 import type { Grants } from "./options.ts";
 

@@ -4,7 +4,8 @@ import { test } from "node:test";
 import { SignalRequest, UpdateDataSubscription, UpdateDataSubscription_Update } from "@livekit/protocol";
 import fc from "fast-check";
 import { request, publish, unpublish, wish, allow, permit, handlesOf, sidsOf, receivers } from "./harness-data.test.ts";
-import { World, type Client } from "./harness.test.ts";
+import type { Client } from "./harness-client.test.ts";
+import { World } from "./harness.test.ts";
 
 test("handles come one after the other, from a random one on, and are never 0 or taken", () => {
   const world = new World({}, { random: { uint32: () => 255, bytes: sequentialBytes() } });

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RequestResponse_Reason } from "@livekit/protocol";
 import { AUTO, request, publish, wish, allow, permit, sidsOf, sees, farewell, receivers } from "./harness-data.test.ts";
-import { World, type Client } from "./harness.test.ts";
+import type { Client } from "./harness-client.test.ts";
+import { World } from "./harness.test.ts";
 
 test("what a publisher forbids stops at the packet, and its subscribers are told; the last message counts", () => {
   const world = new World();

@@ -21,7 +21,8 @@ import {
   farewell,
   receivers,
 } from "./harness-data.test.ts";
-import { World, type Client } from "./harness.test.ts";
+import type { Client } from "./harness-client.test.ts";
+import { World } from "./harness.test.ts";
 
 for (const peerConnections of ["single", "dual"] as const) {
   describe(`with ${peerConnections === "single" ? "one peer connection" : "two peer connections"}`, () => {

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DisconnectReason, LeaveRequest_Action } from "@livekit/protocol";
 import type { DataTrouble } from "../engine/events.ts";
-import { World, type Client } from "./harness.test.ts";
+import type { Client } from "./harness-client.test.ts";
+import { World } from "./harness.test.ts";
 import { DEFAULT_TRANSPORT_POLICY } from "./options.ts";
 
 function tell(world: World, client: Client, trouble: DataTrouble, begins = true): void {

@@ -9,7 +9,9 @@ import {
   VideoQuality,
   type SubscribedQualityUpdate,
 } from "@livekit/protocol";
-import { World, type Client, type ClientOptions } from "./harness.test.ts";
+import type { Client } from "./harness-client.test.ts";
+import type { ClientOptions } from "./harness-join.test.ts";
+import { World } from "./harness.test.ts";
 import { DEFAULT_MEDIA_POLICY } from "./options.ts";
 
 const { LOW, MEDIUM, HIGH } = VideoQuality;

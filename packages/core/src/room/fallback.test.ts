@@ -12,7 +12,8 @@ import {
 } from "@livekit/protocol";
 import type { StreamStats } from "../engine/figures.ts";
 import { emptyStats } from "../media/stream-stats.ts";
-import { type Client, World } from "./harness.test.ts";
+import type { Client } from "./harness-client.test.ts";
+import { World } from "./harness.test.ts";
 import { DEFAULT_TRANSPORT_POLICY, type TransportPolicy } from "./options.ts";
 
 const TURN = [

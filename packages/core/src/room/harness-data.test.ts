@@ -15,7 +15,9 @@ import { wholeFramePacket } from "@stoa/testkit/data-track-packet";
 import { parseDataTrackPacket } from "@stoa/wire/data-track/packet";
 import { DataTracks } from "../data/data-tracks.ts";
 import { updateParticipant } from "./admin/update-participant.ts";
-import { EVERYTHING, World, type Client, type ClientOptions } from "./harness.test.ts";
+import type { Client } from "./harness-client.test.ts";
+import { EVERYTHING, type ClientOptions } from "./harness-join.test.ts";
+import { World } from "./harness.test.ts";
 import type { Grants } from "./options.ts";
 
 /** Subscribes to all data tracks by itself. */

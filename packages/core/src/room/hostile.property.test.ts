@@ -26,7 +26,8 @@ import {
   UpdateTrackSettings,
   VideoLayer,
 } from "@livekit/protocol";
-import { World, type Client } from "./harness.test.ts";
+import type { Client } from "./harness-client.test.ts";
+import { World } from "./harness.test.ts";
 
 type Message = Exclude<SignalRequest["message"], { case: undefined }>;
 

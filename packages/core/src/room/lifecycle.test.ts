@@ -8,7 +8,8 @@ import {
   ParticipantInfo_State,
   SignalTarget,
 } from "@livekit/protocol";
-import { World, type Client } from "./harness.test.ts";
+import type { Client } from "./harness-client.test.ts";
+import { World } from "./harness.test.ts";
 
 function closedWith(world: World): DisconnectReason | undefined {
   const closed = world.effects.find((effect) => effect.type === "roomClosed");

@@ -21,7 +21,9 @@ import type { PeerId } from "../engine/specs.ts";
 import { World as Media, rtp, vp8 } from "../media/harness.test.ts";
 import { removeParticipant } from "./admin/remove-participant.ts";
 import { updateParticipant } from "./admin/update-participant.ts";
-import { EVERYTHING, World, type Client, type ClientOptions } from "./harness.test.ts";
+import type { Client } from "./harness-client.test.ts";
+import { EVERYTHING, type ClientOptions } from "./harness-join.test.ts";
+import { World } from "./harness.test.ts";
 import type { Grants } from "./options.ts";
 
 const ROOM = "RM_test";

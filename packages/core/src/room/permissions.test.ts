@@ -10,7 +10,9 @@ import {
 } from "@livekit/protocol";
 import { updateParticipant } from "./admin/update-participant.ts";
 import { updateSubscriptions } from "./admin/update-subscriptions.ts";
-import { EVERYTHING, World, type Client } from "./harness.test.ts";
+import type { Client } from "./harness-client.test.ts";
+import { EVERYTHING } from "./harness-join.test.ts";
+import { World } from "./harness.test.ts";
 import type { Grants } from "./options.ts";
 
 function permit(world: World, identity: string, change: Partial<Grants>): void {

@@ -15,7 +15,8 @@ import {
   VideoLayer_Mode,
   VideoQuality,
 } from "@livekit/protocol";
-import { World, type Client } from "./harness.test.ts";
+import type { Client } from "./harness-client.test.ts";
+import { World } from "./harness.test.ts";
 
 function lastReason(client: Client): RequestResponse_Reason | undefined {
   return client.last("requestResponse")?.reason;

@@ -3,7 +3,9 @@ import { test } from "node:test";
 import { ConnectionQuality, MuteTrackRequest, UpdateSubscription, UpdateTrackSettings } from "@livekit/protocol";
 import type { PeerStats, StreamStats } from "../engine/figures.ts";
 import { emptyStats } from "../media/stream-stats.ts";
-import { World, type Client, type ClientOptions } from "./harness.test.ts";
+import type { Client } from "./harness-client.test.ts";
+import type { ClientOptions } from "./harness-join.test.ts";
+import { World } from "./harness.test.ts";
 
 const { POOR, LOST } = ConnectionQuality;
 

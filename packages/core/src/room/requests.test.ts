@@ -8,7 +8,8 @@ import {
   SimulateScenario,
   UpdateParticipantMetadata,
 } from "@livekit/protocol";
-import { START_MS, World, type Client } from "./harness.test.ts";
+import type { Client } from "./harness-client.test.ts";
+import { START_MS, World } from "./harness.test.ts";
 
 const { OK, NOT_ALLOWED, LIMIT_EXCEEDED } = RequestResponse_Reason;
 

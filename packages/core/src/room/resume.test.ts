@@ -10,7 +10,8 @@ import {
 } from "@livekit/protocol";
 import { muteTrack } from "./admin/mute-track.ts";
 import { updateParticipant } from "./admin/update-participant.ts";
-import { World, type Client } from "./harness.test.ts";
+import type { Client } from "./harness-client.test.ts";
+import { World } from "./harness.test.ts";
 
 function order(client: Client): (string | undefined)[] {
   return client.messages.map(({ message }) => message.case);

@@ -15,7 +15,9 @@ import {
   type ParticipantInfo,
   type SignalResponse,
 } from "@livekit/protocol";
-import { World, type Client, type ClientOptions } from "./harness.test.ts";
+import type { Client } from "./harness-client.test.ts";
+import type { ClientOptions } from "./harness-join.test.ts";
+import { World } from "./harness.test.ts";
 import { operation, type Operation as AnyOperation } from "./operations.test.ts";
 
 const PEOPLE = 5;

@@ -10,7 +10,9 @@ import {
   UpdateTrackSettings,
   type SpeakerInfo,
 } from "@livekit/protocol";
-import { EVERYTHING, World, type Client } from "./harness.test.ts";
+import type { Client } from "./harness-client.test.ts";
+import { EVERYTHING } from "./harness-join.test.ts";
+import { World } from "./harness.test.ts";
 import { DEFAULT_LIMITS, DEFAULT_MEDIA_POLICY, DEFAULT_TRANSPORT_POLICY } from "./options.ts";
 import { Participant } from "./participant.ts";
 import { endSimulatedSpeaker, handleSpeakers, simulateSpeaker } from "./speakers.ts";

@@ -1,8 +1,10 @@
 /** What a room's configuration says of playing tracks in step: shared msid streams, playout delay. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { TrackSource } from "@livekit/protocol";
-import { type Client, type ClientOptions, SignalTarget, World } from "./harness.test.ts";
+import { TrackSource, SignalTarget } from "@livekit/protocol";
+import type { Client } from "./harness-client.test.ts";
+import type { ClientOptions } from "./harness-join.test.ts";
+import { World } from "./harness.test.ts";
 
 /** msid streams and track ids of what a client is sent, in the order of the m-lines. */
 function msids(client: Client): string[] {

@@ -10,7 +10,8 @@ import {
   VideoQuality,
 } from "@livekit/protocol";
 import type { DownlinkSettings } from "../engine/specs.ts";
-import { World, type Client } from "./harness.test.ts";
+import type { Client } from "./harness-client.test.ts";
+import { World } from "./harness.test.ts";
 import { DEFAULT_LIMITS } from "./options.ts";
 
 function subscription(client: Client, sids: string[], subscribe: boolean): void {

@@ -6,7 +6,8 @@ import {
   UpdateParticipantMetadata,
   type ParticipantInfo,
 } from "@livekit/protocol";
-import { World, type Client } from "./harness.test.ts";
+import type { Client } from "./harness-client.test.ts";
+import { World } from "./harness.test.ts";
 
 function told(client: Client): ParticipantInfo[] {
   return client.all("update").flatMap((update) => update.participants);

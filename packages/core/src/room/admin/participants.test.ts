@@ -1,8 +1,8 @@
 /** Removing, muting and changing participants through the API, as clients see it. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { DisconnectReason } from "@livekit/protocol";
-import { LeaveRequest_Action, World } from "../harness.test.ts";
+import { DisconnectReason, LeaveRequest_Action } from "@livekit/protocol";
+import { World } from "../harness.test.ts";
 import { muteTrack } from "./mute-track.ts";
 import { readParticipant, readParticipants, readRoom } from "./read.ts";
 import { removeParticipant } from "./remove-participant.ts";

@@ -15,7 +15,9 @@ import {
   TrackType,
   type ParticipantInfo,
 } from "@livekit/protocol";
-import { EVERYTHING, World, type Client, type ClientOptions } from "../harness.test.ts";
+import type { Client } from "../harness-client.test.ts";
+import { EVERYTHING, type ClientOptions } from "../harness-join.test.ts";
+import { World } from "../harness.test.ts";
 import { operation, type Operation as AnyOperation } from "../operations.test.ts";
 import type { Grants } from "../options.ts";
 import { muteTrack } from "./mute-track.ts";

@@ -11,7 +11,8 @@ import {
   StoreDataBlobRequest,
 } from "@livekit/protocol";
 import fc from "fast-check";
-import { World, type Client } from "../harness.test.ts";
+import type { Client } from "../harness-client.test.ts";
+import { World } from "../harness.test.ts";
 
 const { INVALID_REQUEST, LIMIT_EXCEEDED, NOT_ALLOWED, NOT_FOUND } = RequestResponse_Reason;
 const POLICY = { keyBytes: 16, encodingBytes: 4, totalBytes: 100 };

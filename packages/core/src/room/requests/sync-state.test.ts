@@ -11,7 +11,8 @@ import {
   UpdateSubscription,
 } from "@livekit/protocol";
 import { updateParticipant } from "../admin/update-participant.ts";
-import { World, type Client } from "../harness.test.ts";
+import type { Client } from "../harness-client.test.ts";
+import { World } from "../harness.test.ts";
 
 test("a published track that is unknown here means a full reconnect", () => {
   const world = new World();
