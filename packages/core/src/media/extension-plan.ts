@@ -12,7 +12,7 @@ import {
   finishExtensions,
   writeElementHead,
 } from "@stoa/wire/rtp/extension";
-import { lengthWithActiveTargets, writeActiveTargets } from "@stoa/wire/codec/dependency-descriptor";
+import { lengthWithActiveTargets, writeActiveTargets } from "@stoa/wire/codec/active-targets";
 import type { ExtensionIds } from "../engine/specs.ts";
 import { hasMask, maskBit, targetCount } from "./frame-table.ts";
 import { NO_DELAY, PLAYOUT_DELAY_BYTES } from "./playout-delay.ts";

@@ -3,13 +3,8 @@ import { test } from "node:test";
 import { L1T3, L2T1, L3T3_KEY, descriptor } from "@stoa/testkit/dependency-descriptor";
 import type { DescriptorInput, StructureInput } from "@stoa/testkit/dependency-descriptor";
 import fc from "fast-check";
-import {
-  indicationOf,
-  lengthWithActiveTargets,
-  newDependencyDescriptor,
-  readDependencyDescriptor,
-  writeActiveTargets,
-} from "./dependency-descriptor.ts";
+import { lengthWithActiveTargets, writeActiveTargets } from "./active-targets.ts";
+import { indicationOf, newDependencyDescriptor, readDependencyDescriptor } from "./dependency-descriptor.ts";
 import type { DependencyDescriptor, DependencyStructure } from "./dependency-descriptor.ts";
 
 /** Reads bytes that stand somewhere in a larger buffer. */
