@@ -18,16 +18,14 @@ import {
   type IceDeps,
   type IceDrops,
   type IceState,
-  MAX_PATHS,
 } from "./agent.ts";
 import { authenticateRequest, roleConflictResponse, successResponse, unknownAttributeResponse } from "./binding.ts";
+import { CheckList } from "./check-list.ts";
 import { type IceCredentials, iceCredentials, LocalCredentials, stunSigner } from "./credentials.ts";
 import { pairToNominate } from "./nomination.ts";
-import { CandidatePair, type Check } from "./pair.ts";
+import type { CandidatePair, Check } from "./pair.ts";
 import { IceRole } from "./role.ts";
 
-/** Ta of RFC 8445: between the first checks of two pairs. */
-const PACING_MS = 20;
 /** Keep-alive and consent checks, each time changed by up to 20 % so that clients do not fall into step. */
 const KEEPALIVE_MS = 2000;
 const KEEPALIVE_SPREAD = 0.4;
@@ -35,8 +33,6 @@ const KEEPALIVE_SPREAD = 0.4;
 const CONNECT_TIMEOUT_MS = 30_000;
 /** Type preference of a peer-reflexive candidate, moved to its place in the priority (section 5.1.2.1). */
 const PRIORITY_PRFLX = (110 << 24) >>> 0;
-const PRIORITY_UDP = 0xffff00;
-const PRIORITY_TCP = 0x7fff00;
 
 /** See the file's head. */
 export class ControllingAgent implements IceAgent {
@@ -44,13 +40,13 @@ export class ControllingAgent implements IceAgent {
   readonly #deps: IceDeps;
   readonly #local: LocalCredentials;
   readonly #role: IceRole;
+  readonly #list: CheckList;
   #remote: IceCredentials | undefined;
   /** Our credentials that stand in the checks: those in force when the other side's last changed. */
   #localInChecks: IceCredentials;
   #session = 0;
   #sessionStartMs = NEVER;
   #state: IceState = "new";
-  #pairs: CandidatePair[] = [];
   #nominated: CandidatePair | undefined;
   #selected: CandidatePair | undefined;
 
@@ -59,6 +55,7 @@ export class ControllingAgent implements IceAgent {
     this.#local = new LocalCredentials(iceCredentials(ufrag, pwd));
     this.#localInChecks = this.#local.current;
     this.#role = new IceRole(deps.random);
+    this.#list = new CheckList(deps);
   }
 
   get state(): IceState {
@@ -90,11 +87,7 @@ export class ControllingAgent implements IceAgent {
     this.#sessionStartMs = nowMs;
     this.#nominated = undefined;
     if (this.#state === "failed") this.#state = "new";
-    let dueMs = nowMs;
-    for (const pair of this.#pairs) {
-      pair.reset(dueMs);
-      dueMs += PACING_MS;
-    }
+    this.#list.reset(nowMs);
     this.#sendDue(nowMs);
   }
 
@@ -103,24 +96,14 @@ export class ControllingAgent implements IceAgent {
   }
 
   addRemoteCandidate(info: PathInfo, nowMs: number): void {
-    if (this.#pairs.length >= MAX_PATHS || this.#pairs.some((pair) => sameAddress(pair.info, info))) return;
-    const { paths, claims } = this.#deps;
-    const path = paths.open(info);
-    if (path === NO_PATH) return;
-    if (!claims.claim(path, nowMs)) {
-      paths.release(path);
-      return;
-    }
-    const waiting = this.#pairs.filter((pair) => !pair.check && !pair.settled).length;
-    this.#addPair(path, info, nowMs + waiting * PACING_MS);
-    this.#sendDue(nowMs);
+    if (this.#list.open(info, nowMs)) this.#sendDue(nowMs);
   }
 
   /** This side chooses the path itself. */
   noteTraffic(): void {}
 
   isValid(path: Path): boolean {
-    const pair = this.#find(path);
+    const pair = this.#list.find(path);
     return pair !== undefined && pair.lastResponseMs !== -NEVER;
   }
 
@@ -134,18 +117,16 @@ export class ControllingAgent implements IceAgent {
   }
 
   yieldPath(path: Path, nowMs: number): boolean {
-    const pair = this.#find(path);
+    const pair = this.#list.find(path);
     if (!pair) return true;
     if (nowMs - pair.lastResponseMs < DISCONNECTED_AFTER_MS) return false;
-    this.#removePair(pair);
+    this.#remove(pair);
     return true;
   }
 
   nextTimeoutMs(): number {
     if (!this.#remote || this.#state === "failed") return NEVER;
-    let nextMs = this.#stateDeadlineMs();
-    for (const pair of this.#pairs) nextMs = earlier(nextMs, pair.dueMs);
-    return nextMs;
+    return earlier(this.#stateDeadlineMs(), this.#list.dueMs);
   }
 
   handleTimeout(nowMs: number): void {
@@ -158,47 +139,27 @@ export class ControllingAgent implements IceAgent {
 
   close(): void {
     this.#state = "failed";
-    while (this.#pairs.length > 0) this.#removePair(this.#pairs[0]!);
+    for (const pair of this.#list.pairs) this.#remove(pair);
   }
 
   /** When the state changes if nothing is heard. */
   #stateDeadlineMs(): number {
     if (this.#state === "new") return this.#sessionStartMs + CONNECT_TIMEOUT_MS;
-    const sinceMs = Math.max(this.#lastResponseMs(), this.#sessionStartMs);
+    const sinceMs = Math.max(this.#list.lastResponseMs, this.#sessionStartMs);
     return sinceMs + (this.#state === "connected" ? DISCONNECTED_AFTER_MS : FAILED_AFTER_MS);
   }
 
-  #lastResponseMs(): number {
-    let lastMs = -NEVER;
-    for (const pair of this.#pairs) if (pair.lastResponseMs > lastMs) lastMs = pair.lastResponseMs;
-    return lastMs;
-  }
-
-  #find(path: Path): CandidatePair | undefined {
-    return this.#pairs.find((pair) => pair.path === path);
-  }
-
-  #addPair(path: Path, info: PathInfo, dueMs: number): CandidatePair {
-    const base = info.protocol === "udp" ? PRIORITY_UDP : PRIORITY_TCP;
-    const pair = new CandidatePair(path, info, base - this.#pairs.length);
-    pair.dueMs = dueMs;
-    this.#pairs.push(pair);
-    return pair;
-  }
-
-  #removePair(pair: CandidatePair): void {
-    this.#pairs = this.#pairs.filter((other) => other !== pair);
+  #remove(pair: CandidatePair): void {
+    this.#list.remove(pair);
     if (this.#selected === pair) this.#selected = undefined;
     if (this.#nominated === pair) this.#nominated = undefined;
-    this.#deps.claims.unclaim(pair.path);
-    this.#deps.paths.release(pair.path);
   }
 
   // Checks that we send
 
   #sendDue(nowMs: number): void {
     if (!this.#remote || this.#state === "failed") return;
-    for (const pair of this.#pairs) {
+    for (const pair of this.#list.pairs) {
       if (pair.dueMs > nowMs) continue;
       if (pair.needsFreshCheck) {
         if (pair.spent) pair.exhausted = true;
@@ -230,7 +191,7 @@ export class ControllingAgent implements IceAgent {
   }
 
   #handleResponse(path: Path, at: number, message: StunMessage, nowMs: number): void {
-    const pair = this.#find(path);
+    const pair = this.#list.find(path);
     const { slab, hashes } = this.#deps;
     const remote = this.#remote;
     if (!pair || !remote || !hasIntegrity(slab.u8, at, message.integrityOffset, stunSigner(remote, hashes))) {
@@ -270,7 +231,7 @@ export class ControllingAgent implements IceAgent {
   /** Nominates the best pair that works, when none is nominated or the nominated one has fallen silent. */
   #choose(nowMs: number): void {
     if (!this.#role.controlling || this.#state === "failed") return;
-    const best = pairToNominate(this.#pairs, this.#nominated, nowMs);
+    const best = pairToNominate(this.#list.pairs, this.#nominated, nowMs);
     if (!best || best === this.#nominated) return;
     this.#nominated = best;
     best.renew(nowMs);
@@ -279,7 +240,7 @@ export class ControllingAgent implements IceAgent {
   /** Our role has changed: nothing is nominated, and what is on its way claims the wrong role. */
   #startOver(nowMs: number): void {
     this.#nominated = undefined;
-    for (const pair of this.#pairs) pair.renew(nowMs);
+    for (const pair of this.#list.pairs) pair.renew(nowMs);
   }
 
   // Checks of the other side
@@ -302,7 +263,7 @@ export class ControllingAgent implements IceAgent {
       return;
     }
     if (roles === "changed") this.#startOver(nowMs);
-    const pair = this.#find(path) ?? this.#addReflexive(path, source, nowMs);
+    const pair = this.#list.find(path) ?? this.#list.adopt(path, source, nowMs);
     if (!pair) {
       this.drops.foreign++;
       return;
@@ -312,26 +273,8 @@ export class ControllingAgent implements IceAgent {
     // A triggered check: the other side can reach us, so we can probably reach it (section 7.3.1.4).
     if (!pair.valid && (!pair.check || pair.spent)) pair.dueMs = nowMs;
     if (message.useCandidate && !this.#role.controlling) {
-      for (const other of this.#pairs) other.nominatedByRemote = other === pair;
+      for (const other of this.#list.pairs) other.nominatedByRemote = other === pair;
       if (pair.valid) this.#selected = pair;
     }
   }
-
-  #addReflexive(path: Path, source: PathInfo, nowMs: number): CandidatePair | undefined {
-    if (this.#pairs.length >= MAX_PATHS) return undefined;
-    const { paths, claims } = this.#deps;
-    paths.retain(path);
-    if (claims.claim(path, nowMs)) return this.#addPair(path, source, nowMs);
-    paths.release(path);
-    return undefined;
-  }
-}
-
-function sameAddress(a: PathInfo, b: PathInfo): boolean {
-  return (
-    a.protocol === b.protocol &&
-    a.port === b.port &&
-    a.address.length === b.address.length &&
-    a.address.every((byte, i) => byte === b.address[i])
-  );
 }
