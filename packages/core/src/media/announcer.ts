@@ -1,7 +1,7 @@
 /** What packets bring that main wants to know: layers that begin, streams that begin or go on in another layer. */
 import type { PeerId } from "../engine/specs.ts";
 import type { Downlink } from "./downlink.ts";
-import type { ForwarderEvent } from "./forwarder.ts";
+import type { ForwarderEvent } from "./forwarder-event.ts";
 import { NO_LAYER } from "./layer-wish.ts";
 import type { MediaTimer } from "./media-timer.ts";
 import type { PeerMedia } from "./peer-media.ts";

@@ -4,7 +4,7 @@
  */
 import { NEVER } from "../clock.ts";
 import type { MediaEvent } from "../engine/events.ts";
-import type { ForwarderEvent } from "./forwarder.ts";
+import type { ForwarderEvent } from "./forwarder-event.ts";
 import { CongestionShare } from "./congestion-share.ts";
 import type { Downlink } from "./downlink.ts";
 import type { PacketWriter } from "./packet-writer.ts";

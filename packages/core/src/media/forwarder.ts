@@ -10,16 +10,7 @@
  */
 import { earlier } from "../clock.ts";
 import type { Random } from "../crypto.ts";
-import type { MediaEvent } from "../engine/events.ts";
-import type {
-  CongestionSpec,
-  DownlinkSettings,
-  PeerId,
-  PlayoutDelaySpec,
-  ReceiverSpec,
-  SenderSpec,
-  TrackSpec,
-} from "../engine/specs.ts";
+import type { DownlinkSettings, PeerId, ReceiverSpec, SenderSpec, TrackSpec } from "../engine/specs.ts";
 import type { PacketSink } from "../paths.ts";
 import type { PacketPool, Slab } from "../slab.ts";
 import { Announcer } from "./announcer.ts";
@@ -30,10 +21,12 @@ import { CongestionWatch } from "./congestion-watch.ts";
 import type { ContinuityState, SeedResult } from "./continuity.ts";
 import type { Downlink } from "./downlink.ts";
 import { FanOut } from "./fan-out.ts";
+import type { ForwarderEvent } from "./forwarder-event.ts";
 import { MediaTimer } from "./media-timer.ts";
 import { PacketWriter } from "./packet-writer.ts";
 import { FREE, KEPT, PeerMedia } from "./peer-media.ts";
-import { Relay } from "./relay.ts";
+import { type PeerOptions, UNMANAGED } from "./peer-options.ts";
+import { endRelay, startRelay } from "./relay.ts";
 import { RtcpReader } from "./rtcp-reader.ts";
 import { RtcpWriter } from "./rtcp-writer.ts";
 import { SpeakerWatch } from "./speakers.ts";
@@ -56,24 +49,6 @@ export interface ForwarderDeps {
   readonly activeRed?: boolean;
   readonly tuning?: MediaTuning;
 }
-
-/** What is fixed for the life of a connection. */
-export interface PeerOptions {
-  readonly congestion: CongestionSpec;
-  readonly playoutDelay: PlayoutDelaySpec | undefined;
-  /** It cannot read packet trailers. */
-  readonly stripsTrailers?: boolean;
-  /** Room and participant that it belongs to. */
-  readonly owner?: { readonly room: string; readonly participant: string };
-}
-
-/** Nothing is managed. */
-export const UNMANAGED: PeerOptions = { congestion: { enabled: false, allowPause: false }, playoutDelay: undefined };
-
-export type ForwarderEvent = Extract<
-  MediaEvent,
-  { type: "trackStarted" | "downlinkStarted" | "layerSwitched" | "speakers" | "streamState" | "relayedStreams" }
->;
 
 export class Forwarder {
   readonly #deps: ForwarderDeps;
@@ -131,7 +106,7 @@ export class Forwarder {
     this.setSenders(id, []);
     this.#blanks.drop(peer.subscriber);
     for (const { target } of peer.relays) target.relayOf = undefined;
-    this.#endRelay(peer);
+    endRelay(peer);
     peer.held.clear();
     this.#peers.delete(id);
     this.#fanOut.forget();
@@ -170,10 +145,8 @@ export class Forwarder {
     const target = this.#peers.get(id);
     const source = this.#peers.get(publisher);
     if (!target || target === source || target.relayOf === source) return;
-    this.#endRelay(target);
-    if (!source) return;
-    target.relayOf = source;
-    source.relays = [...source.relays, new Relay(source, target, this.#deps.slab, this.#deps.sink)];
+    endRelay(target);
+    if (source) startRelay(source, target, this.#deps.slab, this.#deps.sink);
   }
 
   /** Facts about a track that the SDP does not say. */
@@ -299,12 +272,6 @@ export class Forwarder {
       this.#fanOut.run(nowMs);
     }
     return result;
-  }
-
-  #endRelay(target: PeerMedia): void {
-    const source = target.relayOf;
-    target.relayOf = undefined;
-    if (source) source.relays = source.relays.filter((relay) => relay.target !== target);
   }
 
   #relay(peer: PeerMedia, at: number, length: number): void {

@@ -6,8 +6,10 @@ import type { Random } from "../crypto.ts";
 import type { CodecSpec, ReceiverSpec, SenderSpec } from "../engine/specs.ts";
 import type { PacketSink } from "../paths.ts";
 import { PacketPool, SLOT_BYTES, Slab } from "../slab.ts";
-import { Forwarder, UNMANAGED } from "./forwarder.ts";
-import type { ForwarderDeps, ForwarderEvent, PeerOptions } from "./forwarder.ts";
+import { Forwarder } from "./forwarder.ts";
+import { UNMANAGED, type PeerOptions } from "./peer-options.ts";
+import type { ForwarderEvent } from "./forwarder-event.ts";
+import type { ForwarderDeps } from "./forwarder.ts";
 import type { MediaTransport } from "./transport.ts";
 
 /** Numbers that look random and are the same in every run. */

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { CodecSpec, TrackSpec } from "../engine/specs.ts";
-import { UNMANAGED } from "./forwarder.ts";
+import { UNMANAGED } from "./peer-options.ts";
 import { H264, VP8, VP9, World, nack, readVp8, rtp, videoReceiver, videoSender, vp8 } from "./harness.test.ts";
 import type { Rtp } from "./harness.test.ts";
 

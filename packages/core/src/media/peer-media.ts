@@ -11,7 +11,7 @@ import { Arrivals } from "./arrivals.ts";
 import type { CongestionShare } from "./congestion-share.ts";
 import type { ContinuityState } from "./continuity.ts";
 import type { Downlink } from "./downlink.ts";
-import type { PeerOptions } from "./forwarder.ts";
+import type { PeerOptions } from "./peer-options.ts";
 import { HeldPackets } from "./held-packets.ts";
 import type { Relay } from "./relay.ts";
 import { SsrcBinder } from "./ssrc-binder.ts";

@@ -69,3 +69,16 @@ export class Relay {
     if (total > 0) this.#sink.commit(transport.path, total);
   }
 }
+
+/** All that `source` publishes goes to `target` from now on. */
+export function startRelay(source: PeerMedia, target: PeerMedia, slab: Slab, sink: PacketSink): void {
+  target.relayOf = source;
+  source.relays = [...source.relays, new Relay(source, target, slab, sink)];
+}
+
+/** Nothing goes to `target` any more. */
+export function endRelay(target: PeerMedia): void {
+  const source = target.relayOf;
+  target.relayOf = undefined;
+  if (source) source.relays = source.relays.filter((relay) => relay.target !== target);
+}

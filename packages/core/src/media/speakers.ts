@@ -5,7 +5,7 @@
 import type { SpeakerLevel } from "../engine/events.ts";
 import { AudioLevel } from "./audio-level.ts";
 import type { AudioLevelOptions } from "./audio-level.ts";
-import type { ForwarderEvent } from "./forwarder.ts";
+import type { ForwarderEvent } from "./forwarder-event.ts";
 import type { Track } from "./track.ts";
 
 /** Levels are rounded up to such steps, so that small changes tell nobody anything. */
