@@ -6,7 +6,7 @@ import vm from "node:vm";
 import type { PacketSink } from "../paths.ts";
 import { PacketPool, SLOT_BYTES, Slab } from "../slab.ts";
 import { Forwarder } from "./forwarder.ts";
-import { OPUS, VP8, audioReceiver, audioSender, videoReceiver, videoSender } from "./harness.test.ts";
+import { OPUS, VP8, audioReceiver, audioSender, videoReceiver, videoSender } from "./harness-specs.test.ts";
 import type { MediaTransport } from "./transport.ts";
 
 v8.setFlagsFromString("--expose-gc");

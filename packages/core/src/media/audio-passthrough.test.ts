@@ -1,7 +1,10 @@
 /** Sound goes through as it was sent: discontinuous transmission, stereo, packets of any length. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { OPUS, RED, World, audioReceiver, audioSender, rtcpKind, rtp } from "./harness.test.ts";
+import { rtp } from "./harness-packets.test.ts";
+import { rtcpKind } from "./harness-rtcp.test.ts";
+import { OPUS, RED, audioReceiver, audioSender } from "./harness-specs.test.ts";
+import { World } from "./harness.test.ts";
 
 const PUBLISHER = 1;
 const VIEWER = 2;

@@ -5,24 +5,10 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { NEVER } from "../clock.ts";
 import type { CodecSpec, TrackSpec } from "../engine/specs.ts";
-import {
-  H264,
-  OPUS,
-  RED,
-  VP8,
-  World,
-  audioReceiver,
-  audioSender,
-  frame,
-  nack,
-  readVp8,
-  rtcpKind,
-  rtp,
-  videoReceiver,
-  videoSender,
-  vp8,
-} from "./harness.test.ts";
-import type { Rtp } from "./harness.test.ts";
+import { frame, readVp8, rtp, vp8, type Rtp } from "./harness-packets.test.ts";
+import { nack, rtcpKind } from "./harness-rtcp.test.ts";
+import { H264, OPUS, RED, VP8, audioReceiver, audioSender, videoReceiver, videoSender } from "./harness-specs.test.ts";
+import { World } from "./harness.test.ts";
 
 const PUBLISHER = 1;
 const VIEWER = 2;

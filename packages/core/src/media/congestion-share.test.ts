@@ -3,7 +3,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { CongestionSpec } from "../engine/specs.ts";
 import { Arrivals } from "./arrivals.ts";
-import { nack, readRtp, rtcpKind, rtp, videoReceiver, videoSender, vp8, World } from "./harness.test.ts";
+import { readRtp, rtp, vp8 } from "./harness-packets.test.ts";
+import { nack, rtcpKind } from "./harness-rtcp.test.ts";
+import { videoReceiver, videoSender } from "./harness-specs.test.ts";
+import { World } from "./harness.test.ts";
 
 const PUBLISHER = 1;
 const VIEWER = 2;

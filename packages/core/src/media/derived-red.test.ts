@@ -3,7 +3,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { TrackSpec } from "../engine/specs.ts";
-import { OPUS, RED, World, audioReceiver, audioSender, nack, rtp } from "./harness.test.ts";
+import { rtp } from "./harness-packets.test.ts";
+import { nack } from "./harness-rtcp.test.ts";
+import { OPUS, RED, audioReceiver, audioSender } from "./harness-specs.test.ts";
+import { World } from "./harness.test.ts";
 
 const PUBLISHER = 1;
 /** Takes opus only. */

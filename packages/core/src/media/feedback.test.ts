@@ -1,21 +1,10 @@
 /** Losses, retransmissions and reports between the forwarder and its clients. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  World,
-  audioReceiver,
-  audioSender,
-  frame,
-  nack,
-  nacked,
-  readVp8,
-  rtcpKind,
-  rtp,
-  senderReport,
-  videoReceiver,
-  videoSender,
-  vp8,
-} from "./harness.test.ts";
+import { frame, readVp8, rtp, vp8 } from "./harness-packets.test.ts";
+import { nack, nacked, rtcpKind, senderReport } from "./harness-rtcp.test.ts";
+import { audioReceiver, audioSender, videoReceiver, videoSender } from "./harness-specs.test.ts";
+import { World } from "./harness.test.ts";
 
 const PUBLISHER = 1;
 const VIEWER = 2;

@@ -1,23 +1,20 @@
 /** What subscribers get of what publishers send. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { frame, readVp8, rtp } from "./harness-packets.test.ts";
+import { pli, rtcpKind } from "./harness-rtcp.test.ts";
 import {
   AV1,
   H264,
   OPUS,
   RED,
   VP8,
-  World,
   audioReceiver,
   audioSender,
-  frame,
-  pli,
-  readVp8,
-  rtcpKind,
-  rtp,
   videoReceiver,
   videoSender,
-} from "./harness.test.ts";
+} from "./harness-specs.test.ts";
+import { World } from "./harness.test.ts";
 
 const PUBLISHER = 1;
 const VIEWER = 2;

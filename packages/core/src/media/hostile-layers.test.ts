@@ -4,7 +4,10 @@ import { test } from "node:test";
 import { L2T1, L3T3_KEY, descriptor } from "@stoa/testkit/dependency-descriptor";
 import fc from "fast-check";
 import { NEVER } from "../clock.ts";
-import { AV1, VP8, VP9, World, frame, pli, rtp, videoReceiver, videoSender } from "./harness.test.ts";
+import { frame, rtp } from "./harness-packets.test.ts";
+import { pli } from "./harness-rtcp.test.ts";
+import { AV1, VP8, VP9, videoReceiver, videoSender } from "./harness-specs.test.ts";
+import { World } from "./harness.test.ts";
 
 const LIAR = 1;
 const HONEST = 2;

@@ -3,20 +3,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { NEVER } from "../clock.ts";
-import {
-  OPUS,
-  VP8,
-  World,
-  audioReceiver,
-  audioSender,
-  nack,
-  rtcpKind,
-  rtp,
-  seeded,
-  videoReceiver,
-  videoSender,
-  vp8,
-} from "./harness.test.ts";
+import { rtp, vp8 } from "./harness-packets.test.ts";
+import { nack, rtcpKind } from "./harness-rtcp.test.ts";
+import { OPUS, VP8, audioReceiver, audioSender, videoReceiver, videoSender } from "./harness-specs.test.ts";
+import { World, seeded } from "./harness.test.ts";
 
 const PUBLISHER = 1;
 const VIEWER = 2;

@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Arrivals } from "./arrivals.ts";
-import { VP9, World, rtcpKind, videoReceiver, videoSender } from "./harness.test.ts";
+import { rtcpKind } from "./harness-rtcp.test.ts";
+import { VP9, videoReceiver, videoSender } from "./harness-specs.test.ts";
+import { World } from "./harness.test.ts";
 import { DESCRIPTOR_ID, SvcEncoder } from "./svc-encoder.test.ts";
 
 const PUBLISHER = 1;

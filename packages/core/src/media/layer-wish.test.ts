@@ -1,7 +1,7 @@
 /** What a client wants and what an allocator grants: the minimum of both is forwarded. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { rtp, vp8 } from "./harness.test.ts";
+import { rtp, vp8 } from "./harness-packets.test.ts";
 import { Rig } from "./rig.test.ts";
 
 /** Two streams of one picture per 33 ms; key frames when asked for. */

@@ -4,7 +4,10 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { audioReceiver, audioSender, rtcpKind, rtp, videoReceiver, videoSender, vp8, World } from "./harness.test.ts";
+import { rtp, vp8 } from "./harness-packets.test.ts";
+import { rtcpKind } from "./harness-rtcp.test.ts";
+import { audioReceiver, audioSender, videoReceiver, videoSender } from "./harness-specs.test.ts";
+import { World } from "./harness.test.ts";
 
 const PUBLISHER = 1;
 const VIEWER = 2;

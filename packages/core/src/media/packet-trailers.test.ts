@@ -3,8 +3,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { CodecSpec, TrackSpec } from "../engine/specs.ts";
 import { UNMANAGED } from "./peer-options.ts";
-import { H264, VP8, VP9, World, nack, readVp8, rtp, videoReceiver, videoSender, vp8 } from "./harness.test.ts";
-import type { Rtp } from "./harness.test.ts";
+import { readVp8, rtp, vp8, type Rtp } from "./harness-packets.test.ts";
+import { nack } from "./harness-rtcp.test.ts";
+import { H264, VP8, VP9, videoReceiver, videoSender } from "./harness-specs.test.ts";
+import { World } from "./harness.test.ts";
 
 const PUBLISHER = 1;
 const READER = 2;

@@ -1,19 +1,10 @@
 /** Packets repeated under their own number, for want of RTX: SRTP allows that only for the same bytes (RFC 7714 section 11). */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  OPUS,
-  VP8,
-  VP9,
-  World,
-  audioReceiver,
-  audioSender,
-  frame,
-  nack,
-  rtp,
-  videoReceiver,
-  videoSender,
-} from "./harness.test.ts";
+import { frame, rtp } from "./harness-packets.test.ts";
+import { nack } from "./harness-rtcp.test.ts";
+import { OPUS, VP8, VP9, audioReceiver, audioSender, videoReceiver, videoSender } from "./harness-specs.test.ts";
+import { World } from "./harness.test.ts";
 
 const PUBLISHER = 1;
 const VIEWER = 2;

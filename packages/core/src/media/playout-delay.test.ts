@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { SenderSpec } from "../engine/specs.ts";
-import { audioReceiver, audioSender, frame, nack, videoReceiver, videoSender, World } from "./harness.test.ts";
+import { frame } from "./harness-packets.test.ts";
+import { nack } from "./harness-rtcp.test.ts";
+import { audioReceiver, audioSender, videoReceiver, videoSender } from "./harness-specs.test.ts";
+import { World } from "./harness.test.ts";
 import { NO_DELAY, PlayoutDelay } from "./playout-delay.ts";
 
 /** Least and largest delay of a value, in milliseconds. */

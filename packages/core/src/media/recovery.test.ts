@@ -1,21 +1,10 @@
 /** Losses on both links: the test plays a publisher and a subscriber on a virtual clock. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  World,
-  nack,
-  nacked,
-  pli,
-  readRtp,
-  readVp8,
-  rtcpKind,
-  rtp,
-  seeded,
-  splitRtcp,
-  videoReceiver,
-  videoSender,
-  vp8,
-} from "./harness.test.ts";
+import { readRtp, readVp8, rtp, vp8 } from "./harness-packets.test.ts";
+import { nack, nacked, pli, rtcpKind, splitRtcp } from "./harness-rtcp.test.ts";
+import { videoReceiver, videoSender } from "./harness-specs.test.ts";
+import { World, seeded } from "./harness.test.ts";
 
 const PUBLISHER = 1;
 const VIEWER = 2;

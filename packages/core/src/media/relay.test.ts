@@ -1,20 +1,10 @@
 /** From a publisher at one worker to viewers at another: two forwarders, and a way between them. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  World,
-  frame,
-  nack,
-  pli,
-  readRtp,
-  readVp8,
-  rtcpKind,
-  rtp,
-  senderReport,
-  videoReceiver,
-  videoSender,
-  vp8,
-} from "./harness.test.ts";
+import { frame, readRtp, readVp8, rtp, vp8 } from "./harness-packets.test.ts";
+import { nack, pli, rtcpKind, senderReport } from "./harness-rtcp.test.ts";
+import { videoReceiver, videoSender } from "./harness-specs.test.ts";
+import { World } from "./harness.test.ts";
 
 const PUBLISHER = 1;
 const VIEWER = 2;

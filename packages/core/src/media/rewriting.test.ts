@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { H264, VP8, World, readVp8, rtp, videoReceiver, videoSender, vp8 } from "./harness.test.ts";
+import { readVp8, rtp, vp8 } from "./harness-packets.test.ts";
+import { H264, VP8, videoReceiver, videoSender } from "./harness-specs.test.ts";
+import { World } from "./harness.test.ts";
 
 const PUBLISHER = 1;
 const VIEWER = 2;

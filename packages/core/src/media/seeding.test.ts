@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { AV1, H264, VP9, readVp8, rtp, vp8 } from "./harness.test.ts";
-import type { Rtp } from "./harness.test.ts";
+import { readVp8, rtp, vp8, type Rtp } from "./harness-packets.test.ts";
+import { AV1, H264, VP9 } from "./harness-specs.test.ts";
 import { Rig } from "./rig.test.ts";
 import { DESCRIPTOR_ID, SvcEncoder, readSeen } from "./svc-encoder.test.ts";
 

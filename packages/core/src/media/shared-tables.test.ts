@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { OPUS, VP8, videoReceiver, videoSender } from "./harness.test.ts";
+import { OPUS, VP8, videoReceiver, videoSender } from "./harness-specs.test.ts";
 import { SharedTables } from "./shared-tables.ts";
 import { BYTES_OUT, PACKETS_OUT, Subscriber } from "./subscriber.ts";
 

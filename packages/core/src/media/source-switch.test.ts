@@ -2,8 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { TrackSpec } from "../engine/specs.ts";
-import { World, readVp8, rtcpKind, rtp, senderReport, videoReceiver, videoSender, vp8 } from "./harness.test.ts";
-import type { Rtp } from "./harness.test.ts";
+import { readVp8, rtp, vp8, type Rtp } from "./harness-packets.test.ts";
+import { rtcpKind, senderReport } from "./harness-rtcp.test.ts";
+import { videoReceiver, videoSender } from "./harness-specs.test.ts";
+import { World } from "./harness.test.ts";
 
 const PUBLISHER = 1;
 const VIEWER = 2;

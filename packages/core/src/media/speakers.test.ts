@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { SpeakerLevel } from "../engine/events.ts";
 import type { TrackSpec } from "../engine/specs.ts";
-import { World, audioReceiver, rtp } from "./harness.test.ts";
+import { rtp } from "./harness-packets.test.ts";
+import { audioReceiver } from "./harness-specs.test.ts";
+import { World } from "./harness.test.ts";
 
 function microphone(participant: string, changes: Partial<TrackSpec> = {}): TrackSpec {
   return {

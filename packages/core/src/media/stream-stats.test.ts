@@ -4,19 +4,10 @@ import { test } from "node:test";
 import { NEVER } from "../clock.ts";
 import type { MediaEvent } from "../engine/events.ts";
 import type { StreamStats } from "../engine/figures.ts";
-import {
-  World,
-  audioReceiver,
-  audioSender,
-  frame,
-  nack,
-  pli,
-  rtp,
-  senderReport,
-  videoReceiver,
-  videoSender,
-  vp8,
-} from "./harness.test.ts";
+import { frame, rtp, vp8 } from "./harness-packets.test.ts";
+import { nack, pli, senderReport } from "./harness-rtcp.test.ts";
+import { audioReceiver, audioSender, videoReceiver, videoSender } from "./harness-specs.test.ts";
+import { World } from "./harness.test.ts";
 import { StatsSchedule } from "./stream-stats-schedule.ts";
 
 const PUBLISHER = 1;

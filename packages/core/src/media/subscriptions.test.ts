@@ -2,19 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { NEVER } from "../clock.ts";
-import {
-  VP8,
-  World,
-  audioReceiver,
-  audioSender,
-  frame,
-  nack,
-  readVp8,
-  rtcpKind,
-  rtp,
-  videoReceiver,
-  videoSender,
-} from "./harness.test.ts";
+import { frame, readVp8, rtp } from "./harness-packets.test.ts";
+import { nack, rtcpKind } from "./harness-rtcp.test.ts";
+import { VP8, audioReceiver, audioSender, videoReceiver, videoSender } from "./harness-specs.test.ts";
+import { World } from "./harness.test.ts";
 
 const PUBLISHER = 1;
 const VIEWER = 2;

@@ -1,6 +1,6 @@
 /** For tests: one SVC stream on its way to one viewer. */
-import { AV1, VP9 } from "./harness.test.ts";
-import type { Rtp } from "./harness.test.ts";
+import { AV1, VP9 } from "./harness-specs.test.ts";
+import type { Rtp } from "./harness-packets.test.ts";
 import { Rig } from "./rig.test.ts";
 import { DESCRIPTOR_ID, SvcEncoder, assertDecodable, readSeen, shown } from "./svc-encoder.test.ts";
 import type { EncoderOptions, Frame, MODES, Seen } from "./svc-encoder.test.ts";

@@ -3,8 +3,7 @@ import assert from "node:assert/strict";
 import { L1T3, L2T1, L3T3_KEY, descriptor } from "@stoa/testkit/dependency-descriptor";
 import { newDependencyDescriptor, readDependencyDescriptor } from "@stoa/wire/codec/dependency-descriptor";
 import type { DependencyStructure } from "@stoa/wire/codec/dependency-descriptor";
-import { rtp } from "./harness.test.ts";
-import type { Rtp } from "./harness.test.ts";
+import { rtp, type Rtp } from "./harness-packets.test.ts";
 import type { Mode } from "./svc-modes.test.ts";
 
 /** Id of the extension on both sides. */

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { AV1, VP9 } from "./harness.test.ts";
+import { AV1, VP9 } from "./harness-specs.test.ts";
 import { Rig } from "./rig.test.ts";
 import { DESCRIPTOR_ID, MODES, SvcEncoder, readSeen } from "./svc-encoder.test.ts";
 import type { Frame, Seen } from "./svc-encoder.test.ts";

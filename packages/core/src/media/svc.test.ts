@@ -1,7 +1,7 @@
 /** SVC by dependency descriptors: each viewer gets its layers of one stream, and can decode all it gets. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { AV1 } from "./harness.test.ts";
+import { AV1 } from "./harness-specs.test.ts";
 import { Rig } from "./rig.test.ts";
 import { Call } from "./svc-call.test.ts";
 import { DESCRIPTOR_ID, SvcEncoder, readSeen } from "./svc-encoder.test.ts";

@@ -2,8 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { readVp8, rtp, vp8 } from "./harness.test.ts";
-import type { Rtp } from "./harness.test.ts";
+import { readVp8, rtp, vp8, type Rtp } from "./harness-packets.test.ts";
 import { Rig } from "./rig.test.ts";
 
 /** Layers of a period, and which pictures refer to layer 0 only. */

@@ -1,7 +1,10 @@
 /** What an operator may set of the media engine, as clients see it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { frame, nack, rtcpKind, videoReceiver, videoSender, World } from "./harness.test.ts";
+import { frame } from "./harness-packets.test.ts";
+import { nack, rtcpKind } from "./harness-rtcp.test.ts";
+import { videoReceiver, videoSender } from "./harness-specs.test.ts";
+import { World } from "./harness.test.ts";
 import { DEFAULT_TUNING, packetsFor, type MediaTuning } from "./tuning.ts";
 
 const PUBLISHER = 1;

@@ -4,21 +4,10 @@ import { test } from "node:test";
 import { newRtpHeader, readRtpHeader } from "@stoa/wire/rtp/header";
 import type { TrackSpec } from "../engine/specs.ts";
 import { PacketPool, SLOT_BYTES, Slab } from "../slab.ts";
-import {
-  H264,
-  OPUS,
-  VP8,
-  World,
-  audioReceiver,
-  audioSender,
-  frame,
-  nack,
-  rtcpKind,
-  rtp,
-  senderReport,
-  videoReceiver,
-  videoSender,
-} from "./harness.test.ts";
+import { frame, rtp } from "./harness-packets.test.ts";
+import { nack, rtcpKind, senderReport } from "./harness-rtcp.test.ts";
+import { H264, OPUS, VP8, audioReceiver, audioSender, videoReceiver, videoSender } from "./harness-specs.test.ts";
+import { World } from "./harness.test.ts";
 import { Downlink } from "./downlink.ts";
 import { PacketWriter } from "./packet-writer.ts";
 import { Subscriber } from "./subscriber.ts";
