@@ -12,7 +12,8 @@ import {
 } from "@stoa/wire/rtcp/feedback";
 import { PAYLOAD_FEEDBACK, rtcpCount, rtcpPacketLength, rtcpType, TRANSPORT_FEEDBACK } from "@stoa/wire/rtcp/packet";
 import { newRtpHeader, readRtpHeader, writeRtpHeader } from "@stoa/wire/rtp/header";
-import { type Client, VP8, World } from "./worker-world.ts";
+import type { Client } from "./worker-client.ts";
+import { VP8, World } from "./worker-world.ts";
 
 const SSRC = 0x1000;
 const OUT_SSRC = 0x2000;

@@ -10,7 +10,8 @@ import { writeRemb } from "@stoa/wire/rtcp/remb";
 import { elementOffset, findExtension } from "@stoa/wire/rtp/extension";
 import { newRtpHeader, readRtpHeader, writeRtpHeader } from "@stoa/wire/rtp/header";
 import { BrowserEstimate } from "./congestion-browser.ts";
-import { type Client, VP8, World } from "./worker-world.ts";
+import type { Client } from "./worker-client.ts";
+import { VP8, World } from "./worker-world.ts";
 
 const TRACK = "TR_video";
 const SSRC = 0x1000;

@@ -4,7 +4,8 @@ import { test } from "node:test";
 import { DataPacket, UserPacket } from "@livekit/protocol";
 import { DATA_OUTCOMES } from "@stoa/core/data/message-counts";
 import { DEFAULT_LANES, type LaneOptions } from "@stoa/core/data/peer-lanes";
-import { type Client, World } from "./worker-world.ts";
+import type { Client } from "./worker-client.ts";
+import { World } from "./worker-world.ts";
 
 const LABELS = { _reliable: undefined, _lossy: 0 } as const;
 type Label = keyof typeof LABELS;

@@ -4,7 +4,8 @@ import { test } from "node:test";
 import { wholeFramePacket } from "@stoa/testkit/data-track-packet";
 import type { LinkConditions } from "@stoa/testkit/lossy-network";
 import { parseDataTrackPacket, writeDataTrackPacket } from "@stoa/wire/data-track/packet";
-import { type Client, World } from "./worker-world.ts";
+import type { Client } from "./worker-client.ts";
+import { World } from "./worker-world.ts";
 
 const LABEL = "_data_track";
 /** As much as LiveKit's clients put in one packet. */

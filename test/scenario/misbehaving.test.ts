@@ -4,7 +4,8 @@ import { test } from "node:test";
 import { DataPacket, UserPacket } from "@livekit/protocol";
 import type { MediaCommand } from "@stoa/core/engine/commands";
 import { newRtpHeader, readRtpHeader, writeRtpHeader } from "@stoa/wire/rtp/header";
-import { type Client, VP8, World } from "./worker-world.ts";
+import type { Client } from "./worker-client.ts";
+import { VP8, World } from "./worker-world.ts";
 
 const SSRC = 0x1000;
 const OUT_SSRC = 0x2000;

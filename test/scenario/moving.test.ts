@@ -5,7 +5,8 @@ import { iceCredentials, stunSigner } from "@stoa/core/ice/credentials";
 import { nodeHashes } from "@stoa/testkit/node-crypto";
 import { newRtpHeader, readRtpHeader, writeRtpHeader } from "@stoa/wire/rtp/header";
 import { writeStun } from "@stoa/wire/stun/write";
-import { type Client, VP8, World } from "./worker-world.ts";
+import type { Client } from "./worker-client.ts";
+import { VP8, World } from "./worker-world.ts";
 
 const SSRC = 0x1000;
 const OUT_SSRC = 0x2000;

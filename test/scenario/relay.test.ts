@@ -4,7 +4,8 @@ import { test } from "node:test";
 import { drawIceCredentials } from "@stoa/core/ice/credentials";
 import { writePli } from "@stoa/wire/rtcp/feedback";
 import { newRtpHeader, readRtpHeader, writeRtpHeader } from "@stoa/wire/rtp/header";
-import { type Client, VP8, World } from "./worker-world.ts";
+import type { Client } from "./worker-client.ts";
+import { VP8, World } from "./worker-world.ts";
 
 const SSRC = 0x1000;
 const OUT_SSRC = 0x2000;

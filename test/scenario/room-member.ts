@@ -4,12 +4,9 @@
  */
 import assert from "node:assert/strict";
 import {
-  ClientInfo,
-  ClientInfo_SDK,
   DataChannelReceiveState,
   DataPacket,
   LeaveRequest_Action,
-  ParticipantInfo_Kind,
   ParticipantInfo_State,
   Ping,
   SessionDescription,
@@ -19,35 +16,17 @@ import {
   type ParticipantInfo,
   type SignalResponse,
 } from "@livekit/protocol";
-import type { RemoteTransport } from "@stoa/core/engine/specs";
-import type { Claims, JoinInput } from "@stoa/core/room/options";
+import type { JoinInput } from "@stoa/core/room/options";
 import type { Room } from "@stoa/core/room/room";
-import { Client, type World } from "./worker-world.ts";
+import { joinInput } from "./member-join.ts";
+import { describe, remoteIn, valueIn } from "./member-sdp.ts";
+import { Client } from "./worker-client.ts";
+import type { World } from "./worker-world.ts";
 
 const PING_EVERY_MS = 5000;
 /** A client waits before it tries to come back, and before it trusts a restarted connection. */
 const RETRY_MS = 300;
 const TRUST_MS = 500;
-
-const CLAIMS: Omit<Claims, "identity"> = {
-  name: "",
-  metadata: "",
-  attributes: {},
-  kind: ParticipantInfo_Kind.STANDARD,
-  kindDetails: [],
-  grants: {
-    canSubscribe: true,
-    canPublish: true,
-    canPublishData: true,
-    canPublishSources: [],
-    hidden: false,
-    recorder: false,
-    agent: false,
-    canUpdateOwnMetadata: true,
-    canSubscribeMetrics: false,
-    canManageAgentSession: false,
-  },
-};
 
 /** What a member needs of its world. */
 export interface Surroundings {
@@ -280,23 +259,7 @@ export class Member {
     const { room, nowMs } = this.#world;
     this.connection = this.#world.nextConnection++;
     this.signal = "up";
-    const result = room.join(
-      {
-        connection: this.connection,
-        claims: { ...CLAIMS, identity: this.identity },
-        client: new ClientInfo({ sdk: ClientInfo_SDK.JS, version: "2.23.0", protocol: 17 }),
-        options: {
-          peerConnections: this.mode,
-          autoSubscribe: true,
-          autoSubscribeDataTrack: false,
-          adaptiveStream: false,
-          subscriberAllowPause: undefined,
-        },
-        addTracks: [],
-        ...how,
-      },
-      nowMs,
-    );
+    const result = room.join({ ...joinInput(this.identity, this.mode), connection: this.connection, ...how }, nowMs);
     if ("participant" in result) this.sid = result.participant;
     this.#world.perform();
     return result;
@@ -317,41 +280,8 @@ export class Member {
   }
 
   #follow(client: Client, sdp: string): void {
-    const remote: RemoteTransport = {
-      ufrag: valueIn(sdp, "ice-ufrag"),
-      pwd: valueIn(sdp, "ice-pwd"),
-      fingerprints: [this.#world.worker.fingerprint],
-      dtlsRole: "client",
-      sctp: { port: 5000, maxMessageSize: 65_536 },
-    };
+    const remote = remoteIn(sdp, this.#world.worker.fingerprint);
     if (client.remote) client.follow(remote);
     else client.start(remote);
   }
-}
-
-/** The SDP of a connection for data. */
-function describe(client: Client, setup: "actpass" | "active", mid: string): string {
-  const { ufrag, pwd, fingerprints } = client.description("server");
-  const lines = [
-    "v=0",
-    "o=- 1 1 IN IP4 127.0.0.1",
-    "s=-",
-    "t=0 0",
-    `a=group:BUNDLE ${mid}`,
-    "m=application 9 UDP/DTLS/SCTP webrtc-datachannel",
-    "c=IN IP4 0.0.0.0",
-    `a=ice-ufrag:${ufrag}`,
-    `a=ice-pwd:${pwd}`,
-    `a=fingerprint:sha-256 ${fingerprints[0]}`,
-    `a=setup:${setup}`,
-    `a=mid:${mid}`,
-    "a=sctp-port:5000",
-    "a=max-message-size:65536",
-    "",
-  ];
-  return lines.join("\r\n");
-}
-
-function valueIn(sdp: string, name: string): string {
-  return new RegExp(`^a=${name}:(.*)$`, "m").exec(sdp)![1]!.trim();
 }
