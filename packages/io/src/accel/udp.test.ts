@@ -5,7 +5,8 @@ import { describe, test } from "node:test";
 import { loadLibC } from "./native.ts";
 import { checkSockets } from "./self-check.ts";
 import { allocateNativeMemory, allocatePortableMemory } from "./slab-native.ts";
-import { setUp, udpConformance, type UdpKind } from "./udp.conformance.test.ts";
+import { udpConformance } from "./udp.conformance.test.ts";
+import { setUp, type UdpKind } from "./udp-edge.test.ts";
 import { openLinuxUdp } from "./udp-linux.ts";
 import { openNodeUdp } from "./udp-node.ts";
 
