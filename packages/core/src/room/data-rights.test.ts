@@ -68,7 +68,7 @@ test("a right to publish data that is withdrawn ends the tracks, and their publi
     [mic.sid],
   );
   request(ada, { pubHandle: 2, name: "again" });
-  assert.equal(ada.last("requestResponse")?.reason, RequestResponse_Reason.NOT_ALLOWED);
+  assert.equal(ada.lastReason, RequestResponse_Reason.NOT_ALLOWED);
   permit(world, "ada", {});
   const again = publish(ada, 1);
   assert.deepEqual(receivers(world, ada, 1), [`bob: ${again.sid}`]);

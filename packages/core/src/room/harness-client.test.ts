@@ -9,6 +9,7 @@ import {
   ParticipantInfo_State,
   Ping,
   type ReconnectReason,
+  type RequestResponse_Reason,
   SessionDescription,
   SignalRequest,
   type SignalResponse,
@@ -198,6 +199,11 @@ export class Client {
 
   last<C extends ResponseCase>(kind: C): ResponseValue<C> | undefined {
     return this.all(kind).at(-1);
+  }
+
+  /** What it was last told of a request. */
+  get lastReason(): RequestResponse_Reason | undefined {
+    return this.last("requestResponse")?.reason;
   }
 
   get leave(): LeaveRequest | undefined {

@@ -188,7 +188,7 @@ test("a candidate of the client that is no JSON is reported, others are taken in
   assert.equal(alice.messages.length, 0);
   for (const bad of ["", "{", "null", "[]", "7"]) {
     trickle(bad);
-    assert.equal(alice.last("requestResponse")?.reason, RequestResponse_Reason.UNCLASSIFIED_ERROR, bad);
+    assert.equal(alice.lastReason, RequestResponse_Reason.UNCLASSIFIED_ERROR, bad);
     assert.equal(alice.last("requestResponse")?.request.case, "trickle");
     alice.forget();
   }

@@ -84,7 +84,7 @@ describe("data blobs", () => {
       assert.equal(alice.last("storeDataBlobResponse"), undefined);
       if (!key) return;
       fetchBlob(alice, "alice", key);
-      assert.equal(alice.last("requestResponse")?.reason, NOT_FOUND);
+      assert.equal(alice.lastReason, NOT_FOUND);
     });
   }
 
@@ -93,7 +93,7 @@ describe("data blobs", () => {
     const silent = newWorld().connect("alice", { grants: { canPublishData: false } });
     for (const client of [off, silent]) {
       store(client, generic("a"), bytes(1));
-      assert.equal(client.last("requestResponse")?.reason, NOT_ALLOWED);
+      assert.equal(client.lastReason, NOT_ALLOWED);
     }
   });
 
