@@ -111,7 +111,7 @@ function lanes(): Iteration {
 function dataTrack(): Iteration {
   const peers = lanesFor("_data_track");
   const rights = { canPublish: true, canPublishData: true, canSubscribe: true, hidden: false, agent: false };
-  const member = (dataPeer: number): MemberSpec => ({ identity: "", ...rights, active: true, dataPeer });
+  const member = (dataPeer: number): MemberSpec => ({ identity: "", ...rights, active: true, away: false, dataPeer });
   const tracks = new DataTracks((peer, label, bytes) => peers[peer]!.send(label, bytes, nowMs));
   tracks.setMember("publisher", member(-1));
   tracks.setTrack("publisher", "DTR", 1);

@@ -81,7 +81,7 @@ async function asFreePorts(yaml: string): Promise<{ file: string; port: number }
 /** The fuzzer takes as long as it is told to; the last word counts. */
 function briefly(command: string): string {
   const given = command.replace(/^npm run fuzz(?: --)?/, "");
-  return `"${process.execPath}" "${join(ROOT, "tools", "fuzz.mjs")}"${given} --seconds 1`;
+  return `"${process.execPath}" "${join(ROOT, "tools", "run-built.mjs")}" fuzz${given} --seconds 1`;
 }
 
 for (const file of DOCS) {

@@ -1,9 +1,11 @@
 /**
- * Every accident that livekit-client can ask for, to test itself, ends as it should. Asks for more than the original gives in two:
- * a migration without another node is a new session there, and "leave-full-reconnect" does nothing.
+ * Every accident that livekit-client can ask for, to test itself, ends as it should. Asks for more than the original gives in four:
+ * a migration without another node is a new session there, "leave-full-reconnect" does nothing, and messages of a page whose resume is
+ * broken off are lost.
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 import { launchChromium, openPage } from "@stoa/testkit/browser";
 import type { CallPage } from "@stoa/testkit/call-page";
 import { type ServerProcess, startServer } from "@stoa/testkit/server-process";
@@ -41,6 +43,37 @@ const sid = (page: CallPage): Promise<string> =>
     undefined,
   );
 
+/** Sends messages, 1, 2, 3 …, until `end`, which gives the last number. */
+function talk(page: CallPage): { end: () => Promise<number> } {
+  let goesOn = true;
+  const talking = (async () => {
+    let number = 0;
+    while (goesOn) {
+      await page.call("send", String(++number), { reliable: true });
+      await pause(40);
+    }
+    return number;
+  })();
+  return {
+    end: () => {
+      goesOn = false;
+      return talking;
+    },
+  };
+}
+
+/** Each once, in order. */
+async function hasAll(page: CallPage, sent: number): Promise<void> {
+  const texts = async () => (await page.data()).map(({ text }) => text);
+  await until(async () => (await texts()).length >= sent, 5000, `${page.identity} to have ${sent} messages`).catch(
+    () => {}, // The comparison says which ones are missing.
+  );
+  assert.deepEqual(
+    await texts(),
+    Array.from({ length: sent }, (_, i) => String(i + 1)),
+  );
+}
+
 for (const [scenario, session] of [
   ["signal-reconnect", "same"],
   ["migration", "same"],
@@ -55,6 +88,7 @@ for (const [scenario, session] of [
   test(`${scenario}: the page comes back, in the ${session} session`, async () => {
     const [a, b] = await call(scenario);
     const before = await sid(a);
+    const talks = session === "same" ? [talk(a), talk(b)] : [];
     await a.call("simulate", scenario);
     await a.waitEvent("reconnected", "", BACK_WITHIN_MS);
     await Promise.all([b.sees("ada", { steps: 10 }), a.hears("bob", 660), b.hears("ada", 440)]);
@@ -63,6 +97,8 @@ for (const [scenario, session] of [
     if (session === "same") {
       const seen = (await b.events()).map(({ name }) => name);
       assert.ok(!seen.includes("participantDisconnected") && !seen.includes("trackUnsubscribed"), seen.join());
+      const [sentByA, sentByB] = await Promise.all(talks.map(({ end }) => end()));
+      await Promise.all([hasAll(b, sentByA!), hasAll(a, sentByB!)]);
     }
     await Promise.all([a.close(), b.close()]);
   });

@@ -136,7 +136,15 @@ test("a subscription begins and ends between two packets, and another handle tak
 test("without the right to publish data, packets end at the worker, whatever the client sends", () => {
   const { world, clients, command, publish } = room(["ada", "bob"]);
   const [ada, bob] = clients;
-  const member = { identity: "ada", canPublish: true, canSubscribe: true, hidden: false, agent: false, active: true };
+  const member = {
+    identity: "ada",
+    canPublish: true,
+    canSubscribe: true,
+    hidden: false,
+    agent: false,
+    active: true,
+    away: false,
+  };
   const permit = (canPublishData: boolean) =>
     command({
       type: "setMember",

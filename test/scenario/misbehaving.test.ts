@@ -83,7 +83,15 @@ test("data without the right to send it is dropped", () => {
     return to.messages.slice(before).map(({ label }) => label);
   };
   const both = ["_reliable", "_lossy"].toSorted();
-  const member = { identity: "ada", canPublish: true, canSubscribe: true, hidden: false, agent: false, active: true };
+  const member = {
+    identity: "ada",
+    canPublish: true,
+    canSubscribe: true,
+    hidden: false,
+    agent: false,
+    active: true,
+    away: false,
+  };
   const permit = (canPublishData: boolean) =>
     world.engine.handleCommand(
       {

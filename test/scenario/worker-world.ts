@@ -83,6 +83,7 @@ export class World {
       hidden: false,
       agent: false,
       active: true,
+      away: false,
       dataPeer: client.id,
       ...more,
     };

@@ -12,6 +12,7 @@ export const member = (identity: string, dataPeer: PeerId, more: Partial<MemberS
   hidden: false,
   agent: false,
   active: true,
+  away: false,
   dataPeer,
   ...more,
 });

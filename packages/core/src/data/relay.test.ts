@@ -64,6 +64,34 @@ test("a sequence number that was seen is not delivered again", () => {
   assert.equal(relay.lastSequence("R", "PA_a"), 3);
 });
 
+test("between two tries to resume newer messages overtake older ones: they are left for the client to send again, in order", () => {
+  const { relay, got } = room();
+  const write = (...sequences: number[]) => {
+    for (const sequence of sequences)
+      relay.handleMessage("R", "PA_a", "_reliable", user("", { sequence, destinationIdentities: ["bob"] }));
+  };
+  const away = (is: boolean) => relay.setMember("R", "PA_a", member("alice", 1, { away: is }));
+  away(true);
+  write(1, 2, 3, 20, 21);
+  assert.equal(relay.lastSequence("R", "PA_a"), 3, "what the client is told when it is back");
+  assert.equal(countsOf(relay).refused, 2);
+  away(false);
+  write(4, 5, 6);
+  // Whoever is not about to be told may have left numbers out.
+  write(20);
+  assert.deepEqual(
+    got.map((g) => g.packet.sequence),
+    [1, 2, 3, 4, 5, 6, 20],
+  );
+});
+
+test("one whose first message does not come while it is away is told of none, and would send none again: what comes counts", () => {
+  const { relay, got } = room();
+  relay.setMember("R", "PA_a", member("alice", 1, { away: true }));
+  relay.handleMessage("R", "PA_a", "_reliable", user("", { sequence: 7 }));
+  assert.equal(got.length, 2);
+});
+
 test("reliable packets wait for a channel that is not open yet, in order and bounded; lossy ones do not", () => {
   const { relay, got, opened } = room(new Set([1, 3]));
   for (let i = 0; i < 200; i++)

@@ -125,6 +125,8 @@ export interface MemberSpec {
   readonly agent: boolean;
   /** ACTIVE: lossy data reaches only active members. */
   readonly active: boolean;
+  /** Its signal connection is gone: it is about to resume, and to be told how far its reliable data has come. */
+  readonly away: boolean;
   /** The peer whose data channels carry data down to this member (the primary one); 0 = none yet. */
   readonly dataPeer: PeerId;
 }

@@ -18,6 +18,7 @@ export function setMember(room: RoomState, participant: Participant): void {
       hidden: grants.hidden,
       agent: grants.agent || claims.kind === ParticipantInfo_Kind.AGENT,
       active: participant.active,
+      away: participant.connection === undefined && !participant.forwardedFrom,
       dataPeer: participant.primary?.peer ?? 0,
     },
   });

@@ -73,6 +73,19 @@ test("last_message_seq is the highest reliable sequence that came in", () => {
   assert.equal(alice.last("reconnect")?.lastMessageSeq, 9);
 });
 
+test("the media worker knows who is away, and about to be told how far its messages have come", () => {
+  const world = new World();
+  const alice = world.connect("alice");
+  const away = () => world.commands("setMember").findLast(({ member }) => member.identity === "alice")!.member.away;
+  assert.equal(away(), false);
+  for (const leave of [() => alice.dropSignal(), () => alice.peerState(alice.peers[0]!, "failed")]) {
+    leave();
+    assert.equal(away(), true);
+    alice.resume();
+    assert.equal(away(), false);
+  }
+});
+
 test("JavaScript clients before 1.6.3 get no ReconnectResponse", () => {
   const world = new World();
   for (const [version, count] of [

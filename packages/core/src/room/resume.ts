@@ -7,6 +7,7 @@ import { repeatData } from "./data-subscriptions.ts";
 import { repeatDynacast } from "./dynacast.ts";
 import { wayResumed } from "./fallback.ts";
 import { clientConfiguration } from "./join-response.ts";
+import { setMember } from "./members.ts";
 import { restartIce } from "./negotiate.ts";
 import type { JoinInput } from "./options.ts";
 import type { Participant } from "./participant.ts";
@@ -46,6 +47,7 @@ export function resume(room: RoomState, participant: Participant, input: JoinInp
   tellSpeakersAgain(room, participant, missed.speakers);
   refreshToken(room, participant);
   reconsiderAll(room, participant);
+  setMember(room, participant);
   repeatData(room, participant);
   const again = missed.own.length + missed.others.length;
   room.event("resumed", participant, inWords(silentMs, again, departures, participant.lastDataSequence));

@@ -5,6 +5,7 @@
 import { DisconnectReason } from "@livekit/protocol";
 import type { SignalId } from "./effects.ts";
 import { removeParticipant } from "./leave.ts";
+import { setMember } from "./members.ts";
 import type { Participant } from "./participant.ts";
 import type { RoomState } from "./state.ts";
 
@@ -17,19 +18,19 @@ export function handleSignalClosed(room: RoomState, participant: Participant, co
     removeParticipant(room, participant, DisconnectReason.SIGNAL_CLOSE, "silent", detail);
     return;
   }
-  stopNegotiating(room, participant);
-  room.event("signalLost", participant);
+  lostSignal(room, participant);
 }
 
 /** Ends the signal connection from our side; the participant stays and may resume. */
 export function dropSignal(room: RoomState, participant: Participant): void {
   room.endSignal(participant);
-  stopNegotiating(room, participant);
-  room.event("signalLost", participant);
+  lostSignal(room, participant);
 }
 
 /** Nothing can be negotiated now; the resume starts over. */
-function stopNegotiating(room: RoomState, participant: Participant): void {
+function lostSignal(room: RoomState, participant: Participant): void {
+  room.event("signalLost", participant);
+  setMember(room, participant);
   room.timers.clear("negotiate", participant.sid);
   room.timers.clear("answerTimeout", participant.sid);
 }

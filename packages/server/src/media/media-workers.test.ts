@@ -31,6 +31,7 @@ const MEMBER = {
   hidden: false,
   agent: false,
   active: true,
+  away: false,
   dataPeer: 0,
 };
 
