@@ -5,6 +5,9 @@ import { until } from "@stoa/testkit/until";
 
 const CAMERA = { width: 160, height: 96, fps: 10 };
 
+/** A client that tells of its return waits two more seconds for its media; a break meanwhile makes it start anew. */
+const BACK_FOR_MS = 3000;
+
 /** What somebody does: when it may, and how long the others may need to see what came of it. */
 export interface Deed {
   readonly may: (guest: Guest) => boolean;
@@ -48,6 +51,8 @@ export class Guest {
   sent = 0;
   /** What its connection was before it was broken; undefined when it is whole. */
   #broken: { readonly timesBack: number; readonly timesAnew: number; readonly startsAnew: boolean } | undefined;
+  /** When it was first seen to be back. */
+  #backMs: number | undefined;
   /** Numbers that have arrived, by sender. */
   readonly heard = new Map<string, number[]>();
   #read = 0;
@@ -68,7 +73,7 @@ export class Guest {
 
   async leave(): Promise<void> {
     this.joined = this.camera = this.muted = false;
-    this.#broken = undefined;
+    this.#broken = this.#backMs = undefined;
     await this.page.call("leave");
   }
 
@@ -103,6 +108,9 @@ export class Guest {
     if (!this.#broken) return true;
     const { timesBack, timesAnew, startsAnew } = this.#broken;
     if ((await this.#times("reconnected")) === timesBack) return false;
+    this.#backMs ??= performance.now();
+    if (performance.now() - this.#backMs < BACK_FOR_MS) return false;
+    this.#backMs = undefined;
     const anew = (await this.#times("reconnecting")) > timesAnew;
     assert.equal(anew, startsAnew, `${this.identity} ${anew ? "had to start anew" : "only resumed"}`);
     this.#broken = undefined;
