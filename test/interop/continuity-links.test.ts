@@ -6,12 +6,11 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { launchChromium, openPage } from "@stoa/testkit/browser";
-import type { CallPage } from "@stoa/testkit/call-page";
+import { type CallPage, SMALL } from "@stoa/testkit/call-page";
 import { LinkedHost } from "@stoa/testkit/linked-host";
 import { inNamespace, NAMESPACE_ADDRESS, rerunInNamespace } from "@stoa/testkit/namespace";
 import { NodeClient, shutdownNodeClients } from "@stoa/testkit/node-client";
-import { startServer, type ServerProcess } from "@stoa/testkit/server-process";
+import { openStage, type Stage } from "@stoa/testkit/stage";
 import { until } from "@stoa/testkit/until";
 
 const TABLE = "add table inet cut; add chain inet cut input { type filter hook input priority 0; }";
@@ -28,42 +27,30 @@ const TITLE = "data goes on over links that are cut or thin";
 if (!inNamespace()) {
   test(TITLE, () => rerunInNamespace(import.meta.url));
 } else {
-  type Browser = Awaited<ReturnType<typeof launchChromium>>;
-
-  const inWorld = async (what: (server: ServerProcess, browser: Browser) => Promise<void>): Promise<void> => {
-    const server = await startServer({ address: NAMESPACE_ADDRESS });
-    const browser = await launchChromium();
+  const onStage = async (what: (stage: Stage) => Promise<void>): Promise<void> => {
+    const stage = await openStage({ address: NAMESPACE_ADDRESS });
     execFileSync("nft", [TABLE]);
     try {
-      await what(server, browser);
+      await what(stage);
     } finally {
       execFileSync("nft", [RESTORE]);
-      await Promise.allSettled([browser.close(), server.stop()]);
+      await stage.close();
     }
-  };
-
-  const enter = async (browser: Browser, server: ServerProcess, room: string, ...names: string[]) => {
-    const pages = await Promise.all(names.map((name) => openPage(browser, server, name)));
-    await Promise.all(pages.map((page) => page.join({ room })));
-    for (const page of pages) {
-      await until(async () => (await page.participants()).length === names.length - 1, 8000, "all to be there");
-    }
-    return pages;
   };
 
   test("300 numbered messages through two socket cuts and an ICE break arrive once each, in order", () =>
-    inWorld(async (server, browser) => {
-      const [a, b] = (await enter(browser, server, "numbers", "ada", "bob")) as [CallPage, CallPage];
+    onStage(async (stage) => {
+      const [a, b] = await stage.meet("numbers", ["ada", "bob"]);
       const cutAt = 120;
       const breaks: Record<number, () => unknown> = {
         40: () => a.call("breakSignal"),
         80: () => b.call("breakSignal"),
         [cutAt]: () => execFileSync("nft", [CUT_UDP]),
       };
-      const resumes = (page: CallPage) => page.call<number>("count", "signalReconnecting");
+      const resumes = (page: CallPage) => page.count("signalReconnecting");
       // The break lasts until both have given the path up: for another one, or by a resume.
       const gaveUp = async (page: CallPage) =>
-        (await resumes(page)) > 1 || (await candidates(page)).remote?.protocol !== "udp";
+        (await resumes(page)) > 1 || (await page.paths())[0]?.remote?.protocol !== "udp";
       let broken = true;
       const mend = async () => {
         if (!broken || !(await gaveUp(b)) || !(await gaveUp(a))) return;
@@ -89,14 +76,14 @@ if (!inNamespace()) {
     }));
 
   test("a stream of 50 MB is not slowed by a third participant whose link is too thin for what it gets", (t) =>
-    inWorld(async (server, browser) => {
-      const [b, c] = (await enter(browser, server, "thin", "bob", "cleo")) as [CallPage, CallPage];
+    onStage(async (stage) => {
+      const [b, c] = await stage.meet("thin", ["bob", "cleo"]);
       const node = new NodeClient("nora");
-      await node.join(server, "thin");
-      await until(async () => (await c.participants()).length === 2, 8000, "the Node program to be there");
+      await node.join(stage.server, "thin");
+      await c.knows(2);
       await Promise.all([b, c].map((page) => page.call("takeFiles", "file")));
       execFileSync("nft", [
-        `add rule inet cut input udp dport ${(await candidates(c)).local!.port} limit rate over 100 kbytes/second counter drop`,
+        `add rule inet cut input udp dport ${(await c.paths())[0]!.local!.port} limit rate over 100 kbytes/second counter drop`,
       ]);
       const folder = await mkdtemp(join(tmpdir(), "stoa-"));
       let sent = 0;
@@ -133,14 +120,13 @@ if (!inNamespace()) {
     }));
 
   test("a client whose address changes in mid-call goes on in its session: messages both ways arrive once, in order", (t) =>
-    inWorld(async (server, browser) => {
+    onStage(async (stage) => {
       const host = await LinkedHost.create(2);
       const phone = await host.launchChromium();
       try {
-        const [a] = (await enter(browser, server, "moving", "ada")) as [CallPage];
-        const b = await openPage(phone, server, "bob");
-        await b.join({ room: "moving" });
-        await Promise.all([b.publishCamera({ width: 320, height: 180 }), a.publishTone(440)]);
+        const a = await stage.enter("moving", "ada");
+        const b = await stage.enter("moving", "bob", { browser: phone });
+        await Promise.all([b.publishCamera(SMALL), a.publishTone(440)]);
         await Promise.all([a.sees("bob"), b.hears("ada", 440)]);
         const sids = () => a.call("sids");
         const before = await sids();
@@ -196,25 +182,5 @@ if (!inNamespace()) {
   function droppedPackets(): number {
     const rules = execFileSync("nft", ["list", "table", "inet", "cut"]).toString();
     return Number(/counter packets (\d+)/.exec(rules)?.[1]);
-  }
-
-  /** The two ends of the path that a page's connection uses. */
-  async function candidates(page: CallPage) {
-    type Candidate = { id: string; port: number; protocol: string };
-    const pairs = await page.call<{ id: string; localCandidateId: string; remoteCandidateId: string }[]>(
-      "stats",
-      "candidate-pair",
-    );
-    const transports = await page.call<{ selectedCandidatePairId: string }[]>("stats", "transport");
-    const used = pairs.find(({ id }) =>
-      transports.some(({ selectedCandidatePairId }) => selectedCandidatePairId === id),
-    );
-    const local = (await page.call<Candidate[]>("stats", "local-candidate")).find(
-      ({ id }) => id === used?.localCandidateId,
-    );
-    const remote = (await page.call<Candidate[]>("stats", "remote-candidate")).find(
-      ({ id }) => id === used?.remoteCandidateId,
-    );
-    return { local, remote };
   }
 }

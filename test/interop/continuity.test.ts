@@ -4,61 +4,47 @@ import { createHash, randomBytes } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
-import { launchChromium, openPage } from "@stoa/testkit/browser";
-import type { CallPage } from "@stoa/testkit/call-page";
+import { after, afterEach, before, test } from "node:test";
+import { SMALL } from "@stoa/testkit/call-page";
 import { type Answer, NodeClient, shutdownNodeClients } from "@stoa/testkit/node-client";
-import { type ServerProcess, startServer } from "@stoa/testkit/server-process";
+import { startServer } from "@stoa/testkit/server-process";
+import { openStage, Stage } from "@stoa/testkit/stage";
 import { until } from "@stoa/testkit/until";
 import { RoomServiceClient } from "livekit-server-sdk";
 
-const SMALL = { width: 320, height: 180 };
 /** What a page must not see of others while somebody resumes. */
 const DISTURBANCES = ["trackSubscribed", "trackUnsubscribed", "participantConnected", "participantDisconnected"];
 const FILE_BYTES = 50_000_000;
 
-let server: ServerProcess;
-let browser: Awaited<ReturnType<typeof launchChromium>>;
+let stage: Stage;
 
 before(async () => {
-  server = await startServer();
-  browser = await launchChromium();
+  stage = await openStage();
 });
+afterEach(() => stage.clear());
 after(async () => {
-  await browser?.close();
-  await server?.stop();
+  await stage?.close();
   await shutdownNodeClients();
 });
 
-async function enter(room: string, ...names: string[]): Promise<CallPage[]> {
-  const pages = await Promise.all(names.map((name) => openPage(browser, server, name)));
-  await Promise.all(pages.map((page) => page.join({ room })));
-  await Promise.all(
-    pages.map((page) =>
-      until(async () => (await page.participants()).length === names.length - 1, 8000, "all to be there"),
-    ),
-  );
-  return pages;
-}
-
-async function close(...pages: CallPage[]): Promise<void> {
-  await Promise.all(pages.map((page) => page.close()));
+/** A Node program in a room of the stage's. */
+async function enterNode(room: string, identity: string): Promise<NodeClient> {
+  const node = stage.keep(new NodeClient(identity));
+  await node.join(stage.server, room);
+  return node;
 }
 
 const participants = (room: string) =>
-  new RoomServiceClient(server.http, server.key, server.secret).listParticipants(room);
-
-async function count(page: CallPage, name: string): Promise<number> {
-  return (await page.events()).filter((event) => event.name === name).length;
-}
+  new RoomServiceClient(stage.server.http, stage.server.key, stage.server.secret).listParticipants(room);
 
 test("P3: sockets are cut one after the other, both sides resume, and nobody sees anything of it", async () => {
-  const [a, b] = (await enter("p3", "ada", "bob")) as [CallPage, CallPage];
+  const [a, b] = await stage.meet("p3", ["ada", "bob"]);
   await Promise.all([a.publishCamera(SMALL), a.publishTone(440), b.publishTone(660)]);
   await Promise.all([b.sees("ada"), b.hears("ada", 440), a.hears("bob", 660)]);
   const sids = async () => (await participants("p3")).map(({ identity, sid }) => `${identity} ${sid}`).sort();
   const before = await sids();
-  const seenBefore = await Promise.all([a, b].flatMap((page) => DISTURBANCES.map((name) => count(page, name))));
+  const disturbances = () => Promise.all([a, b].flatMap((page) => DISTURBANCES.map((name) => page.count(name))));
+  const seenBefore = await disturbances();
   for (const page of [a, b]) {
     await page.call("breakSignal");
     await page.waitEvent("signalReconnecting", "", 5000);
@@ -66,27 +52,23 @@ test("P3: sockets are cut one after the other, both sides resume, and nobody see
     await Promise.all([b.sees("ada", { steps: 10 }), a.hears("bob", 660)]);
   }
   assert.deepEqual(await sids(), before);
-  const seenAfter = await Promise.all([a, b].flatMap((page) => DISTURBANCES.map((name) => count(page, name))));
-  assert.deepEqual(seenAfter, seenBefore);
-  assert.deepEqual([await count(a, "reconnecting"), await count(b, "reconnecting")], [0, 0]);
+  assert.deepEqual(await disturbances(), seenBefore);
+  assert.deepEqual([await a.count("reconnecting"), await b.count("reconnecting")], [0, 0]);
   await a.call("mute", "microphone", true);
   await b.waitEvent("trackMuted");
-  await close(a, b);
 });
 
 test("P4: the server is killed and comes back: so do two pages and a Node program, with media and data all ways and no ghost", async () => {
-  const own = await startServer();
-  const pages = await Promise.all(["ada", "bob"].map((name) => openPage(browser, own, name)));
-  const [a, b] = pages as [CallPage, CallPage];
-  const node = new NodeClient("nora");
-  await Promise.all([...pages.map((page) => page.join({ room: "p4" })), node.join(own, "p4")]);
+  const own = new Stage(await startServer(), stage.browser);
+  const node = own.keep(new NodeClient("nora"));
+  const [[a, b]] = await Promise.all([own.enterAll("p4", ["ada", "bob"]), node.join(own.server, "p4")]);
   await Promise.all([a.publishCamera(SMALL), b.publishCamera(SMALL), a.publishTone(440), b.publishTone(660)]);
   await node.publishPicture();
   await Promise.all([a.sees("bob"), b.sees("ada"), a.sees("nora"), node.sees("ada")]);
-  await own.stop("SIGKILL");
-  const again = await startServer({ like: own });
+  await own.server.stop("SIGKILL");
+  const again = await startServer({ like: own.server });
   try {
-    await Promise.all(pages.map((page) => page.waitEvent("reconnected", "", 30_000)));
+    await Promise.all([a, b].map((page) => page.waitEvent("reconnected", "", 30_000)));
     await until(() => node.events.includes("reconnected"), 30_000, "the Node program to reconnect");
     await Promise.all([a.sees("bob"), b.sees("ada"), a.hears("bob", 660), b.hears("ada", 440)]);
     await Promise.all([a.sees("nora"), b.sees("nora"), node.sees("ada"), node.sees("bob")]);
@@ -107,14 +89,13 @@ test("P4: the server is killed and comes back: so do two pages and a Node progra
       "nora 1",
     ]);
   } finally {
-    await node.close();
-    await close(a, b);
+    await own.clear();
     await again.stop();
   }
 });
 
 test("P5: a hundred messages for one reach that one, with their topic, and nobody else", async () => {
-  const [a, b, c] = (await enter("p5", "ada", "bob", "cleo")) as [CallPage, CallPage, CallPage];
+  const [a, b, c] = await stage.meet("p5", ["ada", "bob", "cleo"]);
   for (let i = 0; i < 100; i++) {
     await a.call("send", `${i}`, { reliable: true, destinationIdentities: ["bob"], topic: "note" });
   }
@@ -124,14 +105,12 @@ test("P5: a hundred messages for one reach that one, with their topic, and nobod
     (await b.data()).slice(0, 100),
     Array.from({ length: 100 }, (_, i) => ({ text: `${i}`, from: "ada", topic: "note" })),
   );
-  await close(a, b, c);
 });
 
 test("P6: calls between a page and a Node program: echo, much text, errors, nobody there", async () => {
-  const [page] = (await enter("p6", "ada")) as [CallPage];
-  const node = new NodeClient("nora");
-  await node.join(server, "p6");
-  await until(async () => (await page.participants()).length === 1, 5000, "the Node program to be there");
+  const page = await stage.enter("p6", "ada");
+  const node = await enterNode("p6", "nora");
+  await page.knows(1, 5000);
   await page.call("answerCalls");
   node.answerCalls();
   const fromPage = (method: string, payload: string, to = "nora") =>
@@ -152,16 +131,13 @@ test("P6: calls between a page and a Node program: echo, much text, errors, nobo
     assert.equal((await call("nope", "")).code, 1400);
   }
   assert.equal((await fromPage("echo", "", "zed")).code, 1501);
-  await node.close();
-  await close(page);
 });
 
 test("P7: a stream of 50 MB arrives whole at the one that it is for, and is none to anybody else", async () => {
-  const [b, c] = (await enter("p7", "bob", "cleo")) as [CallPage, CallPage];
+  const [b, c] = await stage.meet("p7", ["bob", "cleo"]);
   await Promise.all([b.call("takeFiles", "file"), c.call("takeFiles", "file")]);
-  const node = new NodeClient("nora");
-  await node.join(server, "p7");
-  await until(async () => (await b.participants()).length === 2, 5000, "the Node program to be there");
+  const node = await enterNode("p7", "nora");
+  await b.knows(2, 5000);
   const folder = await mkdtemp(join(tmpdir(), "stoa-"));
   try {
     const bytes = randomBytes(FILE_BYTES);
@@ -172,21 +148,12 @@ test("P7: a stream of 50 MB arrives whole at the one that it is for, and is none
       name: "file.bin",
       destinationIdentities: ["bob"],
     });
-    type Files = { from: string; name: string; bytes: number; sha256: string }[];
-    const files = (page: CallPage) =>
-      page.page.evaluate(() => (globalThis as unknown as { harness: { files: Files } }).harness.files, undefined);
-    const took = await until(
-      async () => (await files(b))[0]?.sha256 !== undefined && (await files(b))[0]!.sha256 !== "",
-      40_000,
-      "the end of the stream",
-    );
+    const took = await until(async () => ((await b.files())[0]?.sha256 ?? "") !== "", 40_000, "the end of the stream");
     console.log(`${FILE_BYTES / 1e6} MB; the end came ${Math.round(took)} ms after it was sent`);
     const sha256 = createHash("sha256").update(bytes).digest("hex");
-    assert.deepEqual(await files(b), [{ from: "nora", name: "file.bin", bytes: FILE_BYTES, sha256 }]);
-    assert.deepEqual(await files(c), []);
+    assert.deepEqual(await b.files(), [{ from: "nora", name: "file.bin", bytes: FILE_BYTES, sha256 }]);
+    assert.deepEqual(await c.files(), []);
   } finally {
     await rm(folder, { recursive: true });
   }
-  await node.close();
-  await close(b, c);
 });

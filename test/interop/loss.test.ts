@@ -1,40 +1,25 @@
 /** Five packets of a hundred are lost, on the way to a viewer or from a publisher: nobody sees or hears much of it. */
 import assert from "node:assert/strict";
 import { after, afterEach, before, test, type TestContext } from "node:test";
-import { launchChromium } from "@stoa/testkit/browser";
 import type { CallPage } from "@stoa/testkit/call-page";
-import { type LinkDirection, LinkedHost } from "@stoa/testkit/linked-host";
-import { inNamespace, NAMESPACE_ADDRESS, rerunInNamespace } from "@stoa/testkit/namespace";
-import { startServer } from "@stoa/testkit/server-process";
-import { Stage } from "@stoa/testkit/stage";
+import { type FarStage, openFarStage } from "@stoa/testkit/far-stage";
+import type { LinkDirection } from "@stoa/testkit/linked-host";
+import { inNamespace, rerunInNamespace } from "@stoa/testkit/namespace";
 import { until } from "@stoa/testkit/until";
 
 const LOSS_PERCENT = 5;
 const SECONDS = 10;
 
-type Browser = Awaited<ReturnType<typeof launchChromium>>;
-
 if (!inNamespace()) {
   test("with 5 % loss downstream or upstream, picture and sound go on", () => rerunInNamespace(import.meta.url));
 } else {
-  let stage: Stage;
-  let host: LinkedHost;
-  let far: Browser;
+  let world: FarStage;
 
   before(async () => {
-    stage = new Stage(await startServer({ address: NAMESPACE_ADDRESS }), await launchChromium());
-    host = await LinkedHost.create(2);
-    far = await host.launchChromium();
+    world = await openFarStage();
   });
-  afterEach(async () => {
-    host.lose("down", 0);
-    host.lose("up", 0);
-    await stage.clear();
-  });
-  after(async () => {
-    await Promise.allSettled([far?.close(), stage?.close()]);
-    host?.close();
-  });
+  afterEach(() => world.clear());
+  after(() => world?.close());
 
   interface Counts {
     readonly sent: number;
@@ -73,11 +58,12 @@ if (!inNamespace()) {
     assert.ok(concealed < 0.03, figures);
     assert.equal(seen.backwards, 0, figures);
     const widths = seen.widths.join(" ");
-    if (widths !== "640") assert.fail(`widths ${widths}, ${await stage.server.timeline("lossy", "bob")}`);
+    if (widths !== "640") assert.fail(`widths ${widths}, ${await world.stage.server.timeline("lossy", "bob")}`);
     await to.hears("ada", 440, { timeoutMs: 1000 });
   }
 
   async function call(t: TestContext, direction: LinkDirection, simulcast: boolean): Promise<void> {
+    const { stage, host, far } = world;
     const [a, b] = await Promise.all([
       stage.enter("lossy", "ada", direction === "up" ? { browser: far } : {}),
       stage.enter("lossy", "bob", direction === "down" ? { browser: far } : {}),

@@ -1,28 +1,24 @@
 /** `@livekit/rtc-node` against a page in Chromium and against itself. */
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { launchChromium, openPage } from "@stoa/testkit/browser";
+import { after, afterEach, before, test } from "node:test";
 import { NodeClient, shutdownNodeClients } from "@stoa/testkit/node-client";
-import { type ServerProcess, startServer } from "@stoa/testkit/server-process";
+import { openStage, type Stage } from "@stoa/testkit/stage";
 import { until } from "@stoa/testkit/until";
 
-let server: ServerProcess;
-let browser: Awaited<ReturnType<typeof launchChromium>>;
+let stage: Stage;
 
 before(async () => {
-  server = await startServer();
-  browser = await launchChromium();
+  stage = await openStage();
 });
+afterEach(() => stage.clear());
 after(async () => {
-  await browser?.close();
-  await server?.stop();
+  await stage?.close();
   await shutdownNodeClients();
 });
 
 test("a browser and a Node program see, hear and message each other", async () => {
-  const page = await openPage(browser, server, "ada");
-  const node = new NodeClient("nora");
-  await Promise.all([page.join({ room: "mixed" }), node.join(server, "mixed")]);
+  const node = stage.keep(new NodeClient("nora"));
+  const [page] = await Promise.all([stage.enter("mixed", "ada"), node.join(stage.server, "mixed")]);
   await Promise.all([page.publishCamera(), page.publishTone(440), node.publishPicture(), node.publishTone(700)]);
   await Promise.all([node.sees("ada"), node.hears("ada", 440), page.hears("nora", 700)]);
   await until(async () => ((await page.seen("nora"))?.frames ?? 0) > 10, 10_000, "frames of the Node program");
@@ -33,18 +29,16 @@ test("a browser and a Node program see, hear and message each other", async () =
   assert.deepEqual(node.messages, [{ text: "from page", from: "ada", topic: "t" }]);
   await node.close();
   await page.waitEvent("participantDisconnected", "nora");
-  await page.close();
 });
 
 test("two Node programs call each other, the second joins late", async () => {
-  const a = new NodeClient("a");
-  await a.join(server, "nodes");
+  const a = stage.keep(new NodeClient("a"));
+  await a.join(stage.server, "nodes");
   await Promise.all([a.publishPicture(), a.publishTone(500)]);
-  const b = new NodeClient("b");
-  await b.join(server, "nodes");
+  const b = stage.keep(new NodeClient("b"));
+  await b.join(stage.server, "nodes");
   await b.publishTone(800);
   await Promise.all([b.sees("a"), b.hears("a", 500), a.hears("b", 800)]);
   await a.close();
   await until(() => b.room.remoteParticipants.size === 0, 5000, "the leave to be seen");
-  await b.close();
 });

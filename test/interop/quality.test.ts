@@ -1,36 +1,23 @@
 /** Connection quality as the client is told it: excellent on a clean link, worse under loss, good again; a mute is no loss. */
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
-import { launchChromium } from "@stoa/testkit/browser";
-import type { CallPage } from "@stoa/testkit/call-page";
-import { LinkedHost } from "@stoa/testkit/linked-host";
-import { inNamespace, NAMESPACE_ADDRESS, rerunInNamespace } from "@stoa/testkit/namespace";
-import { startServer } from "@stoa/testkit/server-process";
-import { Stage } from "@stoa/testkit/stage";
+import { type CallPage, SMALL } from "@stoa/testkit/call-page";
+import { type FarStage, openFarStage } from "@stoa/testkit/far-stage";
+import { inNamespace, rerunInNamespace } from "@stoa/testkit/namespace";
 import { until } from "@stoa/testkit/until";
 
-const SMALL = { width: 320, height: 180 };
 const LOSS_PERCENT = 30;
-
-type Browser = Awaited<ReturnType<typeof launchChromium>>;
 
 if (!inNamespace()) {
   test("the connection quality of a participant follows the link", () => rerunInNamespace(import.meta.url));
 } else {
-  let stage: Stage;
-  let host: LinkedHost;
-  let far: Browser;
+  let world: FarStage;
 
   before(async () => {
-    stage = new Stage(await startServer({ address: NAMESPACE_ADDRESS }), await launchChromium());
-    host = await LinkedHost.create(2);
-    far = await host.launchChromium();
+    world = await openFarStage();
   });
-  afterEach(() => stage.clear());
-  after(async () => {
-    await Promise.allSettled([far?.close(), stage?.close()]);
-    host?.close();
-  });
+  afterEach(() => world.clear());
+  after(() => world?.close());
 
   async function qualityOf(page: CallPage, identity: string): Promise<string> {
     const all = await page.call<[string, string][]>("qualities");
@@ -50,10 +37,8 @@ if (!inNamespace()) {
   const WORSE = ["good", "poor", "lost"];
 
   test("excellent on a clean link and through a mute, worse under loss, excellent again", async (t) => {
-    const [a, b] = await Promise.all([
-      stage.enter("quality", "ada", { browser: far }),
-      stage.enter("quality", "bob", {}),
-    ]);
+    const { stage, host, far } = world;
+    const [a, b] = await Promise.all([stage.enter("quality", "ada", { browser: far }), stage.enter("quality", "bob")]);
     await Promise.all([a.publishCamera(SMALL), a.publishTone(440), b.publishTone(660)]);
     await Promise.all([b.sees("ada"), b.hears("ada", 440), a.hears("bob", 660)]);
     const took = [

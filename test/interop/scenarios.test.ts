@@ -1,47 +1,31 @@
 /**
- * Every accident that livekit-client can ask for, to test itself, ends as it should. Asks for more than the original gives in four:
+ * Every accident that livekit-client can ask for, to test itself, ends as it should. Asks for more than the original gives in three:
  * a migration without another node is a new session there, "leave-full-reconnect" does nothing, and messages of a page whose resume is
  * broken off are lost.
  */
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { after, afterEach, before, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { launchChromium, openPage } from "@stoa/testkit/browser";
-import type { CallPage } from "@stoa/testkit/call-page";
-import { type ServerProcess, startServer } from "@stoa/testkit/server-process";
+import { type CallPage, SMALL } from "@stoa/testkit/call-page";
+import { openStage, type Stage } from "@stoa/testkit/stage";
 import { until } from "@stoa/testkit/until";
 
-const SMALL = { width: 320, height: 180 };
 const BACK_WITHIN_MS = 15_000;
 
-let server: ServerProcess;
-let browser: Awaited<ReturnType<typeof launchChromium>>;
+let stage: Stage;
 
 before(async () => {
-  server = await startServer();
-  browser = await launchChromium();
+  stage = await openStage();
 });
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
+afterEach(() => stage.clear());
+after(() => stage?.close());
 
-async function call(room: string): Promise<[CallPage, CallPage]> {
-  const [a, b] = await Promise.all([openPage(browser, server, "ada"), openPage(browser, server, "bob")]);
-  await Promise.all([a.join({ room }), b.join({ room })]);
+async function call(room: string): Promise<readonly [CallPage, CallPage]> {
+  const [a, b] = await stage.enterAll(room, ["ada", "bob"]);
   await Promise.all([a.publishCamera(SMALL), b.publishTone(660), a.publishTone(440)]);
   await Promise.all([b.sees("ada"), a.hears("bob", 660)]);
   return [a, b];
 }
-
-/** Its own sid, which a resume keeps. */
-const sid = (page: CallPage): Promise<string> =>
-  page.page.evaluate(
-    () =>
-      (globalThis as unknown as { harness: { room: { localParticipant: { sid: string } } } }).harness.room
-        .localParticipant.sid,
-    undefined,
-  );
 
 /** Sends messages, 1, 2, 3 …, until `end`, which gives the last number. */
 function talk(page: CallPage): { end: () => Promise<number> } {
@@ -87,12 +71,12 @@ for (const [scenario, session] of [
 ] as const) {
   test(`${scenario}: the page comes back, in the ${session} session`, async () => {
     const [a, b] = await call(scenario);
-    const before = await sid(a);
+    const before = await a.call<string>("sid");
     const talks = session === "same" ? [talk(a), talk(b)] : [];
     await a.call("simulate", scenario);
     await a.waitEvent("reconnected", "", BACK_WITHIN_MS);
     await Promise.all([b.sees("ada", { steps: 10 }), a.hears("bob", 660), b.hears("ada", 440)]);
-    assert.equal((await sid(a)) === before, session === "same");
+    assert.equal((await a.call<string>("sid")) === before, session === "same");
     assert.deepEqual(await b.participants(), ["ada"]);
     if (session === "same") {
       const seen = (await b.events()).map(({ name }) => name);
@@ -100,21 +84,17 @@ for (const [scenario, session] of [
       const [sentByA, sentByB] = await Promise.all(talks.map(({ end }) => end()));
       await Promise.all([hasAll(b, sentByA!), hasAll(a, sentByB!)]);
     }
-    await Promise.all([a.close(), b.close()]);
   });
 }
 
 test("speaker: the others are told that the page speaks, and then that it does not", async () => {
   const [a, b] = await call("speaker");
-  type Speakers = { who: string[] }[];
-  const heard = () =>
-    b.page.evaluate(() => (globalThis as unknown as { harness: { speakers: Speakers } }).harness.speakers, undefined);
+  const speaks = async (): Promise<boolean> => (await b.speakers()).at(-1)?.who.includes("ada") === true;
   await a.call("volume", 0);
-  await until(async () => !(await heard()).at(-1)?.who.includes("ada"), 8000, "ada to be silent");
+  await until(async () => !(await speaks()), 8000, "ada to be silent");
   await a.call("simulate", "speaker");
-  await until(async () => (await heard()).at(-1)?.who.includes("ada") === true, 2000, "ada to speak");
-  await until(async () => !(await heard()).at(-1)?.who.includes("ada"), 6000, "ada to be silent again");
-  await Promise.all([a.close(), b.close()]);
+  await until(speaks, 2000, "ada to speak");
+  await until(async () => !(await speaks()), 6000, "ada to be silent again");
 });
 
 test("server-leave: the page is sent away and stays away", async () => {
@@ -122,5 +102,4 @@ test("server-leave: the page is sent away and stays away", async () => {
   await a.call("simulate", "server-leave");
   await a.waitEvent("disconnected");
   await b.waitEvent("participantDisconnected", "ada");
-  await Promise.all([a.close(), b.close()]);
 });

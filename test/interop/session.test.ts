@@ -1,52 +1,20 @@
 /** A session over time: sockets that break, tracks that come and go, settings, sources, destinations, permissions. */
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { launchChromium, openPage } from "@stoa/testkit/browser";
-import type { CallPage } from "@stoa/testkit/call-page";
-import { type ServerProcess, startServer } from "@stoa/testkit/server-process";
+import { after, afterEach, before, test } from "node:test";
+import { SMALL } from "@stoa/testkit/call-page";
+import { openStage, type Stage } from "@stoa/testkit/stage";
 import { until } from "@stoa/testkit/until";
 
-type Browser = Awaited<ReturnType<typeof launchChromium>>;
-
-const SMALL = { width: 320, height: 180 };
-
-let server: ServerProcess;
-let browser: Browser;
+let stage: Stage;
 
 before(async () => {
-  server = await startServer();
-  browser = await launchChromium();
+  stage = await openStage();
 });
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
-
-async function enter(room: string, name: string, grants: Record<string, unknown> = {}): Promise<CallPage> {
-  const page = await openPage(browser, server, name);
-  await page.join({ room, grants });
-  return page;
-}
-
-async function close(...pages: CallPage[]): Promise<void> {
-  await Promise.all(pages.map((page) => page.close()));
-}
-
-/** Does something with what another has published. */
-function withCamera(page: CallPage, of: string, method: string, argument: unknown): Promise<void> {
-  return page.page.evaluate(
-    ([who, name, value]) => {
-      type Publication = Record<string, (value: unknown) => void>;
-      type Room = { remoteParticipants: Map<string, { getTrackPublication(source: string): Publication }> };
-      const { room } = (globalThis as unknown as { harness: { room: Room } }).harness;
-      room.remoteParticipants.get(who as string)!.getTrackPublication("camera")[name as string]!(value);
-    },
-    [of, method, argument] as const,
-  );
-}
+afterEach(() => stage.clear());
+after(() => stage?.close());
 
 test("a page whose signal socket breaks resumes the same session: media and data go on both ways", async () => {
-  const [a, b] = await Promise.all([enter("resume", "ada"), enter("resume", "bob")]);
+  const [a, b] = await stage.enterAll("resume", ["ada", "bob"]);
   await Promise.all([a.publishCamera(SMALL), b.publishCamera(SMALL), a.publishTone(440)]);
   await Promise.all([a.sees("bob"), b.sees("ada"), b.hears("ada", 440)]);
   await a.call("breakSignal");
@@ -56,13 +24,12 @@ test("a page whose signal socket breaks resumes the same session: media and data
   await b.call("send", "after", { reliable: true });
   await until(async () => (await a.data()).some((message) => message.text === "after"), 5000, "data after the resume");
   assert.ok(!(await b.events()).some(({ name }) => name === "participantDisconnected" || name === "trackUnsubscribed"));
-  await close(a, b);
 });
 
 test("one who leaves and joins again and again is seen each time, and nothing of the earlier sessions stays", async () => {
-  const b = await enter("again", "bob");
+  const b = await stage.enter("again", "bob");
   await b.publishCamera(SMALL);
-  const a = await openPage(browser, server, "ada");
+  const a = await stage.open("ada");
   for (let i = 0; i < 6; i++) {
     await a.join({ room: "again" });
     await a.publishCamera(SMALL);
@@ -70,51 +37,48 @@ test("one who leaves and joins again and again is seen each time, and nothing of
     await a.call("leave");
     const left = until(async () => (await b.participants()).length === 0, 5000, "ada to be gone");
     await left.catch(async ({ message }) =>
-      assert.fail(`${message}, round ${i}: ${await server.timeline("again", "ada")}`),
+      assert.fail(`${message}, round ${i}: ${await stage.server.timeline("again", "ada")}`),
     );
   }
   assert.equal(await b.seen("ada"), undefined);
-  await close(a, b);
 });
 
 test("tracks published and unpublished again and again reach the other side each time", async () => {
-  const [a, b] = await Promise.all([enter("republish", "ada"), enter("republish", "bob")]);
+  const [a, b] = await stage.enterAll("republish", ["ada", "bob"]);
   for (let i = 0; i < 6; i++) {
     await Promise.all([a.publishCamera(SMALL), a.publishTone(440 + 60 * i)]);
     await Promise.all([b.sees("ada", { steps: 3 }), b.hears("ada", 440 + 60 * i)]);
     await Promise.all([a.call("unpublish", "camera"), a.call("unpublish", "microphone")]);
     await until(async () => (await b.seen("ada")) === undefined, 5000, "the picture to go");
   }
-  await close(a, b);
 });
 
 test("a simulcast publisher: whatever is asked for, the picture stays clean; it stops and starts as asked", async () => {
-  const [a, b] = await Promise.all([enter("quality", "ada"), enter("quality", "bob")]);
+  const [a, b] = await stage.enterAll("quality", ["ada", "bob"]);
   await a.publishCamera({ width: 1280, height: 720, options: { simulcast: true } });
   await b.sees("ada");
-  for (const quality of [0, 2, 1]) {
-    await withCamera(b, "ada", "setVideoQuality", quality);
+  for (const quality of ["LOW", "HIGH", "MEDIUM"] as const) {
+    await b.quality("ada", quality);
     await b.sees("ada", { steps: 20 });
   }
-  await withCamera(b, "ada", "setEnabled", false);
+  await b.wish("ada", "setEnabled", false);
   let frames = -1;
   await until(
     async () => frames === (frames = (await b.seen("ada"))!.frames) && frames > 0,
     5000,
     "the picture to stand still",
   );
-  await withCamera(b, "ada", "setEnabled", true);
+  await b.wish("ada", "setEnabled", true);
   await b.sees("ada", { steps: 10 });
   assert.equal((await b.seen("ada"))?.backwards, 0);
-  await withCamera(b, "ada", "setSubscribed", false);
+  await b.wish("ada", "setSubscribed", false);
   await b.waitEvent("trackUnsubscribed");
-  await withCamera(b, "ada", "setSubscribed", true);
+  await b.wish("ada", "setSubscribed", true);
   await b.sees("ada", { steps: 10 });
-  await close(a, b);
 });
 
 test("a microphone that joins muted, RED, and a shared screen with sound", async () => {
-  const [a, b] = await Promise.all([enter("sources", "ada"), enter("sources", "bob")]);
+  const [a, b] = await stage.enterAll("sources", ["ada", "bob"]);
   await a.publishTone(600, { dtx: true, red: true });
   await a.call("mute", "microphone", true);
   await b.waitEvent("trackMuted");
@@ -137,33 +101,31 @@ test("a microphone that joins muted, RED, and a shared screen with sound", async
     .map(({ bytesReceived, packetsReceived }) => bytesReceived / packetsReceived)
     .sort((x, y) => y - x);
   assert.ok(sizes.length === 2 && sizes[0]! > 1.5 * sizes[1]!, `bytes per packet: ${sizes.join(", ")}`);
-  await close(a, b);
 });
 
 test("data goes to those it is for", async () => {
-  const [a, b, c] = await Promise.all(["ada", "bob", "cleo"].map((name) => enter("data", name)));
-  await until(async () => (await a!.participants()).length === 2, 8000, "all to be announced");
-  await a!.call("send", "for bob", { reliable: true, destinationIdentities: ["bob"], topic: "note" });
-  await a!.call("send", "for nobody here", { reliable: true, destinationIdentities: ["zed"] });
-  await a!.call("send", "for all", { reliable: true });
-  await a!.call("send", "for all, perhaps", { reliable: false });
-  await until(async () => (await b!.data()).length === 3 && (await c!.data()).length === 2, 5000, "the messages");
-  assert.deepEqual((await b!.data())[0], { text: "for bob", from: "ada", topic: "note" });
-  assert.deepEqual((await c!.data()).map(({ text }) => text).sort(), ["for all", "for all, perhaps"]);
-  assert.deepEqual(await a!.data(), []);
-  await close(a!, b!, c!);
+  const [a, b, c] = await stage.enterAll("data", ["ada", "bob", "cleo"]);
+  await a.knows(2);
+  await a.call("send", "for bob", { reliable: true, destinationIdentities: ["bob"], topic: "note" });
+  await a.call("send", "for nobody here", { reliable: true, destinationIdentities: ["zed"] });
+  await a.call("send", "for all", { reliable: true });
+  await a.call("send", "for all, perhaps", { reliable: false });
+  await until(async () => (await b.data()).length === 3 && (await c.data()).length === 2, 5000, "the messages");
+  assert.deepEqual((await b.data())[0], { text: "for bob", from: "ada", topic: "note" });
+  assert.deepEqual((await c.data()).map(({ text }) => text).sort(), ["for all", "for all, perhaps"]);
+  assert.deepEqual(await a.data(), []);
 });
 
 test("the token's permissions hold", async () => {
   const room = "permissions";
-  const ada = await enter(room, "ada");
-  const [watcher, deaf, ghost, radio] = (await Promise.all([
-    enter(room, "watcher", { canPublish: false, canPublishData: false }),
-    enter(room, "deaf", { canSubscribe: false }),
-    enter(room, "ghost", { hidden: true }),
-    enter(room, "radio", { canPublishSources: ["microphone"] }),
-  ])) as [CallPage, CallPage, CallPage, CallPage];
-  await until(async () => (await ada.participants()).length === 3, 8000, "all but the hidden one to be announced");
+  const ada = await stage.enter(room, "ada");
+  const [watcher, deaf, ghost, radio] = await Promise.all([
+    stage.enter(room, "watcher", { grants: { canPublish: false, canPublishData: false } }),
+    stage.enter(room, "deaf", { grants: { canSubscribe: false } }),
+    stage.enter(room, "ghost", { grants: { hidden: true } }),
+    stage.enter(room, "radio", { grants: { canPublishSources: ["microphone"] } }),
+  ]);
+  await ada.knows(3); // all but the hidden one
   assert.deepEqual(await ada.participants(), ["deaf", "radio", "watcher"]);
 
   await assert.rejects(watcher.publishCamera(SMALL), /insufficient permissions/);
@@ -176,5 +138,4 @@ test("the token's permissions hold", async () => {
   await ada.call("send", "allowed", { reliable: true });
   await until(async () => (await deaf.data()).some(({ text }) => text === "allowed"), 5000, "what ada may send");
   assert.ok(!(await ada.data()).some(({ text }) => text === "not allowed"));
-  await close(ada, watcher, deaf, ghost, radio);
 });

@@ -5,10 +5,9 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
-import { launchChromium, openPage } from "@stoa/testkit/browser";
 import type { CallPage } from "@stoa/testkit/call-page";
 import { inNamespace, NAMESPACE_ADDRESS, rerunInNamespace } from "@stoa/testkit/namespace";
-import { startServer } from "@stoa/testkit/server-process";
+import { openStage } from "@stoa/testkit/stage";
 
 const CUT_UDP =
   "add table inet cut; add chain inet cut input { type filter hook input priority 0; }; add rule inet cut input meta l4proto udp drop";
@@ -16,16 +15,9 @@ const RESTORE_UDP = "delete table inet cut";
 /** From the cut to pictures that move again. */
 const BACK_WITHIN_MS = 15_000;
 
-/** What the pairs in use of a page are over. */
+/** What the connections of a page are over. */
 async function protocols(page: CallPage): Promise<string> {
-  const pairs = await page.call<{ id: string; remoteCandidateId: string }[]>("stats", "candidate-pair");
-  const remotes = await page.call<{ id: string; protocol: string }[]>("stats", "remote-candidate");
-  const transports = await page.call<{ selectedCandidatePairId: string }[]>("stats", "transport");
-  const used = transports.map(({ selectedCandidatePairId }) => {
-    const pair = pairs.find(({ id }) => id === selectedCandidatePairId);
-    return remotes.find(({ id }) => id === pair?.remoteCandidateId)?.protocol;
-  });
-  return [...new Set(used)].join();
+  return [...new Set((await page.paths()).map(({ remote }) => remote?.protocol))].join();
 }
 
 const TITLE = "when UDP dies in mid-call, pages with one and with two peer connections go on over TCP";
@@ -34,12 +26,9 @@ if (!inNamespace()) {
 } else {
   for (const singlePeerConnection of [true, false]) {
     test(`${TITLE} (${singlePeerConnection ? "one" : "two"})`, async () => {
-      const server = await startServer({ address: NAMESPACE_ADDRESS });
-      const browser = await launchChromium();
+      const stage = await openStage({ address: NAMESPACE_ADDRESS });
       try {
-        const [ada, bob] = await Promise.all([openPage(browser, server, "ada"), openPage(browser, server, "bob")]);
-        const join = { room: "cut", roomOptions: { singlePeerConnection } };
-        await Promise.all([ada.join(join), bob.join(join)]);
+        const [ada, bob] = await stage.enterAll("cut", ["ada", "bob"], { roomOptions: { singlePeerConnection } });
         await Promise.all([ada.publishCamera(), ada.publishTone(440), bob.publishTone(660)]);
         await Promise.all([bob.sees("ada"), bob.hears("ada", 440), ada.hears("bob", 660)]);
         assert.equal(await protocols(bob), "udp");
@@ -57,7 +46,7 @@ if (!inNamespace()) {
           assert.ok(!names.includes("disconnected") && !names.includes("participantDisconnected"), names.join());
         }
       } finally {
-        await Promise.allSettled([browser.close(), server.stop()]);
+        await stage.close();
         execFileSync("nft", [RESTORE_UDP]);
       }
     });

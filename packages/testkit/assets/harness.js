@@ -225,6 +225,8 @@
     attributes: (identity) => ({ ...room.getParticipantByIdentity(identity)?.attributes }),
     /** How often an event of the room came. */
     count: (name) => events.filter((event) => event.name === name).length,
+    /** Its own SID, which a resume keeps. */
+    sid: () => room.localParticipant.sid,
     /** SIDs of the others by their identities. */
     sids: () => Object.fromEntries([...room.remoteParticipants.values()].map(({ identity, sid }) => [identity, sid])),
     participants: () => [...(room?.remoteParticipants.keys() ?? [])].sort((a, b) => a.localeCompare(b)),

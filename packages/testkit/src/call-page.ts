@@ -46,8 +46,17 @@ export interface RtpFigures {
   readonly jitter?: number;
 }
 
+/** A picture for tests that are not about pictures: cheap to encode. */
+export const SMALL = { width: 320, height: 180 };
+
 /** Video qualities as the client names them. */
 export const QUALITY = { LOW: 0, MEDIUM: 1, HIGH: 2 } as const;
+
+/** One end of a connection's path. */
+export interface PathEnd {
+  readonly port: number;
+  readonly protocol: string;
+}
 
 /** How a page joins. */
 export interface JoinOptions {
@@ -194,6 +203,15 @@ export class CallPage {
     return this.call("participants");
   }
 
+  /** Waits until it knows of so many others. */
+  knows(others: number, timeoutMs = 8000): Promise<number> {
+    return until(
+      async () => (await this.participants()).length === others,
+      timeoutMs,
+      `${this.identity} to know of ${others} others`,
+    );
+  }
+
   /** Messages received so far. */
   data(): Promise<{ text: string; from: string; topic: string }[]> {
     return this.page.evaluate(() => (globalThis as unknown as { harness: { data: never[] } }).harness.data, undefined);
@@ -221,6 +239,38 @@ export class CallPage {
       () => (globalThis as unknown as { harness: { events: never[] } }).harness.events,
       undefined,
     );
+  }
+
+  /** How often a room event came. */
+  count(event: string): Promise<number> {
+    return this.call("count", event);
+  }
+
+  /** Every list of speakers that it was told, the loudest first. */
+  speakers(): Promise<{ at: number; who: string[] }[]> {
+    return this.page.evaluate(
+      () => (globalThis as unknown as { harness: { speakers: never[] } }).harness.speakers,
+      undefined,
+    );
+  }
+
+  /** The path that each of its connections uses. */
+  async paths(): Promise<{ local: PathEnd | undefined; remote: PathEnd | undefined }[]> {
+    type End = PathEnd & { id: string };
+    type Pair = { id: string; localCandidateId: string; remoteCandidateId: string };
+    const pairs = await this.call<Pair[]>("stats", "candidate-pair");
+    const transports = await this.call<{ selectedCandidatePairId: string }[]>("stats", "transport");
+    const [locals, remotes] = [
+      await this.call<End[]>("stats", "local-candidate"),
+      await this.call<End[]>("stats", "remote-candidate"),
+    ];
+    return transports.map(({ selectedCandidatePairId }) => {
+      const pair = pairs.find(({ id }) => id === selectedCandidatePairId);
+      return {
+        local: locals.find(({ id }) => id === pair?.localCandidateId),
+        remote: remotes.find(({ id }) => id === pair?.remoteCandidateId),
+      };
+    });
   }
 
   async waitEvent(name: string, about = "", timeoutMs = 10_000): Promise<void> {
