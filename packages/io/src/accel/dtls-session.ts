@@ -12,6 +12,7 @@ import { formatFingerprint } from "./certificate.ts";
 import type { DtlsContext } from "./dtls-openssl.ts";
 import { readNativeUint32 } from "./native.ts";
 import { DatagramQueue, packRecords } from "./dtls-queue.ts";
+import { isPlausible, minRecordBytes } from "./dtls-records.ts";
 
 /** Longest datagram of a handshake. */
 export const MAX_DATAGRAM_BYTES = 1200;
@@ -55,6 +56,8 @@ export class DtlsOpenSslSession implements DtlsSession {
   #writeBio = 0;
   #state: DtlsSession["state"] = "handshaking";
   #failure: string | undefined;
+  /** Of an open session: see `isPlausible`. */
+  #minRecordBytes = 0;
   #fingerprint: string | undefined;
 
   constructor(context: DtlsContext, role: DtlsRole) {
@@ -94,6 +97,7 @@ export class DtlsOpenSslSession implements DtlsSession {
 
   receive(datagram: Uint8Array): void {
     if (this.#ssl === 0 || datagram.length === 0 || datagram.length > MAX_RECEIVE_BYTES) return;
+    if (this.#state === "open" && !isPlausible(datagram, this.#minRecordBytes)) return;
     const { ssl, scratch } = this.#context;
     scratch.bytes.set(datagram);
     if (ssl.BIO_write(this.#readBio, scratch.address, datagram.length) !== datagram.length) {
@@ -200,7 +204,10 @@ export class DtlsOpenSslSession implements DtlsSession {
     if (result === 1) {
       this.#fingerprint = this.#readFingerprint();
       if (this.#fingerprint === undefined) this.#end("failed", "DTLS handshake failed: the peer showed no certificate");
-      else this.#state = "open";
+      else {
+        this.#minRecordBytes = minRecordBytes(ssl.SSL_CIPHER_get_protocol_id(ssl.SSL_get_current_cipher(this.#ssl)));
+        this.#state = "open";
+      }
       return;
     }
     const error = ssl.SSL_get_error(this.#ssl, result);
