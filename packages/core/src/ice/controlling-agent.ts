@@ -103,7 +103,7 @@ export class ControllingAgent implements IceAgent {
   }
 
   addRemoteCandidate(info: PathInfo, nowMs: number): void {
-    if (this.#pairs.length >= MAX_PATHS || this.#pairs.some((pair) => sameAddress(pair.info, info))) return;
+    if (this.#pairs.some((pair) => sameAddress(pair.info, info)) || !this.#makeRoom()) return;
     const { paths, claims } = this.#deps;
     const path = paths.open(info);
     if (path === NO_PATH) return;
@@ -184,6 +184,15 @@ export class ControllingAgent implements IceAgent {
     pair.dueMs = dueMs;
     this.#pairs.push(pair);
     return pair;
+  }
+
+  /** The other side's newest description counts: of pairs that never worked, a failed one goes, or the last one that came. */
+  #makeRoom(): boolean {
+    if (this.#pairs.length < MAX_PATHS) return true;
+    const mute = this.#pairs.filter((pair) => pair.lastResponseMs === -NEVER);
+    const least = mute.find((pair) => pair.exhausted) ?? mute.at(-1);
+    if (least) this.#removePair(least);
+    return least !== undefined;
   }
 
   #removePair(pair: CandidatePair): void {
