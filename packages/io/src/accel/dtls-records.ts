@@ -1,7 +1,8 @@
 /**
- * Whether a datagram may have come from the other side of an open session (RFC 6347 section 4.1). OpenSSL drops most forgeries in
- * silence, as it should, but ends the session for a record that is too short to hold what its cipher adds: one datagram in
- * plain text from a forged address would do. So the records of a datagram are looked at first.
+ * The records of a datagram (RFC 6347 section 4.1), looked at before OpenSSL gets them, for two weaknesses of it. It ends an open session
+ * for a record that is too short to hold what its cipher adds, where it drops other forgeries in silence: one datagram in plain text
+ * from a forged address would do. And of a record of another version it skips the header only, so that all behind it in the datagram is lost:
+ * such as what follows a ClientHello that is sent again.
  */
 
 const HEADER_BYTES = 13;
@@ -21,9 +22,15 @@ export function minRecordBytes(suite: number): number {
   return AES_128_CBC_SHA.includes(suite) ? CBC_SHA1_BYTES : GCM_BYTES;
 }
 
+/** Where the record at `at` ends, or what there is of it. */
+export function recordEnd(datagram: Uint8Array, at: number): number {
+  if (at + HEADER_BYTES > datagram.length) return datagram.length;
+  return Math.min(at + HEADER_BYTES + ((datagram[at + 11]! << 8) | datagram[at + 12]!), datagram.length);
+}
+
 /**
- * True when the datagram is a row of whole records of DTLS 1.2, none of the encrypted ones shorter than `minBytes`. With anything else
- * in it, OpenSSL might take the border of a record to be elsewhere.
+ * Whether these bytes may come from the other side of an open session: whole records of DTLS 1.2 and nothing else, none of the encrypted
+ * ones shorter than `minBytes`.
  */
 export function isPlausible(datagram: Uint8Array, minBytes: number): boolean {
   let at = 0;
