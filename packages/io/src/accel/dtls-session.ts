@@ -100,7 +100,7 @@ export class DtlsOpenSslSession implements DtlsSession {
     for (let at = 0; at < datagram.length && this.#ssl !== 0;) {
       const open = this.#state === "open";
       const end = open ? datagram.length : recordEnd(datagram, at);
-      const records = datagram.subarray(at, end);
+      const records = open && at === 0 ? datagram : datagram.subarray(at, end);
       if (!open || isPlausible(records, this.#minRecordBytes)) this.#take(records);
       at = end;
     }
