@@ -8,7 +8,7 @@ import { readingTarget } from "../fuzz/reading.ts";
 import { TARGETS } from "../fuzz/targets.ts";
 
 /** About half a second each. */
-const CASES: Readonly<Record<string, number>> = { "sctp-association": 60, "sctp-noise": 100 };
+const CASES: Readonly<Record<string, number>> = { "sctp-association": 60, "sctp-noise": 100, dtls: 40, ice: 80 };
 const PARSER_CASES = 2000;
 
 for (const target of TARGETS) {

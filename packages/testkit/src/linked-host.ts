@@ -1,14 +1,9 @@
 /**
  * A host of its own behind a link whose rate and loss a test sets: a network namespace joined to the one of `rerunInNamespace` by a bridge.
- * Rate by tbf and loss by nft, because not every kernel has netem. The host goes away with its holder process.
+ * Rate by tbf and loss by nft, because not every kernel has netem.
  */
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { mkdtempSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { findProgram, launchChromium } from "./browser.ts";
+import { HostNamespace, run } from "./host-namespace.ts";
 import { NAMESPACE_ADDRESS } from "./namespace.ts";
-import { until } from "./until.ts";
 
 /** Milliseconds that a capped link may hold a packet back: a home router's queue. */
 const QUEUE_MS = 300;
@@ -16,56 +11,41 @@ const QUEUE_MS = 300;
 /** Directions as the host sees them. */
 export type LinkDirection = "down" | "up";
 
-const run = (program: string, ...args: string[]): void => {
-  execFileSync(program, args, { stdio: ["ignore", "ignore", "pipe"] });
-};
-
 /** A client's machine; see the head of the file. */
 export class LinkedHost {
-  readonly #holder: ChildProcess;
+  readonly inside: HostNamespace;
   readonly #link: string;
-  readonly #folder: string;
   #address: string;
 
-  private constructor(holder: ChildProcess, number: number) {
-    this.#holder = holder;
+  private constructor(inside: HostNamespace, number: number) {
+    this.inside = inside;
     this.#link = `stoa-h${number}`;
     this.#address = `10.99.0.${number}`;
-    this.#folder = mkdtempSync(join(tmpdir(), "stoa-host-"));
   }
 
   /** A host with the address 10.99.0.`number`, from 2. */
   static async create(number: number): Promise<LinkedHost> {
     if (!bridged) bridge();
-    const holder = spawn("unshare", ["--net", "sleep", "infinity"], { stdio: "ignore" });
-    const own = readlinkSync("/proc/self/ns/net");
-    await until(() => networkOf(holder.pid!) !== own, 5000, "a network namespace");
-    const host = new LinkedHost(holder, number);
-    run("ip", "link", "add", host.#link, "type", "veth", "peer", "name", "eth0", "netns", String(holder.pid));
+    const inside = await HostNamespace.open();
+    const host = new LinkedHost(inside, number);
+    run("ip", "link", "add", host.#link, "type", "veth", "peer", "name", "eth0", "netns", inside.pid);
     run("ip", "link", "set", host.#link, "master", "stoa-bridge", "up");
-    host.#inside("ip", "link", "set", "lo", "up");
-    host.#inside("ip", "addr", "add", `${host.#address}/24`, "dev", "eth0");
-    host.#inside("ip", "link", "set", "eth0", "up");
-    host.#inside("ip", "route", "add", "default", "via", NAMESPACE_ADDRESS);
+    inside.setAddress("eth0", host.#address);
+    inside.run("ip", "route", "add", "default", "via", NAMESPACE_ADDRESS);
     return host;
   }
 
   /** A Chromium on this host. */
-  launchChromium(): ReturnType<typeof launchChromium> {
-    const chromium = findProgram("chromium", "chromium-browser", "google-chrome");
-    const script = join(this.#folder, "chromium.sh");
-    writeFileSync(script, `#!/bin/sh\nexec nsenter --net=/proc/${this.#holder.pid}/ns/net ${chromium} "$@"\n`, {
-      mode: 0o755,
-    });
-    return launchChromium(script);
+  launchChromium(): ReturnType<HostNamespace["launchChromium"]> {
+    return this.inside.launchChromium();
   }
 
   /** Another network: the address is gone, and 10.99.0.`number` is there instead. Limits of its way up stay with the former one. */
   move(number: number): void {
-    this.#inside("ip", "addr", "del", `${this.#address}/24`, "dev", "eth0");
+    this.inside.run("ip", "addr", "del", `${this.#address}/24`, "dev", "eth0");
     this.#address = `10.99.0.${number}`;
-    this.#inside("ip", "addr", "add", `${this.#address}/24`, "dev", "eth0");
-    this.#inside("ip", "route", "replace", "default", "via", NAMESPACE_ADDRESS);
+    this.inside.run("ip", "addr", "add", `${this.#address}/24`, "dev", "eth0");
+    this.inside.run("ip", "route", "replace", "default", "via", NAMESPACE_ADDRESS);
   }
 
   /** Caps what comes to this host; `undefined` lifts the cap. */
@@ -91,16 +71,11 @@ export class LinkedHost {
       ...(percent > 0 ? [rule] : []),
     ].join("; ");
     if (direction === "up") run("nft", rules);
-    else this.#inside("nft", rules);
+    else this.inside.run("nft", rules);
   }
 
   close(): void {
-    this.#holder.kill("SIGKILL");
-    rmSync(this.#folder, { recursive: true, force: true });
-  }
-
-  #inside(program: string, ...args: string[]): void {
-    run("nsenter", `--net=/proc/${this.#holder.pid}/ns/net`, program, ...args);
+    this.inside.close();
   }
 }
 
@@ -112,8 +87,4 @@ function bridge(): void {
   run("ip", "link", "add", "stoa-bridge", "type", "bridge");
   run("ip", "link", "set", "stoa-bridge", "up");
   run("ip", "link", "set", "stoa1", "master", "stoa-bridge");
-}
-
-function networkOf(pid: number): string {
-  return readlinkSync(`/proc/${pid}/ns/net`);
 }

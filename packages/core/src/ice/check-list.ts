@@ -46,7 +46,7 @@ export class CheckList {
 
   /** Makes a pair with an address of the other side's, unless it is known, in use by others, or one too many. */
   open(info: PathInfo, nowMs: number): boolean {
-    if (this.#pairs.length >= MAX_PATHS || this.#pairs.some((pair) => sameAddress(pair.info, info))) return false;
+    if (this.#pairs.some((pair) => sameAddress(pair.info, info)) || !this.#makeRoom()) return false;
     const { paths, claims } = this.#deps;
     const path = paths.open(info);
     if (path === NO_PATH) return false;
@@ -82,6 +82,15 @@ export class CheckList {
       pair.reset(dueMs);
       dueMs += PACING_MS;
     }
+  }
+
+  /** The other side's newest description counts: of pairs that never worked, a failed one goes, or the last one that came. */
+  #makeRoom(): boolean {
+    if (this.#pairs.length < MAX_PATHS) return true;
+    const mute = this.#pairs.filter((pair) => pair.lastResponseMs === -NEVER);
+    const least = mute.find((pair) => pair.exhausted) ?? mute.at(-1);
+    if (least) this.remove(least);
+    return least !== undefined;
   }
 
   #add(path: Path, info: PathInfo, dueMs: number): CandidatePair {

@@ -2,6 +2,7 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import { NO_PATH } from "../paths.ts";
+import { MAX_PATHS } from "./agent.ts";
 import { candidate, SERVER, World } from "./harness.test.ts";
 
 test("a lite and a controlling agent connect within two round trips and select each other's address", () => {
@@ -141,4 +142,24 @@ test("two controlling agents settle who controls by their tie-breakers and then 
     b.agent.close();
     assert.equal(a.endpoint.retainedPaths + b.endpoint.retainedPaths, 0);
   }
+});
+
+test("of more candidates than an agent keeps, the newest is tried, and those that work stay", () => {
+  const world = new World();
+  const server = world.lite();
+  const client = world.full();
+  world.introduce(server, client);
+  for (let port = 1; port <= 3 * MAX_PATHS; port++) {
+    client.agent.addRemoteCandidate(candidate("udp", "10.0.0.9", port), world.clock.nowMs);
+    assert.ok(client.endpoint.retainedPaths <= MAX_PATHS);
+  }
+  client.agent.addRemoteCandidate(candidate("udp", SERVER, 5000), world.clock.nowMs);
+  assert.ok(world.clock.run(2000, () => client.agent.state === "connected"));
+  for (let port = 1; port <= 3 * MAX_PATHS; port++)
+    client.agent.addRemoteCandidate(candidate("udp", "10.0.0.8", port), world.clock.nowMs);
+  world.clock.run(15_000);
+  assert.equal(client.agent.state, "connected");
+  assert.equal(world.target(client), "udp 10.0.0.1:5000");
+  client.agent.close();
+  assert.equal(client.endpoint.retainedPaths, 0);
 });

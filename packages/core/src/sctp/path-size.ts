@@ -5,8 +5,9 @@
  *
  * A chunk that was sent cannot be divided any more. So chunks are made small enough for a narrow path, two to a packet. Only what
  * may be lost, and a bulk transfer, get chunks that fill a packet, on a path that has proven itself: twice as many chunks would
- * cost the transfer a tenth of its throughput, and a fifth to a browser. If the path narrows under it, the association ends by
- * its timeouts.
+ * cost the transfer a tenth of its throughput, and a fifth to a browser. If the path narrows under it, IP has to divide what is on
+ * its way (RFC 9260 section 6.9): our sockets let routers of IPv4 do so (`io/accel/udp-linux`), and the path then counts as wide.
+ * Only where routers may not (the portable sockets), or where fragments are dropped, does the association end by its timeouts.
  */
 import { DATA_HEADER_BYTES } from "@stoa/wire/sctp/data";
 import { PACKET_HEADER_BYTES } from "@stoa/wire/sctp/packet";

@@ -80,6 +80,18 @@ describe("DTLS handshake", () => {
     server.close();
   });
 
+  test("what comes in one datagram behind a ClientHello that is sent again is not lost", () => {
+    const { client, server } = pair();
+    client.start();
+    const hello = drain(client);
+    for (const bytes of hello) server.receive(bytes);
+    for (const bytes of drain(server)) client.receive(bytes);
+    server.receive(Buffer.concat([...hello, ...drain(client)]));
+    assert.equal(server.state, "open");
+    client.close();
+    server.close();
+  });
+
   test("it ends well whichever single datagram is lost, and quickly", async () => {
     const total = (() => {
       const { client, server } = pair();

@@ -23,6 +23,8 @@ const DTLS1_2_VERSION = 0xfefd;
 const SSL_OP_NO_QUERY_MTU = 0x1000;
 const SSL_OP_NO_TICKET = 0x4000;
 const SSL_OP_NO_COMPRESSION = 0x20000;
+/** OpenSSL ends a session of "encrypt then MAC" (RFC 7366) for any forged record. */
+const SSL_OP_NO_ENCRYPT_THEN_MAC = 0x80000;
 const SSL_OP_NO_RENEGOTIATION = 0x40000000;
 const SSL_VERIFY_PEER_REQUIRED = 1 | 2;
 const EVP_PKEY_EC = 408;
@@ -121,7 +123,11 @@ function configure(context: DtlsContext, profiles: readonly SrtpProfile[]): void
   ssl.SSL_CTX_ctrl(handle, SSL_CTRL_MODE, SSL_MODE_AUTO_RETRY, 0);
   ssl.SSL_CTX_set_options(
     handle,
-    SSL_OP_NO_QUERY_MTU | SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION,
+    SSL_OP_NO_QUERY_MTU |
+      SSL_OP_NO_TICKET |
+      SSL_OP_NO_COMPRESSION |
+      SSL_OP_NO_ENCRYPT_THEN_MAC |
+      SSL_OP_NO_RENEGOTIATION,
   );
   ssl.SSL_CTX_set_verify(handle, SSL_VERIFY_PEER_REQUIRED, callbacks.acceptCertificate);
 }

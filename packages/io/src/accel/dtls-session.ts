@@ -12,6 +12,7 @@ import { formatFingerprint } from "./certificate.ts";
 import type { DtlsContext } from "./dtls-openssl.ts";
 import { readNativeUint32 } from "./native.ts";
 import { DatagramQueue, packRecords } from "./dtls-queue.ts";
+import { isPlausible, minRecordBytes, recordEnd } from "./dtls-records.ts";
 
 /** Longest datagram of a handshake. */
 export const MAX_DATAGRAM_BYTES = 1200;
@@ -55,6 +56,8 @@ export class DtlsOpenSslSession implements DtlsSession {
   #writeBio = 0;
   #state: DtlsSession["state"] = "handshaking";
   #failure: string | undefined;
+  /** See `isPlausible`. */
+  #minRecordBytes = 0;
   #fingerprint: string | undefined;
 
   constructor(context: DtlsContext, role: DtlsRole) {
@@ -94,15 +97,13 @@ export class DtlsOpenSslSession implements DtlsSession {
 
   receive(datagram: Uint8Array): void {
     if (this.#ssl === 0 || datagram.length === 0 || datagram.length > MAX_RECEIVE_BYTES) return;
-    const { ssl, scratch } = this.#context;
-    scratch.bytes.set(datagram);
-    if (ssl.BIO_write(this.#readBio, scratch.address, datagram.length) !== datagram.length) {
-      ssl.ERR_clear_error();
-      return; // no memory: as if the network had lost it
+    for (let at = 0; at < datagram.length && this.#ssl !== 0;) {
+      const open = this.#state === "open";
+      const end = open ? datagram.length : recordEnd(datagram, at);
+      const records = open && at === 0 ? datagram : datagram.subarray(at, end);
+      if (!open || isPlausible(records, this.#minRecordBytes)) this.#take(records);
+      at = end;
     }
-    this.#step();
-    // A datagram stands alone: what OpenSSL left of it must not run into the next one.
-    if (this.#ssl !== 0) ssl.BIO_ctrl(this.#readBio, BIO_CTRL_RESET, 0, 0);
   }
 
   send(data: Uint8Array): boolean {
@@ -182,6 +183,19 @@ export class DtlsOpenSslSession implements DtlsSession {
     this.#in.clear();
   }
 
+  /** As if they were a datagram of their own. */
+  #take(records: Uint8Array): void {
+    const { ssl, scratch } = this.#context;
+    scratch.bytes.set(records);
+    if (ssl.BIO_write(this.#readBio, scratch.address, records.length) !== records.length) {
+      ssl.ERR_clear_error();
+      return; // no memory: as if the network had lost it
+    }
+    this.#step();
+    // A datagram stands alone: what OpenSSL left of it must not run into the next one.
+    if (this.#ssl !== 0) ssl.BIO_ctrl(this.#readBio, BIO_CTRL_RESET, 0, 0);
+  }
+
   /** Handshake, then application data, until OpenSSL wants more datagrams. */
   #step(): void {
     if (this.#ssl === 0) return;
@@ -200,7 +214,10 @@ export class DtlsOpenSslSession implements DtlsSession {
     if (result === 1) {
       this.#fingerprint = this.#readFingerprint();
       if (this.#fingerprint === undefined) this.#end("failed", "DTLS handshake failed: the peer showed no certificate");
-      else this.#state = "open";
+      else {
+        this.#minRecordBytes = minRecordBytes(ssl.SSL_CIPHER_get_protocol_id(ssl.SSL_get_current_cipher(this.#ssl)));
+        this.#state = "open";
+      }
       return;
     }
     const error = ssl.SSL_get_error(this.#ssl, result);

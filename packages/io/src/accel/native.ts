@@ -39,6 +39,8 @@ const SSL_PROTOTYPES = {
   SSL_free_buffers: "int SSL_free_buffers(intptr_t ssl)",
   SSL_get_error: "int SSL_get_error(intptr_t ssl, int result)",
   SSL_get1_peer_certificate: "intptr_t SSL_get1_peer_certificate(intptr_t ssl)",
+  SSL_get_current_cipher: "intptr_t SSL_get_current_cipher(intptr_t ssl)",
+  SSL_CIPHER_get_protocol_id: "uint16_t SSL_CIPHER_get_protocol_id(intptr_t cipher)",
   SSL_get_selected_srtp_profile: "intptr_t SSL_get_selected_srtp_profile(intptr_t ssl)",
   SSL_export_keying_material:
     "int SSL_export_keying_material(intptr_t ssl, intptr_t to, size_t length, str label, size_t label_length, intptr_t context, size_t context_length, int use_context)",

@@ -26,6 +26,9 @@ const SO_SNDBUF = 7;
 const SO_RCVBUF = 8;
 const SO_SNDBUFFORCE = 32;
 const SO_RCVBUFFORCE = 33;
+const IPPROTO_IP = 0;
+const IP_MTU_DISCOVER = 10;
+const IP_PMTUDISC_OMIT = 5;
 const IPPROTO_IPV6 = 41;
 const IPV6_V6ONLY = 26;
 const SOL_UDP = 17;
@@ -161,6 +164,7 @@ class Opener {
     const fd = this.#libc.socket(v6 ? AF_INET6 : AF_INET, SOCK_DGRAM_NONBLOCK_CLOEXEC, 0);
     if (fd < 0) return this.#giveUp(listen, port, lastErrno());
     if (v6) this.setOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+    else this.#allowFragments(fd);
     if (shares) this.setOption(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     this.#enlarge(fd, SO_RCVBUFFORCE, SO_RCVBUF);
     this.#enlarge(fd, SO_SNDBUFFORCE, SO_SNDBUF);
@@ -177,6 +181,16 @@ class Opener {
       return this.#giveUp(listen, port, errno);
     }
     return { fd, address: formatIp(address), port: readSockaddr(this.#slab, this.#name).port };
+  }
+
+  /**
+   * Without "don't fragment", routers of IPv4 divide what a narrow link does not take, instead of dropping it. The kernel sets the bit
+   * on single packets only, not on what it cuts up itself (GSO). "Omit" also keeps it deaf to "fragmentation needed", which anybody
+   * can forge, and which would make it refuse GSO to that address. In IPv6 only senders divide, so it must go on listening; all that
+   * we make ourselves fits the 1,280 bytes that every link takes there. Where the option is unknown, packets go as they went before.
+   */
+  #allowFragments(fd: number): void {
+    this.setOption(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_OMIT);
   }
 
   #enlarge(fd: number, force: number, name: number): void {
