@@ -2,9 +2,7 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import { RoomServiceClient } from "livekit-server-sdk";
-import { launchChromium } from "@stoa/testkit/browser";
-import { startServer } from "@stoa/testkit/server-process";
-import { Stage } from "@stoa/testkit/stage";
+import { openStage, type Stage } from "@stoa/testkit/stage";
 import { until } from "@stoa/testkit/until";
 
 const LOOPS = 20;
@@ -18,7 +16,7 @@ const LEAST_UPDATES = 30;
 let stage: Stage;
 
 before(async () => {
-  stage = new Stage(await startServer(), await launchChromium());
+  stage = await openStage();
 });
 afterEach(() => stage.clear());
 after(() => stage?.close());

@@ -6,19 +6,17 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { RoomServiceClient } from "livekit-server-sdk";
-import { launchChromium } from "@stoa/testkit/browser";
+import { SMALL } from "@stoa/testkit/call-page";
 import { NodeClient, shutdownNodeClients } from "@stoa/testkit/node-client";
 import { freePortPair, startServer } from "@stoa/testkit/server-process";
-import { Stage } from "@stoa/testkit/stage";
+import { openStage, Stage } from "@stoa/testkit/stage";
 import { until } from "@stoa/testkit/until";
-
-const SMALL = { width: 320, height: 180 };
 
 let stage: Stage;
 let api: RoomServiceClient;
 
 before(async () => {
-  stage = new Stage(await startServer(), await launchChromium());
+  stage = await openStage();
   const { http, key, secret } = stage.server;
   api = new RoomServiceClient(http, key, secret);
 });

@@ -3,19 +3,15 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import { DataPacket_Kind, DisconnectReason, type ParticipantPermission } from "@livekit/protocol";
 import { RoomServiceClient, TwirpError } from "livekit-server-sdk";
-import { launchChromium } from "@stoa/testkit/browser";
-import type { CallPage } from "@stoa/testkit/call-page";
-import { startServer } from "@stoa/testkit/server-process";
-import { Stage } from "@stoa/testkit/stage";
+import { type CallPage, SMALL } from "@stoa/testkit/call-page";
+import { openStage, type Stage } from "@stoa/testkit/stage";
 import { until } from "@stoa/testkit/until";
-
-const SMALL = { width: 320, height: 180 };
 
 let stage: Stage;
 let api: RoomServiceClient;
 
 before(async () => {
-  stage = new Stage(await startServer(), await launchChromium());
+  stage = await openStage();
   const { http, key, secret } = stage.server;
   api = new RoomServiceClient(http, key, secret);
 });

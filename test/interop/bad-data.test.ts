@@ -18,12 +18,10 @@ import {
   UserPacket,
   ActiveSpeakerUpdate,
 } from "@livekit/protocol";
-import { launchChromium } from "@stoa/testkit/browser";
 import type { CallPage } from "@stoa/testkit/call-page";
 import { wholeFramePacket } from "@stoa/testkit/data-track-packet";
 import { RawSignal } from "@stoa/testkit/raw-signal";
-import { startServer } from "@stoa/testkit/server-process";
-import { Stage } from "@stoa/testkit/stage";
+import { openStage, type Stage } from "@stoa/testkit/stage";
 import { until } from "@stoa/testkit/until";
 
 const ROOM = "calm";
@@ -43,7 +41,7 @@ let mallory: CallPage;
 let sequence = 0;
 
 before(async () => {
-  stage = new Stage(await startServer(), await launchChromium());
+  stage = await openStage();
   [ada, bob, mallory] = await Promise.all([
     stage.enter(ROOM, "ada"),
     stage.enter(ROOM, "bob"),

@@ -5,12 +5,10 @@
  */
 import assert from "node:assert/strict";
 import { after, afterEach, before, test, type TestContext } from "node:test";
-import { launchChromium } from "@stoa/testkit/browser";
 import type { CallPage } from "@stoa/testkit/call-page";
 import { LinkedHost } from "@stoa/testkit/linked-host";
 import { inNamespace, NAMESPACE_ADDRESS, rerunInNamespace } from "@stoa/testkit/namespace";
-import { startServer } from "@stoa/testkit/server-process";
-import { Stage } from "@stoa/testkit/stage";
+import { openStage, type Stage } from "@stoa/testkit/stage";
 import { until } from "@stoa/testkit/until";
 
 /** Noise that needs all the bits that a layer may have. */
@@ -31,7 +29,7 @@ if (!inNamespace()) {
   let stage: Stage;
 
   before(async () => {
-    stage = new Stage(await startServer({ address: NAMESPACE_ADDRESS }), await launchChromium());
+    stage = await openStage({ address: NAMESPACE_ADDRESS });
   });
   afterEach(() => stage.clear());
   after(() => stage?.close());

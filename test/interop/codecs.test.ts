@@ -1,13 +1,10 @@
 /** Every codec that the browser can publish arrives as what it is, and the parameters of sound are in place. */
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
-import { launchChromium } from "@stoa/testkit/browser";
-import type { CallPage } from "@stoa/testkit/call-page";
-import { startServer } from "@stoa/testkit/server-process";
-import { Stage } from "@stoa/testkit/stage";
+import { type CallPage, SMALL } from "@stoa/testkit/call-page";
+import { openStage, type Stage } from "@stoa/testkit/stage";
 import { until } from "@stoa/testkit/until";
 
-const SMALL = { width: 320, height: 180 };
 const TWO_CONNECTIONS = { roomOptions: { singlePeerConnection: false } };
 
 /** What a server offers a subscriber: the payload types that clients know LiveKit by. */
@@ -17,7 +14,7 @@ const OFFERED_VIDEO = ["96 VP8", "98 VP9", "100 VP9", "125 H264", "108 H264", "3
 let stage: Stage;
 
 before(async () => {
-  stage = new Stage(await startServer(), await launchChromium());
+  stage = await openStage();
 });
 afterEach(() => stage.clear());
 after(() => stage?.close());

@@ -1,10 +1,8 @@
 /** What nobody watches is not encoded, and what an element cannot show is not sent: dynacast and adaptive stream. */
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
-import { launchChromium } from "@stoa/testkit/browser";
 import type { CallPage } from "@stoa/testkit/call-page";
-import { startServer } from "@stoa/testkit/server-process";
-import { Stage } from "@stoa/testkit/stage";
+import { openStage, type Stage } from "@stoa/testkit/stage";
 import { until } from "@stoa/testkit/until";
 
 const HD = { width: 1280, height: 720 };
@@ -14,7 +12,7 @@ const IDLE_BYTES = 500;
 let stage: Stage;
 
 before(async () => {
-  stage = new Stage(await startServer(), await launchChromium());
+  stage = await openStage();
 });
 afterEach(() => stage.clear());
 after(() => stage?.close());

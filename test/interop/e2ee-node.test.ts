@@ -3,15 +3,12 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { after, before, test } from "node:test";
 import { DataPacket, type EncryptedPacket } from "@livekit/protocol";
-import { launchChromium } from "@stoa/testkit/browser";
-import type { CallPage } from "@stoa/testkit/call-page";
+import { type CallPage, SMALL } from "@stoa/testkit/call-page";
 import { type Answer, NodeClient, shutdownNodeClients } from "@stoa/testkit/node-client";
-import { startServer } from "@stoa/testkit/server-process";
-import { Stage } from "@stoa/testkit/stage";
+import { openStage, type Stage } from "@stoa/testkit/stage";
 import { until } from "@stoa/testkit/until";
 import { RoomServiceClient } from "livekit-server-sdk";
 
-const SMALL = { width: 320, height: 180 };
 const PASSPHRASE = "correct horse battery staple";
 const RIGHT = { roomOptions: { passphrase: PASSPHRASE } };
 const WRONG = "incorrect horse";
@@ -34,7 +31,7 @@ let mallory: CallPage;
 let mia: NodeClient;
 
 before(async () => {
-  stage = new Stage(await startServer({ config: { room: { enable_remote_unmute: true } } }), await launchChromium());
+  stage = await openStage({ config: { room: { enable_remote_unmute: true } } });
   ada = await stage.enter("secret", "ada", RIGHT);
   await Promise.all([ada.publishCamera(SMALL), ada.publishTone(440)]);
   nora = await enterNode("nora", PASSPHRASE);

@@ -1,19 +1,17 @@
 /** End-to-end encryption: who has the key sees and hears, who has another gets nothing, and the server's own silence breaks no decryption. */
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
-import { launchChromium } from "@stoa/testkit/browser";
-import { startServer } from "@stoa/testkit/server-process";
-import { Stage } from "@stoa/testkit/stage";
+import { SMALL } from "@stoa/testkit/call-page";
+import { openStage, type Stage } from "@stoa/testkit/stage";
 import { until } from "@stoa/testkit/until";
 
-const SMALL = { width: 320, height: 180 };
 const RIGHT = { roomOptions: { passphrase: "correct horse battery staple" } };
 const WRONG = { roomOptions: { passphrase: "incorrect horse" } };
 
 let stage: Stage;
 
 before(async () => {
-  stage = new Stage(await startServer(), await launchChromium());
+  stage = await openStage();
 });
 afterEach(() => stage.clear());
 after(() => stage?.close());

@@ -2,14 +2,13 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import { launchChromium } from "@stoa/testkit/browser";
-import type { CallPage } from "@stoa/testkit/call-page";
+import { type CallPage, SMALL } from "@stoa/testkit/call-page";
 import { Firefox, FIREFOX_TONE_HZ } from "@stoa/testkit/firefox";
 import { inNamespace, NAMESPACE_ADDRESS, rerunInNamespace } from "@stoa/testkit/namespace";
 import { startServer } from "@stoa/testkit/server-process";
 import { Stage } from "@stoa/testkit/stage";
 import { until } from "@stoa/testkit/until";
 
-const SMALL = { width: 320, height: 180 };
 const FIRST_FRAME = { steps: 1, timeoutMs: 10_000 };
 
 if (!inNamespace()) {

@@ -2,9 +2,8 @@
 import { after, afterEach, before, test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
 import { RoomServiceClient } from "livekit-server-sdk";
-import { launchChromium } from "@stoa/testkit/browser";
-import { freeTcpPort, startServer } from "@stoa/testkit/server-process";
-import { Stage } from "@stoa/testkit/stage";
+import { freeTcpPort } from "@stoa/testkit/server-process";
+import { openStage, type Stage } from "@stoa/testkit/stage";
 import { until } from "@stoa/testkit/until";
 
 interface Series {
@@ -18,7 +17,7 @@ let port: number;
 
 before(async () => {
   port = await freeTcpPort();
-  stage = new Stage(await startServer({ config: { prometheus: { port } } }), await launchChromium());
+  stage = await openStage({ config: { prometheus: { port } } });
 });
 afterEach(() => stage.clear());
 after(() => stage?.close());

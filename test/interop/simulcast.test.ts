@@ -1,10 +1,8 @@
 /** A simulcast publisher and viewers who ask for one layer or another: switches nobody notices, joiners who cost the publisher little. */
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
-import { launchChromium } from "@stoa/testkit/browser";
 import type { CallPage } from "@stoa/testkit/call-page";
-import { startServer } from "@stoa/testkit/server-process";
-import { Stage } from "@stoa/testkit/stage";
+import { openStage, type Stage } from "@stoa/testkit/stage";
 import { until } from "@stoa/testkit/until";
 
 const HD = { width: 1280, height: 720 };
@@ -19,7 +17,7 @@ const SWITCHES = [
 let stage: Stage;
 
 before(async () => {
-  stage = new Stage(await startServer(), await launchChromium());
+  stage = await openStage();
 });
 afterEach(() => stage.clear());
 after(() => stage?.close());

@@ -5,15 +5,13 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { launchChromium, openPage } from "@stoa/testkit/browser";
-import type { CallPage } from "@stoa/testkit/call-page";
+import { type CallPage, SMALL } from "@stoa/testkit/call-page";
 import { NodeProcess } from "@stoa/testkit/node-process";
-import { startServer } from "@stoa/testkit/server-process";
-import { Stage } from "@stoa/testkit/stage";
+import { openStage, type Stage } from "@stoa/testkit/stage";
 import { startedBy, suspend } from "@stoa/testkit/suspend";
 import { until } from "@stoa/testkit/until";
 
 const ROOM = "lid";
-const SMALL = { width: 320, height: 180 };
 const EVERY_MS = 100;
 /** Short enough to be a resume for sure, and as long as the server waits for one that is silent. */
 const SHORT_MS = 10_000;
@@ -28,7 +26,7 @@ let bob: CallPage;
 const nora = new NodeProcess("nora");
 
 before(async () => {
-  stage = new Stage(await startServer(), await launchChromium());
+  stage = await openStage();
   laptop = await startedBy(() => launchChromium());
   ada = await stage.enter(ROOM, "ada");
   bob = await openPage(laptop.started, stage.server, "bob");

@@ -1,10 +1,8 @@
 /** One stream that holds all layers (VP9, AV1): two viewers get different parts of it, and change their minds. */
 import assert from "node:assert/strict";
 import { after, afterEach, before, test, type TestContext } from "node:test";
-import { launchChromium } from "@stoa/testkit/browser";
 import type { CallPage } from "@stoa/testkit/call-page";
-import { startServer } from "@stoa/testkit/server-process";
-import { Stage } from "@stoa/testkit/stage";
+import { openStage, type Stage } from "@stoa/testkit/stage";
 
 const HD = { width: 1280, height: 720, noise: 0.25 };
 const SECONDS = 4;
@@ -12,7 +10,7 @@ const SECONDS = 4;
 let stage: Stage;
 
 before(async () => {
-  stage = new Stage(await startServer(), await launchChromium());
+  stage = await openStage();
 });
 afterEach(() => stage.clear());
 after(() => stage?.close());

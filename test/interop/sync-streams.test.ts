@@ -1,10 +1,8 @@
 /** A room whose tracks are to be played in step, a moment late: msid streams are shared, and players hold pictures back. */
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
-import { launchChromium } from "@stoa/testkit/browser";
 import type { CallPage } from "@stoa/testkit/call-page";
-import { startServer } from "@stoa/testkit/server-process";
-import { Stage } from "@stoa/testkit/stage";
+import { openStage, type Stage } from "@stoa/testkit/stage";
 import { until } from "@stoa/testkit/until";
 
 const MIN_DELAY_MS = 300;
@@ -13,7 +11,7 @@ let stage: Stage;
 
 before(async () => {
   const room = { sync_streams: true, playout_delay: { enabled: true, min: MIN_DELAY_MS, max: 2000 } };
-  stage = new Stage(await startServer({ config: { room } }), await launchChromium());
+  stage = await openStage({ config: { room } });
 });
 afterEach(() => stage.clear());
 after(() => stage?.close());
