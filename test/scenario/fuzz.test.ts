@@ -23,7 +23,7 @@ for (const target of TARGETS) {
           `seed ${seed}, case ${fuzzer.runs}: npm run fuzz -- --target ${target.name} --replay '${steps}'\n${String(failure.error)}`,
         );
       }
-      assert.ok(fuzzer.outcomes > 10, "the cases differ");
+      assert.ok(fuzzer.outcomes > Math.min(10, fuzzer.runs / 8), "the cases differ");
     }
   });
 }
