@@ -43,3 +43,17 @@ test("a source that comes late is given as much as the others from then on, and 
   offer(2, 50);
   assert.equal(drain(20).filter((number) => number === 2).length, 10);
 });
+
+test("what is recalled grows old like anything else, also while there is no channel", () => {
+  const sender = new ChannelSender({ overflow: "dropOldest", ttlMs: 100, recallBytes: 1000 });
+  sender.attach(new ManualPort(), 0);
+  sender.offer(new Uint8Array(PAYLOAD_BYTES), 0);
+  assert.equal(
+    sender.recall(() => true, 10),
+    1,
+  );
+  assert.equal(sender.nextTimeoutMs(), 110);
+  sender.handleTimeout(110);
+  assert.equal(sender.waitingFrames, 0);
+  assert.equal(sender.stats.expired, 1);
+});
