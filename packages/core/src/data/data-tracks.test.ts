@@ -140,7 +140,8 @@ test("a publisher gets nothing of its own, and takes its tracks along when it go
   assert.deepEqual(take(), []);
 });
 
-test("who missed a packet of a frame gets none of those behind it, and the next frame again", () => {
+/** bob and carol get what alice publishes, except what `full` says: "peer frame.part". */
+function framesRoom() {
   const sent: string[] = [];
   const full = new Set<string>();
   const tracks = new DataTracks((peer, _, bytes) => {
@@ -153,18 +154,34 @@ test("who missed a packet of a frame gets none of those behind it, and the next 
   tracks.setTrack("PA_alice", "DTR_1", 10);
   tracks.setSubscription("PA_bob", "DTR_1", 201);
   tracks.setSubscription("PA_carol", "DTR_1", 5);
-  full.add("2 0.1");
-  for (const frameNumber of [0, 1]) {
+  /** A frame of three packets. */
+  const sendFrame = (frameNumber: number) => {
     for (const part of [0, 1, 2]) {
       const header = { startsFrame: part === 0, endsFrame: part === 2, handle: 10, sequence: part, frameNumber };
       const bytes = writeDataTrackPacket({ ...header, timestamp: 0, extensions: [], payload: Uint8Array.of(part) });
       tracks.handlePacket("PA_alice", bytes!);
     }
-  }
+  };
   const of = (peer: number) => sent.filter((one) => one.startsWith(`${peer} `)).map((one) => one.slice(2));
+  return { tracks, full, sendFrame, of };
+}
+
+test("who missed a packet of a frame gets none of those behind it, and the next frame again", () => {
+  const { tracks, full, sendFrame, of } = framesRoom();
+  full.add("2 0.1");
+  for (const frameNumber of [0, 1]) sendFrame(frameNumber);
   assert.deepEqual(of(2), ["0.0", "1.0", "1.1", "1.2"]);
   assert.deepEqual(of(3), ["0.0", "0.1", "0.2", "1.0", "1.1", "1.2"]);
   assert.equal(countsOf(tracks).stale, 1);
+});
+
+test("a frame number that comes again is another frame, whatever was missed of the one before", () => {
+  const { full, sendFrame, of } = framesRoom();
+  full.add("2 7.1");
+  sendFrame(7);
+  full.clear();
+  sendFrame(7);
+  assert.deepEqual(of(2), ["7.0", "7.0", "7.1", "7.2"]);
 });
 
 test("what cannot be delivered is dropped for that subscriber only", () => {

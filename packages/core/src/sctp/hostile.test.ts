@@ -1,84 +1,13 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { readI32, readU32, writeU16, writeU32 } from "@stoa/wire/sctp/bytes";
+import { writeU16, writeU32 } from "@stoa/wire/sctp/bytes";
 import * as type from "@stoa/wire/sctp/chunk-types";
 import { FLAG_BEGIN, FLAG_END, FLAG_UNORDERED, writeDataHeader } from "@stoa/wire/sctp/data";
-import { PPID_BINARY, PPID_DCEP, writeDcepOpen } from "@stoa/wire/sctp/dcep";
-import { writeForwardTsn } from "@stoa/wire/sctp/forward-tsn";
+import { PPID_BINARY } from "@stoa/wire/sctp/dcep";
 import { closeChunk, finishPacket, startPacket } from "@stoa/wire/sctp/packet";
-import { writeReConfig } from "@stoa/wire/sctp/re-config";
-import type { ReConfigParam } from "@stoa/wire/sctp/re-config";
-import { writeSackHeader } from "@stoa/wire/sctp/sack";
 import { Pair } from "./pair.test.ts";
-
-const BOTH = FLAG_BEGIN | FLAG_END;
-
-/** A client that has connected properly and from then on says what it likes. */
-class Rogue {
-  readonly pair: Pair;
-  /** Tag that the server expects. */
-  tag = 0;
-  /** TSN of the next DATA; RE-CONFIG sequence numbers start at the same value. */
-  tsn = 0;
-  requestSeq = 0;
-  /** Last TSN that the server sent, and all chunk types of its last answers. */
-  serverTsn = 0;
-  readonly answers: number[] = [];
-
-  constructor(limits = {}) {
-    this.pair = new Pair({}, { limits });
-    this.pair.filter = (bytes, from) => {
-      if (from === this.pair.client && bytes[12] !== type.INIT) this.tag = readU32(bytes, 4);
-      if (from === this.pair.client && (bytes[12] === type.INIT || bytes[12] === type.INIT_ACK)) {
-        this.tsn = readI32(bytes, 28);
-        this.requestSeq = this.tsn;
-      }
-      if (from === this.pair.server && (bytes[12] === type.INIT || bytes[12] === type.INIT_ACK)) {
-        this.serverTsn = (readI32(bytes, 28) - 1) | 0;
-      }
-      return bytes;
-    };
-    this.pair.connect();
-    this.pair.filter = (bytes, from) => {
-      if (from === this.pair.server) this.answers.push(bytes[12]!);
-      return undefined;
-    };
-  }
-
-  get server() {
-    return this.pair.server.association;
-  }
-
-  send(write: (bytes: Uint8Array, at: number) => number, tag = this.tag): void {
-    const bytes = new Uint8Array(2000);
-    const end = write(bytes, startPacket(bytes, 5000, 5000, tag));
-    finishPacket(bytes, end);
-    this.pair.inject(this.pair.server, bytes.subarray(0, end));
-    this.pair.run(0);
-  }
-
-  data(flags: number, stream: number, ssn: number, payload: Uint8Array, ppid = PPID_BINARY, tsn = this.tsn++): void {
-    this.send((bytes, at) => {
-      bytes.set(payload, at + 16);
-      return writeDataHeader(bytes, at, flags, tsn, stream, ssn, ppid, payload.length);
-    });
-  }
-
-  reConfig(param: ReConfigParam): void {
-    this.send((bytes, at) => writeReConfig(bytes, at, param));
-  }
-
-  open(stream: number, label = "x"): void {
-    const open = { label, protocol: "", ordered: true, priority: 256 };
-    const payload = writeDcepOpen({ ...open, maxRetransmits: undefined, maxPacketLifeTimeMs: undefined })!;
-    this.data(BOTH, stream, 0, payload, PPID_DCEP);
-  }
-
-  messages(): Uint8Array[] {
-    return this.pair.server.messages();
-  }
-}
+import { BOTH, Rogue } from "./rogue.test.ts";
 
 test("broken packets are counted and change nothing", () => {
   const rogue = new Rogue();
@@ -135,21 +64,13 @@ test("a SACK of what was never sent, or with absurd gaps, is ignored", () => {
   rogue.server.send(0, new Uint8Array(5000), true, rogue.pair.nowMs);
   rogue.pair.run(0);
   const held = rogue.server.sendHeldBytes;
-  const sack = (cumulative: number, gaps: readonly (readonly [number, number])[]) =>
-    rogue.send((bytes, at) => {
-      gaps.forEach(([from, to], i) => {
-        writeU16(bytes, at + 16 + 4 * i, from);
-        writeU16(bytes, at + 18 + 4 * i, to);
-      });
-      return writeSackHeader(bytes, at, cumulative, 100_000, gaps.length, 0);
-    });
-  sack(rogue.serverTsn + 100, []);
-  sack(rogue.serverTsn - 100, []);
-  sack(rogue.serverTsn ^ 0x80000000, []);
-  sack(rogue.serverTsn, [[2, 60_000]]);
-  sack(rogue.serverTsn, [[5, 2]]);
-  sack(rogue.serverTsn, [[0, 0]]);
-  sack(rogue.serverTsn, [[3, 4], [3, 4], [2, 2]]); // prettier-ignore
+  rogue.sack(rogue.serverTsn + 100, []);
+  rogue.sack(rogue.serverTsn - 100, []);
+  rogue.sack(rogue.serverTsn ^ 0x80000000, []);
+  rogue.sack(rogue.serverTsn, [[2, 60_000]]);
+  rogue.sack(rogue.serverTsn, [[5, 2]]);
+  rogue.sack(rogue.serverTsn, [[0, 0]]);
+  rogue.sack(rogue.serverTsn, [[3, 4], [3, 4], [2, 2]]); // prettier-ignore
   // Counts that do not fit the chunk.
   rogue.send((bytes, at) => {
     writeU16(bytes, at + 12, 500);
@@ -157,7 +78,7 @@ test("a SACK of what was never sent, or with absurd gaps, is ignored", () => {
   });
   assert.equal(rogue.server.sendHeldBytes, held, "nothing was acknowledged for good");
   // OPEN was acknowledged with ACK: one chunk; then nine of the message, two to a packet.
-  sack(rogue.serverTsn + 10, []);
+  rogue.sack(rogue.serverTsn + 10, []);
   assert.equal(rogue.server.sendHeldBytes, 0);
 });
 
@@ -213,16 +134,14 @@ test("memory stays within twice the window, whatever is left open", () => {
 test("FORWARD TSN: absurd ones are dropped, sensible ones free what they skip", () => {
   const rogue = new Rogue();
   rogue.open(0);
-  const forward = (tsn: number, streams: number[]) =>
-    rogue.send((bytes, at) => writeForwardTsn(bytes, at, tsn, streams));
   for (let i = 0; i < 50; i++) rogue.data(FLAG_BEGIN, 0, 1, new Uint8Array(1000), PPID_BINARY, rogue.tsn + 2 * i + 1);
   assert.ok(rogue.server.receiveHeldBytes > 50_000);
-  forward((rogue.tsn + (1 << 25)) | 0, [0, 1]);
-  forward((rogue.tsn - 1000) | 0, [0, 60_000]);
+  rogue.forward((rogue.tsn + (1 << 25)) | 0, [0, 1]);
+  rogue.forward((rogue.tsn - 1000) | 0, [0, 60_000]);
   assert.ok(rogue.server.receiveHeldBytes > 50_000);
   // 250 streams with far SSNs that have never been heard of.
   const many = Array.from({ length: 500 }, (_, i) => (i % 2 === 0 ? i : 0x7fff));
-  forward(rogue.tsn + 200, many);
+  rogue.forward(rogue.tsn + 200, many);
   assert.equal(rogue.server.receiveHeldBytes, 0);
   rogue.tsn = (rogue.tsn + 201) | 0;
   rogue.data(BOTH, 0, 0x8000, Uint8Array.of(1));

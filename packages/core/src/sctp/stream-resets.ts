@@ -16,7 +16,6 @@ import type { ReConfigParam } from "@stoa/wire/sctp/re-config";
 import { tsnAdd, tsnDiff } from "@stoa/wire/sctp/serial";
 import { NEVER } from "../clock.ts";
 import { Fifo } from "./fifo.ts";
-import { MAX_CHANNELS } from "./options.ts";
 import type { PacketWriter } from "./packet-writer.ts";
 import { RTO_MAX_MS } from "./rto.ts";
 import type { Rto } from "./rto.ts";
@@ -50,7 +49,7 @@ export class StreamResets {
   readonly #rto: Rto;
   readonly #stats: SctpStats;
   readonly #listener: ResetListener;
-  /** Streams to reset with the next request. */
+  /** Streams to reset with the next request; bounded by the tables of `Channels`, in one of which each of them is until it is reset. */
   readonly #wanted = new Set<number>();
   #request: OutgoingReset | undefined;
   #requestDue = false;
@@ -71,7 +70,7 @@ export class StreamResets {
 
   /** Resets our side of a stream all of whose data has been acknowledged. */
   want(stream: number): void {
-    if (this.#wanted.size < 2 * MAX_CHANNELS) this.#wanted.add(stream);
+    this.#wanted.add(stream);
   }
 
   /** Takes in the parameters of a RE-CONFIG. `cumulativeTsn`: what has arrived of the peer's data. */

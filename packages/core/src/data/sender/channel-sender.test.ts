@@ -268,3 +268,24 @@ test("a producer may offer the next frame from a fate", () => {
     Array.from({ length: 19 }, (_, i) => i + 1),
   );
 });
+
+test("by default a payload may have 64,000 bytes, as LiveKit's clients take it, and no more", () => {
+  const { port, offer } = setup();
+  assert.equal(offer(1, 0, 64_001), "tooLarge");
+  assert.equal(offer(2, 0, 64_000), "sent");
+  assert.deepEqual(port.marks, [2]);
+});
+
+test("of a receiver whose channel was replaced nothing is said from before", () => {
+  const { sender, port, offer } = setup();
+  for (let mark = 1; mark < 9; mark++) offer(mark);
+  port.drain(10);
+  sender.handleDrained(1000);
+  assert.notEqual(sender.drainBps, -1);
+  assert.equal(sender.stalledMs(1500), 500);
+  const next = new ManualPort();
+  next.buffered = port.buffered;
+  sender.attach(next, 1500);
+  assert.equal(sender.drainBps, -1);
+  assert.equal(sender.stalledMs(1500), 0);
+});

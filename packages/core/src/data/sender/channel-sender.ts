@@ -13,7 +13,7 @@ import type { SendOutcome } from "../../peer/data-transport.ts";
 import { DrainMeter } from "./drain-meter.ts";
 import { FairQueue } from "./fair-queue.ts";
 import type { FrameSource } from "./frame-in-parts.ts";
-import { bytesOf, type Fate, lose, type WaitingFrame } from "./frame-queue.ts";
+import { bytesOf, type Fate, type WaitingFrame } from "./frame-queue.ts";
 import { RecentPayloads } from "./recent-payloads.ts";
 import type { SendPort } from "./send-port.ts";
 import type { Offer, SenderOptions, SenderReport, SenderStats } from "./sender-options.ts";
@@ -133,11 +133,10 @@ export class ChannelSender {
     source?: FrameSource,
   ): Offer {
     this.stats.offered++;
-    const parts = source?.parts;
-    const offer = parts?.lost ? "dropped" : this.#take(frame, nowMs, done, source);
+    const offer = source?.parts?.lost ? "dropped" : this.#take(frame, nowMs, done, source);
     if (offer === "sent" || offer === "queued") return offer;
     this.stats.refused++;
-    if (parts && offer !== "blocked") parts.lost = true;
+    if (source && offer !== "blocked") this.#queue.giveUp(source);
     return offer;
   }
 
@@ -210,7 +209,7 @@ export class ChannelSender {
       const evicted = queue.evict(source);
       if (!evicted) return false;
       this.stats.evicted++;
-      lose(evicted, "evicted");
+      evicted.done?.("evicted");
     }
     return true;
   }
@@ -260,7 +259,7 @@ export class ChannelSender {
     } else if (outcome === "tooLarge") {
       this.#queue.dropHead();
       this.stats.failed++;
-      lose(frame, "failed");
+      frame.done?.("failed");
     }
   }
 
@@ -294,7 +293,7 @@ export class ChannelSender {
     const queue = this.#queue;
     for (let frame = queue.takeOver(nowMs); frame; frame = queue.takeOver(nowMs)) {
       this.stats.expired++;
-      lose(frame, "expired");
+      frame.done?.("expired");
     }
   }
 }

@@ -1,32 +1,43 @@
 /**
  * Frames of several sources that wait for one channel, bounded in number and in bytes over all of them. Invariants: of the sources
  * for which something waits each is given as many bytes as the others, so that large frames of one do not hold up small ones of
- * another; where there is no room, the source that holds most gives way.
+ * another; where there is no room, the source that holds most gives way. Nothing is looked for among all sources: there may be
+ * thousands, and a packet for a receiver that has stopped would pay for each of them.
  */
 import { earlier, NEVER } from "../../clock.ts";
 import type { FrameSource } from "./frame-in-parts.ts";
 import { FrameQueue, type WaitingFrame } from "./frame-queue.ts";
+import { type Ranked, Ranking } from "./ranking.ts";
 
 /** Queues that are empty and kept for the next source. */
 const MAX_SPARE = 16;
 
-/** The frames of one source. */
-interface Turn {
+/** Keys of a turn: bytes that it was given, by a count that all have in common. */
+const GIVEN = 0;
+/** Bytes that wait, less than nothing, so that most comes first. */
+const HELD = 1;
+/** When a frame of it is to be taken out; 0: one is of no use any more. */
+const DUE = 2;
+
+/** The frames of one source; in the rankings while there are any. */
+interface Turn extends Ranked {
   source: FrameSource | undefined;
   readonly queue: FrameQueue;
-  /** Bytes that it was given, by a count that all have in common. */
-  given: number;
+  order: number;
 }
 
 export class FairQueue {
   readonly maxFrames: number;
   readonly maxBytes: number;
   /** For what has no source; always the first one. */
-  readonly #own: Turn = { source: undefined, queue: new FrameQueue(), given: 0 };
+  readonly #own: Turn = newTurn();
+  readonly #byGiven = new Ranking<Turn>(GIVEN);
+  readonly #byHeld = new Ranking<Turn>(HELD);
+  readonly #byDue = new Ranking<Turn>(DUE);
   /** Sources for which something waits. */
-  readonly #turns: Turn[] = [this.#own];
-  readonly #bySource = new Map<FrameSource | undefined, Turn>();
+  readonly #bySource = new Map<FrameSource, Turn>();
   readonly #spare: Turn[] = [];
+  #lastOrder = 0;
   #frames = 0;
   #bytes = 0;
   /** Whose frame has begun and is not finished. */
@@ -57,17 +68,21 @@ export class FairQueue {
   }
 
   push(source: FrameSource | undefined, frame: WaitingFrame): void {
-    this.#of(source).queue.push(frame);
+    const turn = this.#of(source);
+    turn.queue.push(frame);
     this.#frames++;
     this.#bytes += frame.bytes;
+    this.#rank(turn);
   }
 
   /** Puts frames before all others of that source; they may be more than there is room for. */
   pushFirst(source: FrameSource | undefined, frames: readonly WaitingFrame[]): void {
     if (frames.length === 0) return;
-    this.#of(source).queue.pushFirst(frames);
+    const turn = this.#of(source);
+    turn.queue.pushFirst(frames);
     this.#frames += frames.length;
     for (const frame of frames) this.#bytes += frame.bytes;
+    this.#rank(turn);
   }
 
   /** The frame whose payload is next. */
@@ -80,10 +95,11 @@ export class FairQueue {
     const turn = this.#next();
     const head = turn?.queue.head();
     if (!turn || !head) return false;
-    turn.given += head.payloads[head.next]!.length;
+    turn.keys[GIVEN]! += head.payloads[head.next]!.length;
     const isDone = turn.queue.advance();
     this.#unfinished = isDone ? undefined : turn;
     if (isDone) this.#taken(turn, head);
+    else this.#rank(turn);
     return isDone;
   }
 
@@ -91,83 +107,109 @@ export class FairQueue {
   dropHead(): WaitingFrame | undefined {
     const turn = this.#next();
     this.#unfinished = undefined;
-    return turn && this.#taken(turn, turn.queue.dropHead());
+    return turn && this.#lost(turn, turn.queue.dropHead());
   }
 
   /** Takes out a frame to make room for one of `source`. */
   evict(source: FrameSource | undefined): WaitingFrame | undefined {
-    let largest = this.#own;
-    for (const turn of this.#turns) if (turn.queue.bytes > largest.queue.bytes) largest = turn;
+    const largest = this.#byHeld.first ?? this.#own;
     const { queue } = largest;
     const frame = queue.evict();
-    if (frame || largest.source === source || !queue.head()?.parts) return this.#taken(largest, frame);
+    if (frame || largest.source === source || !queue.head()?.parts) return this.#lost(largest, frame);
     // A frame in parts that has begun is of no use without the rest, but harms nobody.
-    return this.#taken(largest, queue.dropHead());
+    return this.#lost(largest, queue.dropHead());
+  }
+
+  /** A part of the source's frame was refused: what waits of it is of no use. */
+  giveUp(source: FrameSource): void {
+    if (source.parts) source.parts.lost = true;
+    const turn = this.#bySource.get(source);
+    if (turn) this.#rank(turn);
   }
 
   /** Takes out a frame that waited too long, or is of no use any more. */
   takeOver(nowMs: number): WaitingFrame | undefined {
-    if (this.#frames === 0) return undefined;
-    for (const turn of this.#turns) {
-      turn.queue.head()?.parts?.endLate(nowMs);
-      const frame = turn.queue.oldest();
-      if (frame && (frame.parts?.lost || frame.expiresAtMs <= nowMs)) {
-        return this.#taken(turn, turn.queue.evict());
-      }
-    }
-    return undefined;
+    const turn = this.#byDue.first;
+    if (!turn || turn.keys[DUE]! > nowMs) return undefined;
+    turn.queue.head()?.parts?.endLate(nowMs);
+    return this.#lost(turn, turn.queue.evict());
   }
 
   /** When the next one will have waited too long. */
   nextExpiryMs(): number {
-    let nextMs = NEVER;
-    if (this.#frames === 0) return nextMs;
-    for (const { queue } of this.#turns) nextMs = earlier(nextMs, queue.oldest()?.expiresAtMs ?? NEVER);
-    return nextMs;
+    return this.#byDue.first?.keys[DUE] ?? NEVER;
   }
 
   /** The channel is gone that had the first payloads of frames: they start anew on the next one. */
   rewind(): void {
-    for (const { queue } of this.#turns) queue.rewind();
     this.#unfinished = undefined;
+    this.#rewind(this.#own);
+    for (const turn of this.#bySource.values()) this.#rewind(turn);
+  }
+
+  #rewind(turn: Turn): void {
+    turn.queue.rewind();
+    this.#rank(turn);
   }
 
   /** Who has been given least. */
   #next(): Turn | undefined {
-    if (this.#unfinished || this.#frames === 0) return this.#unfinished;
-    let next: Turn | undefined;
-    for (const turn of this.#turns) {
-      if (turn.queue.frames > 0 && (!next || turn.given < next.given)) next = turn;
-    }
-    return next;
+    return this.#unfinished ?? this.#byGiven.first;
   }
 
   #of(source: FrameSource | undefined): Turn {
     let turn = source === undefined ? this.#own : this.#bySource.get(source);
     if (!turn) {
-      turn = this.#spare.pop() ?? { source, queue: new FrameQueue(), given: 0 };
+      turn = this.#spare.pop() ?? newTurn();
       turn.source = source;
-      this.#bySource.set(source, turn);
-      this.#turns.push(turn);
+      turn.order = ++this.#lastOrder;
+      if (source) this.#bySource.set(source, turn);
     }
     // Nothing is made up for that it did not want before.
-    if (turn.queue.frames === 0) turn.given = this.#next()?.given ?? 0;
+    if (turn.queue.frames === 0) turn.keys[GIVEN] = this.#next()?.keys[GIVEN] ?? 0;
     return turn;
+  }
+
+  #lost(turn: Turn, frame: WaitingFrame | undefined): WaitingFrame | undefined {
+    if (frame?.parts) frame.parts.lost = true;
+    return this.#taken(turn, frame);
   }
 
   #taken(turn: Turn, frame: WaitingFrame | undefined): WaitingFrame | undefined {
     if (!frame) return undefined;
     this.#frames--;
     this.#bytes -= frame.bytes;
-    if (turn.queue.frames === 0) this.#leave(turn);
+    this.#rank(turn);
     return frame;
   }
 
+  /** Something of it has changed. */
+  #rank(turn: Turn): void {
+    const { queue, keys } = turn;
+    if (queue.frames === 0) {
+      this.#leave(turn);
+      return;
+    }
+    const oldest = queue.oldest();
+    keys[HELD] = -queue.bytes;
+    keys[DUE] = oldest?.parts?.lost ? 0 : earlier(oldest?.expiresAtMs ?? NEVER, queue.head()?.parts?.endsMs ?? NEVER);
+    this.#byGiven.put(turn);
+    this.#byHeld.put(turn);
+    this.#byDue.put(turn);
+  }
+
   #leave(turn: Turn): void {
-    if (turn === this.#own) return;
-    this.#turns.splice(this.#turns.indexOf(turn), 1);
+    this.#byGiven.remove(turn);
+    this.#byHeld.remove(turn);
+    this.#byDue.remove(turn);
+    if (!turn.source) return;
     this.#bySource.delete(turn.source);
     turn.source = undefined;
     if (this.#spare.length < MAX_SPARE) this.#spare.push(turn);
   }
+}
+
+function newTurn(): Turn {
+  const places = new Int32Array(3).fill(-1);
+  return { source: undefined, queue: new FrameQueue(), keys: new Float64Array(3), places, order: 0 };
 }

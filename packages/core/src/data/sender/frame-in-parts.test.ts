@@ -134,6 +134,21 @@ test("a channel that is replaced in a frame: the rest of it goes out on the next
   );
 });
 
+test("parts of a frame keep their order, also when it begins while another one lies between them", () => {
+  const { offer, offerWhole, drain, taken } = setup();
+  for (const frame of [8, 9]) offerWhole(frame, 0, "a");
+  offer(1, [0], 0);
+  offer(2, [0], 0);
+  offer(1, [1], 0);
+  drain(1, 1);
+  offer(1, [2], 2);
+  for (let nowMs = 3; nowMs < 10; nowMs++) drain(1, nowMs);
+  assert.deepEqual(
+    taken().filter((one) => one.startsWith("1.")),
+    ["1.0", "1.1", "1.2"],
+  );
+});
+
 /** Frames of several tracks at once; time and room that pass between two parts. */
 const traffic = fc.array(
   fc.record({

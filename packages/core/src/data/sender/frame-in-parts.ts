@@ -19,13 +19,18 @@ export class FrameInParts {
     return this.#begunAtMs !== NEVER;
   }
 
+  /** The first millisecond in which it has taken too long. */
+  get endsMs(): number {
+    return this.#begunAtMs + LONGEST_MS + 1;
+  }
+
   begin(nowMs: number): void {
     if (this.#begunAtMs === NEVER) this.#begunAtMs = nowMs;
   }
 
   /** Gives it up if it has taken too long. */
   endLate(nowMs: number): void {
-    if (nowMs - this.#begunAtMs > LONGEST_MS) this.lost = true;
+    if (nowMs >= this.endsMs) this.lost = true;
   }
 }
 

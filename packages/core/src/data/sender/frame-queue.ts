@@ -147,9 +147,3 @@ export function bytesOf(frame: Uint8Array | readonly Uint8Array[], maxPayloadByt
   }
   return frame.length === 0 ? -1 : bytes;
 }
-
-/** It is dropped; what else comes of its frame is of no use. */
-export function lose({ parts, done }: WaitingFrame, fate: Fate): void {
-  if (parts) parts.lost = true;
-  done?.(fate);
-}
