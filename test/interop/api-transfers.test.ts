@@ -8,7 +8,8 @@ import { fileURLToPath } from "node:url";
 import { RoomServiceClient } from "livekit-server-sdk";
 import { launchChromium } from "@stoa/testkit/browser";
 import { NodeClient, shutdownNodeClients } from "@stoa/testkit/node-client";
-import { freePortPair, startServer } from "@stoa/testkit/server-process";
+import { freePortPair } from "@stoa/testkit/free-ports";
+import { startServer } from "@stoa/testkit/server-process";
 import { Stage } from "@stoa/testkit/stage";
 import { until } from "@stoa/testkit/until";
 

@@ -3,7 +3,8 @@ import { after, afterEach, before, test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
 import { RoomServiceClient } from "livekit-server-sdk";
 import { launchChromium } from "@stoa/testkit/browser";
-import { freeTcpPort, startServer } from "@stoa/testkit/server-process";
+import { freeTcpPort } from "@stoa/testkit/free-ports";
+import { startServer } from "@stoa/testkit/server-process";
 import { Stage } from "@stoa/testkit/stage";
 import { until } from "@stoa/testkit/until";
 
