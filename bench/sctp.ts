@@ -1,4 +1,5 @@
 /** Bytes per second through one data channel, and what they cost, at chosen delays and losses, between Stoa, Chromium and another stack. */
+import { existsSync } from "node:fs";
 import { fail, readArguments, readCount, readCounts } from "./lib/arguments.ts";
 import { formatTable, round } from "./lib/table.ts";
 import { type Player, runTransfer, type TransferSpec } from "./sctp/transfer.ts";
@@ -48,11 +49,13 @@ function readPairs(text: string): [Player, Player][] {
   });
 }
 
+const pion = given.pion?.split(" ") ?? [];
+if (pion[0]?.includes("/") && !existsSync(pion[0])) fail(`--pion: ${pion[0]} does not exist`);
 const pairs = readPairs(given.pairs ?? `node-node,node-chromium,chromium-node${given.pion ? ",pion-pion" : ""}`);
 const common = {
   warmUpMs: readCount("warm-up", given["warm-up"], 3000, 0),
   durationMs: readCount("duration", given.duration, 5000),
-  pion: given.pion?.split(" ") ?? [],
+  pion,
 };
 const specs: TransferSpec[] = [];
 for (const delayMs of readCounts("delays", given.delays ?? "0,20,100", 0))

@@ -9,7 +9,9 @@ const script = join(root, "bench", "dist", `${name}.js`);
 
 installDependencies();
 const pairs = args[args.indexOf("--pairs") + 1];
-if (name === "connect" || (name === "sctp" && (!args.includes("--pairs") || pairs?.includes("chromium")))) {
+const withBrowser =
+  name === "connect" || (name === "sctp" && (!args.includes("--pairs") || pairs?.includes("chromium")));
+if (withBrowser && !args.includes("--help")) {
   needPrograms([{ commands: ["chromium", "chromium-browser", "google-chrome"], debian: "chromium" }]);
 }
 build();

@@ -1,7 +1,6 @@
-// npm run interop:go-tests -- FOLDER [--only=TEXT] [--sut=PROGRAM] [--logs=FOLDER]: runs the integration tests of a checkout of
-// livekit/livekit against Stoa, or against what --sut or SUT_CMD names. Those tests make a server inside their own process; the compiler is shown
-// files in which the two names that do so stand for go-tests/outside_server.go, which starts a program instead. Nothing is written into FOLDER.
-// Every test starts its own server, on the ports that the tests expect (7880 and those above it). Ends with a table and 0 when none failed.
+// npm run interop:go-tests: runs the integration tests of a checkout of livekit/livekit against Stoa, or another server. Those tests make
+// a server inside their own process; the compiler is shown files in which the two names that do so stand for go-tests/outside_server.go,
+// which starts a program instead. Nothing is written into the checkout. Ends with a table and 0 when none failed.
 import { spawn } from "node:child_process";
 import {
   cpSync,
@@ -18,7 +17,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
-import { parseArgs } from "node:util";
+import { readArguments, refuse } from "./arguments.mjs";
 import { ReportReader } from "./go-tests/report.mjs";
 import { build, installDependencies, root, run, which } from "./prepare.mjs";
 import { printTable } from "./results.mjs";
@@ -32,25 +31,28 @@ const CANNOT_RUN = [
   { mark: /\.OnStatsUpdate\(/, why: "puts its own functions into the server's memory" },
 ];
 
-const { values, positionals } = parseArgs({
+const HELP = `npm run interop:go-tests -- FOLDER [options]
+
+Runs the integration tests of a checkout of livekit/livekit, which is FOLDER, against Stoa, each with a server of its own on the ports that
+the tests expect: ${SERVER_PORT} and those above it. Needs Go. Ends with a table.
+
+  --only=TEXT     tests with TEXT in their name
+  --sut=PROGRAM   a server to test in Stoa's place (or the variable SUT_CMD)
+  --logs=FOLDER   where to keep what tests and servers print`;
+
+const { values, positionals } = readArguments(HELP, {
   allowPositionals: true,
   options: { only: { type: "string" }, sut: { type: "string" }, logs: { type: "string" } },
 });
 const checkout = resolve(positionals[0] ?? "");
 const testFolder = join(checkout, "test");
-if (positionals.length !== 1 || !existsSync(join(testFolder, "integration_helpers.go"))) {
-  console.error("Say where a checkout of livekit/livekit is:\n\n    npm run interop:go-tests -- FOLDER\n");
-  process.exit(1);
-}
+if (positionals.length !== 1) refuse("Say where a checkout of livekit/livekit is.", HELP);
+if (!existsSync(join(testFolder, "integration_helpers.go"))) refuse(`${checkout} is no checkout of livekit/livekit.`);
 if (!which("go")) {
-  console.error(
-    `The tests need Go, of the version that ${join(checkout, "go.mod")} names: see https://go.dev/doc/install\n`,
-  );
-  process.exit(1);
+  refuse(`The tests need Go, of the version that ${join(checkout, "go.mod")} names: see https://go.dev/doc/install`);
 }
 if (await isTaken(SERVER_PORT)) {
-  console.error(`Port ${SERVER_PORT} is in use, and the tests want their server there. End that program first.\n`);
-  process.exit(1);
+  refuse(`Port ${SERVER_PORT} is in use, and the tests want their server there. End that program first.`);
 }
 
 const sut = values.sut ?? process.env.SUT_CMD;

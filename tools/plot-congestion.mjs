@@ -1,6 +1,7 @@
 // npm run plot:congestion: runs the scenarios of congestion control and draws each as an SVG into docs/3-reference/.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { readArguments } from "./arguments.mjs";
 import { build, installDependencies, root } from "./prepare.mjs";
 
 const WIDTH = 860;
@@ -24,6 +25,12 @@ const SETTLE_MS = 15_000;
 /** What no queue is to exceed for long, milliseconds. */
 const QUEUE_GOAL_MS = 150;
 
+readArguments(
+  `npm run plot:congestion
+
+Runs the scenarios of congestion control in virtual time, draws each as an SVG into docs/3-reference/ and prints a table of their figures.`,
+  { options: {} },
+);
 installDependencies();
 build();
 const { SCENARIOS } = await import(join(root, "test", "dist", "scenario", "congestion-scenarios.js"));

@@ -1,12 +1,11 @@
-// npm run interop:python-sdks -- FOLDER [--url ws://…] [--only=TEXT]: runs the room tests of a checkout of livekit/python-sdks against Stoa.
-// The tests are read from FOLDER and stay there; the client is the published wheel of the checkout's version, in a virtual environment that
-// is made in a temporary folder for the run. With --url the server is one that runs already, with the keys in LIVEKIT_API_KEY and
-// LIVEKIT_API_SECRET (devkey and secret when unset); otherwise Stoa is started, or what SUT_CMD names. Ends with a table and 0 when none failed.
+// npm run interop:python-sdks: runs the room tests of a checkout of livekit/python-sdks against Stoa, or another server. The tests are read
+// from the checkout and stay there; the client is the published wheel of the checkout's version, in a virtual environment that is made in a
+// temporary folder for the run. Ends with a table and 0 when none failed.
 import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { parseArgs } from "node:util";
+import { readArguments, refuse } from "./arguments.mjs";
 import { build, installDependencies, needPrograms, root, run } from "./prepare.mjs";
 import { printTable } from "./results.mjs";
 
@@ -16,16 +15,24 @@ const TEST_LIMIT_S = 120;
 /** What pytest ends with when `--only` left nothing of a file. */
 const NOTHING_SELECTED = 5;
 
-const { values, positionals } = parseArgs({
+const HELP = `npm run interop:python-sdks -- FOLDER [options]
+
+Runs the room tests of a checkout of livekit/python-sdks, which is FOLDER, against Stoa, with the published client of the checkout's
+version. Needs Python 3. Ends with a table.
+
+  --only=TEXT   tests with TEXT in their name, as pytest's -k takes it
+  --url=URL     a server that runs already, with the keys in LIVEKIT_API_KEY and LIVEKIT_API_SECRET (default devkey and secret)
+
+SUT_CMD=/path/to/livekit-server starts the original in Stoa's place.`;
+
+const { values, positionals } = readArguments(HELP, {
   allowPositionals: true,
   options: { url: { type: "string" }, only: { type: "string" } },
 });
 const checkout = resolve(positionals[0] ?? "");
 const folders = TEST_FOLDERS.map((folder) => join(checkout, folder)).filter((folder) => existsSync(folder));
-if (positionals.length !== 1 || folders.length === 0) {
-  console.error("Say where a checkout of livekit/python-sdks is:\n\n    npm run interop:python-sdks -- FOLDER\n");
-  process.exit(1);
-}
+if (positionals.length !== 1) refuse("Say where a checkout of livekit/python-sdks is.", HELP);
+if (folders.length === 0) refuse(`${checkout} is no checkout of livekit/python-sdks.`);
 
 needPrograms([{ commands: ["python3"], debian: "python3-venv" }]);
 installDependencies();

@@ -1,9 +1,10 @@
-// npm test [-- unit|scenario|interop …] [--only=TEXT]: installs and builds what is missing, runs the suites one after the other,
-// and ends with one line of totals. Nothing is skipped: a skipped test counts as failed.
+// npm test: installs and builds what is missing, runs the suites one after the other, and ends with one line of totals.
+// Nothing is skipped: a skipped test counts as failed.
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { run as runTests } from "node:test";
 import { spec } from "node:test/reporters";
+import { readArguments, refuse } from "./arguments.mjs";
 import { build, installDependencies, needPrograms, root } from "./prepare.mjs";
 
 const BROWSERS = [
@@ -19,15 +20,21 @@ const SUITES = {
   interop: { folder: join("test", "dist", "interop"), concurrency: 1, timeoutMs: 180_000 },
 };
 
-const only = process.argv.find((a) => a.startsWith("--only="))?.slice(7);
-const named = process.argv.slice(2).filter((a) => !a.startsWith("--"));
-const unknown = named.find((n) => !(n in SUITES));
-if (unknown) {
-  console.error(
-    `There is no suite "${unknown}". Known: ${Object.keys(SUITES).join(", ")}; --only=TEXT keeps files with TEXT in their path.`,
-  );
-  process.exit(1);
-}
+const HELP = `npm test -- [SUITE …] [options]
+
+Runs the tests, all of them or those of the suites named: ${Object.keys(SUITES).join(", ")}. Ends with one line of totals.
+
+  --only=TEXT   files with TEXT in their path
+
+SUT_CMD=/path/to/livekit-server points the interop tests at another server.`;
+
+const { values, positionals: named } = readArguments(HELP, {
+  allowPositionals: true,
+  options: { only: { type: "string" } },
+});
+const { only } = values;
+const unknown = named.find((name) => !(name in SUITES));
+if (unknown) refuse(`There is no suite "${unknown}".`, HELP);
 
 installDependencies();
 const suites = Object.entries(SUITES).filter(([name]) => named.length === 0 || named.includes(name));

@@ -42,17 +42,26 @@ const ANSWER_TIMEOUT_MS = 10_000;
 /** A program that speaks the lines above. */
 export class ProgramSide implements Side {
   readonly #child: ChildProcess;
-  readonly #waiting: ((line: Line) => void)[] = [];
+  readonly #waiting: { resolve: (line: Line) => void; reject: (error: Error) => void }[] = [];
   readonly #lines: Line[] = [];
+  /** Why no more lines will come. */
+  #over: Error | undefined;
 
   constructor(command: readonly string[], way: Way, messageBytes: number) {
     const [program, ...args] = command;
     const child = spawn(program!, [...args, way, String(messageBytes)], { stdio: ["pipe", "pipe", "inherit"] });
     this.#child = child;
+    child.once("error", (error: NodeJS.ErrnoException) => {
+      this.#end(new Error(`${program} cannot be started (${error.code ?? error.message})`));
+    });
+    // Not "exit": its last lines may still be under way.
+    child.once("close", (code) => this.#end(new Error(`${program} ended by itself with code ${code}`)));
+    child.stdin.on("error", () => undefined); // it has ended, which is told above
     createInterface({ input: child.stdout }).on("line", (text) => {
-      const line = JSON.parse(text) as Line;
+      const line = parse(text);
+      if (!line) return this.#end(new Error(`${program} printed a line that is no JSON object: ${text.slice(0, 100)}`));
       const next = this.#waiting.shift();
-      if (next) next(line);
+      if (next) next.resolve(line);
       else this.#lines.push(line);
     });
   }
@@ -80,7 +89,8 @@ export class ProgramSide implements Side {
   }
 
   async close(): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const { pid, exitCode, signalCode } = this.#child;
+    if (pid === undefined || exitCode !== null || signalCode !== null) return;
     const ended = new Promise((resolve) => this.#child.once("exit", resolve));
     this.#child.stdin!.end();
     const hard = setTimeout(() => this.#child.kill("SIGKILL"), 2000);
@@ -95,12 +105,33 @@ export class ProgramSide implements Side {
   #read(): Promise<Line> {
     const line = this.#lines.shift();
     if (line) return Promise.resolve(line);
+    if (this.#over) return Promise.reject(this.#over);
     return new Promise((resolve, reject) => {
       const late = setTimeout(() => reject(new Error("a side of the transfer does not answer")), ANSWER_TIMEOUT_MS);
-      this.#waiting.push((found) => {
-        clearTimeout(late);
-        resolve(found);
+      this.#waiting.push({
+        resolve: (found) => {
+          clearTimeout(late);
+          resolve(found);
+        },
+        reject: (error) => {
+          clearTimeout(late);
+          reject(error);
+        },
       });
     });
+  }
+
+  #end(error: Error): void {
+    this.#over ??= error;
+    for (const { reject } of this.#waiting.splice(0)) reject(this.#over);
+  }
+}
+
+function parse(text: string): Line | undefined {
+  try {
+    const line = JSON.parse(text) as Line | null;
+    return typeof line === "object" ? (line ?? undefined) : undefined;
+  } catch {
+    return undefined;
   }
 }

@@ -8,7 +8,8 @@ import { fileURLToPath } from "node:url";
 import { RoomServiceClient } from "livekit-server-sdk";
 import { SMALL } from "@stoa/testkit/call-page";
 import { NodeClient, shutdownNodeClients } from "@stoa/testkit/node-client";
-import { freePortPair, startServer } from "@stoa/testkit/server-process";
+import { freePortPair } from "@stoa/testkit/free-ports";
+import { startServer } from "@stoa/testkit/server-process";
 import { openStage, Stage } from "@stoa/testkit/stage";
 import { until } from "@stoa/testkit/until";
 

@@ -9,7 +9,7 @@ import { dirname, join, relative } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { AccessToken, RoomServiceClient } from "livekit-server-sdk";
-import { freeTcpPort, freeUdpPort } from "@stoa/testkit/server-process";
+import { freeTcpPort, freeUdpPort } from "@stoa/testkit/free-ports";
 import { until } from "@stoa/testkit/until";
 
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));

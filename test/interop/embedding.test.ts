@@ -6,7 +6,7 @@ import { after, afterEach, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { createServer, createToken } from "@stoa/server/index";
 import { NodeClient, shutdownNodeClients } from "@stoa/testkit/node-client";
-import { freeTcpPort, freeUdpPort } from "@stoa/testkit/server-process";
+import { freeTcpPort, freeUdpPort } from "@stoa/testkit/free-ports";
 import { until } from "@stoa/testkit/until";
 
 const EXAMPLES = fileURLToPath(new URL("../../../examples/", import.meta.url));

@@ -8,7 +8,8 @@ import { fileURLToPath } from "node:url";
 import { AgentDispatchClient } from "livekit-server-sdk";
 import { AgentWorker } from "@stoa/testkit/agent-worker";
 import { NodeClient, shutdownNodeClients } from "@stoa/testkit/node-client";
-import { freeTcpPort, freeUdpPort, startServer } from "@stoa/testkit/server-process";
+import { freeTcpPort, freeUdpPort } from "@stoa/testkit/free-ports";
+import { startServer } from "@stoa/testkit/server-process";
 import { until } from "@stoa/testkit/until";
 
 const GUIDES = new URL("../../../docs/2-guides/", import.meta.url);

@@ -5,7 +5,8 @@ import { createServer } from "node:net";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { launchChromium, openPage } from "@stoa/testkit/browser";
-import { freeTcpPort, freeUdpPort, startServer } from "@stoa/testkit/server-process";
+import { freeTcpPort, freeUdpPort } from "@stoa/testkit/free-ports";
+import { startServer } from "@stoa/testkit/server-process";
 
 const STOA = fileURLToPath(new URL("../../../packages/cli/bin/stoa.mjs", import.meta.url));
 

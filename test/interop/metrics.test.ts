@@ -2,7 +2,7 @@
 import { after, afterEach, before, test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
 import { RoomServiceClient } from "livekit-server-sdk";
-import { freeTcpPort } from "@stoa/testkit/server-process";
+import { freeTcpPort } from "@stoa/testkit/free-ports";
 import { openStage, type Stage } from "@stoa/testkit/stage";
 import { until } from "@stoa/testkit/until";
 

@@ -71,7 +71,13 @@ function refusal(url: string, status: number, text: string, absent: string): str
   const msg = error?.["msg"];
   if (typeof code !== "string" || typeof msg !== "string") {
     if (status === 404) return `${url} ${absent}`;
-    if (status === 401) return `${url} refuses the API key or its secret: ${text.slice(0, 200).trim()}`;
+    if (status === 401) {
+      const why = text
+        .slice(0, 200)
+        .trim()
+        .replace(/(signature is invalid): signature is invalid$/, "$1");
+      return `${url} refuses the API key or its secret: ${why}`;
+    }
     return `${url} answered with status ${status}: ${text.slice(0, 200).trim()}`;
   }
   const hint = code === "unauthenticated" ? "; check the API key and its secret" : "";

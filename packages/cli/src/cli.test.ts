@@ -46,6 +46,24 @@ describe("stoa", () => {
       assert.ok(stdout.includes(word), word);
   });
 
+  test("help of a command in a group", async () => {
+    const { code, stdout } = await stoa(["help", "token", "create"]);
+    assert.equal(code, 0);
+    assert.equal(stdout, (await stoa(["token", "create", "--help"])).stdout);
+    assert.equal((await stoa(["help"])).stdout, (await stoa(["--help"])).stdout);
+    assert.match((await stoa(["help", "room", "list"])).stdout, /^Usage: stoa room list /);
+    const unknown = await stoa(["help", "token", "creat"]);
+    assert.deepEqual([unknown.code, unknown.stdout], [1, ""]);
+    assert.match(unknown.stderr, /^stoa: there is no command "token creat"; did you mean "token create"\?\n/);
+  });
+
+  test("every mistake begins with the name of the program", async () => {
+    const mistakes = [["serv"], ["serve", "--confg"], ["token", "create"], ["room", "list"], ["room", "remove"]];
+    for (const args of [...mistakes, ["serve", "--config", "/none.yaml"]]) {
+      assert.match((await stoa(args)).stderr, /^stoa: (?!error)/, args.join(" "));
+    }
+  });
+
   test("an unknown command or flag is named, with what was meant", async () => {
     const command = await stoa(["serv"]);
     assert.deepEqual(
@@ -203,7 +221,10 @@ describe("stoa token create", () => {
         /--grant: "canPublsh" is no video grant; did you mean "canPublish"\?/,
       ],
       [["--dev", "--grant", '{"canPublish": "yes"}'], /--grant: "canPublish" must be a boolean/],
-      [["--dev", "--join", "--attribute-file", "/none.json"], /\/none\.json: attributes cannot be read/],
+      [
+        ["--dev", "--join", "--attribute-file", "/none.json"],
+        /^stoa: \/none\.json: the file of attributes does not exist\n/,
+      ],
     ];
     for (const [args, expected] of table) {
       const { code, stdout, stderr } = await stoa(["token", "create", ...args]);

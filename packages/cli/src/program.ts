@@ -2,6 +2,7 @@
 import { STOA_VERSION } from "@stoa/server";
 import { Command } from "commander";
 import { devCommand } from "./commands/dev.ts";
+import { helpCommand } from "./commands/help.ts";
 import { generateKeysCommand } from "./commands/generate-keys.ts";
 import { helpVerboseCommand } from "./commands/help-verbose.ts";
 import { portsCommand } from "./commands/ports.ts";
@@ -22,7 +23,7 @@ LiveKit's SDKs connect unchanged: give them the WebSocket URL of this server and
 
 /** Builds the parser; nothing runs before `parseAsync`. */
 export function createProgram(): Command {
-  return new Command("stoa")
+  const program = new Command("stoa")
     .description("A realtime media server that LiveKit's clients connect to as if it were LiveKit.")
     .version(STOA_VERSION, "-v, --version", "print the version")
     .helpOption("-h, --help", "explain a command")
@@ -34,5 +35,17 @@ export function createProgram(): Command {
     .addCommand(generateKeysCommand())
     .addCommand(portsCommand())
     .addCommand(helpVerboseCommand())
+    .addCommand(helpCommand())
+    .helpCommand(false)
     .addHelpText("after", EXAMPLES);
+  nameMistakes(program);
+  return program;
+}
+
+/** Mistakes begin with the name of the program, whoever finds them. */
+function nameMistakes(command: Command): void {
+  command.configureOutput({
+    outputError: (message, write) => write(`stoa: ${message.replace(/^error: /, "")}`),
+  });
+  for (const below of command.commands) nameMistakes(below);
 }

@@ -32,9 +32,9 @@ export function forParticipant(command: Command): Command {
 export async function run(command: Command, body: (call: CallApi, read: ReadPath) => Promise<Outcome>): Promise<void> {
   const flags = command.opts<ConnectionFlags & { json?: true }>();
   const connection = connectionOf(flags, process.env);
-  if (typeof connection === "string") return command.error(`error: ${connection}`);
+  if (typeof connection === "string") return command.error(connection);
   const orEnd = (answer: JsonMessage | ApiFailure): JsonMessage =>
-    answer instanceof ApiFailure ? command.error(`error: ${answer.message}`) : answer;
+    answer instanceof ApiFailure ? command.error(answer.message) : answer;
   const { json, text } = await body(
     async (method, grant, request) => orEnd(await callRoomService(connection, method, grant, request)),
     async (path, grant) => orEnd(await readFromStoa(connection, path, grant)),

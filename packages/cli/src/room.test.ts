@@ -71,7 +71,7 @@ describe("rooms", () => {
       ["office"],
     );
     assert.equal(await ok("delete", "office"), "deleted office\n");
-    assert.match(await mistake("delete", "office"), /^error: requested room does not exist \(not_found\)\n/);
+    assert.match(await mistake("delete", "office"), /^stoa: requested room does not exist \(not_found\)\n/);
   });
 
   test("what others wrote cannot move the cursor", async () => {
@@ -108,7 +108,7 @@ test("participants: listed, shown, changed, muted, sent to, removed", async () =
   assert.match(shown, /^Identity +ada\n(?:.*\n)*Name +Ada\n(?:.*\n)*Attribute seat +1\n$/);
 
   assert.equal(await ok("mute", ...who), "ada publishes no sound\n");
-  assert.match(await mistake("mute", ...who, "TR_none"), /^error: track is not found \(not_found\)/);
+  assert.match(await mistake("mute", ...who, "TR_none"), /^stoa: track is not found \(not_found\)/);
   assert.equal(
     await ok("send-data", "--room", "lobby", "--topic", "t", "hällo"),
     "sent 6 bytes to everybody in lobby\n",
@@ -116,7 +116,7 @@ test("participants: listed, shown, changed, muted, sent to, removed", async () =
   assert.equal(await ok("send-data", "-r", "lobby", "-i", "ada", "-i", "bob", "x"), "sent 1 bytes to ada, bob\n");
   assert.equal(await ok("remove", ...who), "removed ada from lobby\n");
   await signal.wait("leave");
-  assert.match(await mistake("remove", ...who), /^error: participant does not exist \(not_found\)/);
+  assert.match(await mistake("remove", ...who), /^stoa: participant does not exist \(not_found\)/);
   signal.close();
 });
 
@@ -138,7 +138,7 @@ test("timelines: who was there, and what happened to one of them", async () => {
     sessions.map(({ leftReason }) => leftReason),
     ["PARTICIPANT_REMOVED"],
   );
-  assert.match(await mistake("timeline", "hall", "nobody"), /^error: participant does not exist, or left too long ago/);
+  assert.match(await mistake("timeline", "hall", "nobody"), /^stoa: participant does not exist, or left too long ago/);
   signal.close();
 });
 
@@ -157,7 +157,7 @@ describe("mistakes are one sentence", () => {
     [["list", "--url", "nowhere"], /"nowhere" is no URL such as/],
     [
       ["list", "--api-secret", "wrong"],
-      /refuses the API key or its secret: invalid authorization token: token signature is invalid/,
+      /refuses the API key or its secret: invalid authorization token: token signature is invalid\n/,
     ],
   ];
   for (const [args, expected] of cases) {
@@ -167,15 +167,15 @@ describe("mistakes are one sentence", () => {
   }
 
   test("without a server or a key", async () => {
-    assert.match((await stoa(["room", "list"], {})).stderr, /^error: no server: give --url/);
+    assert.match((await stoa(["room", "list"], {})).stderr, /^stoa: no server: give --url/);
     const { stderr } = await stoa(["room", "list"], { LIVEKIT_URL: "ws://127.0.0.1:1" });
-    assert.match(stderr, /^error: no API key: give --api-key/);
+    assert.match(stderr, /^stoa: no API key: give --api-key/);
   });
 
   test("a server that is down, and one that is something else", async () => {
     const key = ["--api-key", "k", "--api-secret", "s"];
     const down = await stoa(["room", "list", "--url", "ws://127.0.0.1:1", ...key], {});
-    assert.match(down.stderr, /^error: http:\/\/127\.0\.0\.1:1 cannot be reached \(.+\); is the server running\?\n$/);
+    assert.match(down.stderr, /^stoa: http:\/\/127\.0\.0\.1:1 cannot be reached \(.+\); is the server running\?\n$/);
     const other = createServer((_, response) => response.end("<html>"));
     await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
     const { port } = other.address() as AddressInfo;
@@ -189,7 +189,7 @@ describe("mistakes are one sentence", () => {
     await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
     const url = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
     const { stderr } = await stoa(["room", "timeline", "a", "--url", url, "--api-key", "k", "--api-secret", "s"], {});
-    assert.equal(stderr, `error: ${url} keeps no timelines; is it Stoa?\n`);
+    assert.equal(stderr, `stoa: ${url} keeps no timelines; is it Stoa?\n`);
     other.close();
   });
 });

@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { freeTcpPort, freeUdpPort } from "@stoa/testkit/server-process";
+import { freeTcpPort, freeUdpPort } from "@stoa/testkit/free-ports";
 import { until } from "@stoa/testkit/until";
 
 const STOA = fileURLToPath(new URL("../bin/stoa.mjs", import.meta.url));

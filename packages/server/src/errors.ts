@@ -16,6 +16,18 @@ export function operatorError(code: ServerErrorCode, message: string, cause?: un
   return new StoaError(code, message, cause === undefined ? undefined : { cause });
 }
 
+const FILE_TROUBLE: Readonly<Record<string, string>> = {
+  ENOENT: "does not exist",
+  EACCES: "may not be read by this user",
+  EISDIR: "is a folder",
+};
+
+/** Why a file could not be read, to be said after its name. */
+export function whyUnread(error: unknown): string {
+  const { code, message } = error as { code?: string; message?: string };
+  return FILE_TROUBLE[code ?? ""] ?? `cannot be read (${code ?? message ?? String(error)})`;
+}
+
 /** Whether `error` is one of ours, to be shown as a sentence rather than as a crash. */
 export function isOperatorError(error: unknown): error is StoaError {
   return error instanceof StoaError;

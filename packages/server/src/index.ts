@@ -24,5 +24,5 @@ export type { Reloaded } from "./reload/reload.ts";
 export { watchConfig, type ConfigWatch, type WatchOptions } from "./reload/watch.ts";
 export { developmentBanner } from "./banner.ts";
 export { createServerLog } from "./server-log.ts";
-export { isOperatorError } from "./errors.ts";
+export { isOperatorError, whyUnread } from "./errors.ts";
 export { LIVEKIT_VERSION, STOA_VERSION } from "./version.ts";

@@ -224,6 +224,10 @@ function assembleMedia(options: PresetOptions, { onLoad }: Outside): MediaWorker
   });
 }
 
+/**
+ * Where HTTP is for this machine only, media still announces the addresses of its networks: a browser sends from those, and not
+ * every system lets it reach loopback from there.
+ */
 function announceRules({ rtc, ...config }: Config): WorkerInit["announce"] {
   return {
     nodeIps: rtc.node_ip === "" ? [] : rtc.node_ip.split(",").map((part) => part.trim()),

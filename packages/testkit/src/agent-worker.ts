@@ -1,7 +1,8 @@
 /** Runs an unmodified `@livekit/agents` worker (`assets/agent.mjs`) against the server under test. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { freeTcpPort, type ServerProcess } from "./server-process.ts";
+import { freeTcpPort } from "./free-ports.ts";
+import { type ServerProcess } from "./server-process.ts";
 import { until } from "./until.ts";
 
 const AGENT = fileURLToPath(new URL("../assets/agent.mjs", import.meta.url));

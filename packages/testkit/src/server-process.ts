@@ -4,11 +4,10 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { createSocket } from "node:dgram";
 import { readFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 import { createAccessToken, type TestGrants } from "./access-token.ts";
+import { freeTcpPort, freeUdpPort } from "./free-ports.ts";
 import { until } from "./until.ts";
 
 const STOA = fileURLToPath(new URL("../../cli/bin/stoa.mjs", import.meta.url));
@@ -148,46 +147,6 @@ async function answers(server: ServerProcess): Promise<boolean> {
     throw new Error(`the server ended with code ${server.child.exitCode}:\n${server.log().slice(-2000)}`);
   const response = await fetch(server.http).catch(() => undefined);
   return response?.status === 200;
-}
-
-/** A TCP port that nobody listens on at the moment. */
-export function freeTcpPort(): Promise<number> {
-  return tcpPort(0);
-}
-
-function tcpPort(wanted: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer().once("error", reject);
-    probe.listen(wanted, "127.0.0.1", () => {
-      const { port } = probe.address() as { port: number };
-      probe.close(() => resolve(port));
-    });
-  });
-}
-
-/** A number such that nobody uses the port, or the next one, for UDP or TCP at the moment. */
-export async function freePortPair(): Promise<number> {
-  for (;;) {
-    const first = await freeTcpPort();
-    const probes = [first, first, first + 1, first + 1].map((port, i) => (i % 2 === 0 ? udpPort(port) : tcpPort(port)));
-    const outcomes = await Promise.allSettled(probes);
-    if (first < 65_535 && outcomes.every(({ status }) => status === "fulfilled")) return first;
-  }
-}
-
-/** A UDP port that nobody uses at the moment. */
-export function freeUdpPort(): Promise<number> {
-  return udpPort(0);
-}
-
-function udpPort(wanted: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createSocket("udp4").once("error", reject);
-    probe.bind(wanted, "127.0.0.1", () => {
-      const { port } = probe.address();
-      probe.close(() => resolve(port));
-    });
-  });
 }
 
 function merge(base: Record<string, unknown>, over: Record<string, unknown>): Record<string, unknown> {

@@ -4,7 +4,8 @@ import { runServer } from "../run-server.ts";
 import { addServerOptions, configOf } from "../server-options.ts";
 
 const EXAMPLES = `
-Without other keys the pair is devkey / secret and only this machine can connect.
+Without other keys the pair is devkey / secret. Only this machine can join: HTTP and WebSocket listen on loopback alone. Media has
+the addresses of the machine's networks too, because browsers send from those, and serves nobody who has not joined.
 
 Examples:
   stoa dev

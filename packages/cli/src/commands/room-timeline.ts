@@ -9,8 +9,7 @@ export function roomTimelineCommand(): Command {
     .argument("<room>", "its name")
     .argument("[identity]", "tell all about this one; default: list who is or was there")
     .action((room: string, identity: string | undefined, _flags, command: Command) => {
-      if (room === "" || identity === "")
-        return command.error("error: the name of a room and an identity are not empty");
+      if (room === "" || identity === "") return command.error("the name of a room and an identity are not empty");
       return run(command, async (_call, read) => {
         const grant = { roomAdmin: true, room };
         const base = `/stoa/v1/rooms/${encodeURIComponent(room)}`;

@@ -23,12 +23,12 @@ export function roomUpdateParticipantCommand(): Command {
     .option("--permissions <json>", 'permissions to change, such as {"can_publish": false}; the others stay')
     .action((flags: UpdateFlags, command: Command) => {
       const attributes = parseAttributes(flags.attribute ?? []);
-      if (typeof attributes === "string") return command.error(`error: ${attributes}`);
+      if (typeof attributes === "string") return command.error(attributes);
       const permissions = parsePermissions(flags.permissions);
-      if (typeof permissions === "string") return command.error(`error: ${permissions}`);
+      if (typeof permissions === "string") return command.error(permissions);
       const { name = "", metadata = "" } = flags;
       if (name === "" && metadata === "" && Object.keys(attributes).length === 0 && !permissions) {
-        return command.error("error: nothing to change: add --name, --metadata, --attribute or --permissions");
+        return command.error("nothing to change: add --name, --metadata, --attribute or --permissions");
       }
       return run(command, async (call) => {
         const { room, identity } = flags;

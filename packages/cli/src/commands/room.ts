@@ -20,7 +20,7 @@ Examples:
   stoa room participants lobby
   stoa room mute --room lobby --identity ada
   stoa room update-participant --room lobby --identity ada --permissions '{"can_publish": false}'
-  stoa room send-data --room lobby --topic chat "See you tomorrow"
+  stoa room send-data --room lobby --topic notice "The call ends in five minutes"
   stoa room timeline lobby ada`;
 
 /** Builds the group. */

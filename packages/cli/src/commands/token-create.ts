@@ -1,7 +1,7 @@
 /** `stoa token create`: an access token, with the flags of `lk token create`. */
 import { readFileSync } from "node:fs";
 import { randomBytes } from "node:crypto";
-import { createToken, DEV_KEY, tokenClaims, type KeyPair, type TokenOptions } from "@stoa/server";
+import { createToken, DEV_KEY, tokenClaims, whyUnread, type KeyPair, type TokenOptions } from "@stoa/server";
 import { Command } from "commander";
 import { tokenOptions, type TokenFlags } from "../token-options.ts";
 
@@ -69,7 +69,7 @@ interface OutputFlags {
 }
 
 async function createAndPrint(flags: TokenFlags & OutputFlags, command: Command): Promise<void> {
-  const fail = (message: string): never => command.error(`error: ${message}`);
+  const fail = (message: string): never => command.error(message);
   const pair =
     keyPair(flags) ??
     fail("no API key: give --api-key and --api-secret, set LIVEKIT_API_KEY and LIVEKIT_API_SECRET, or use --dev");
@@ -94,7 +94,8 @@ function readAttributes(path: string, fail: (message: string) => never): Record<
   try {
     value = JSON.parse(readFileSync(path, "utf8"));
   } catch (error) {
-    return fail(`${path}: attributes cannot be read (${(error as Error).message})`);
+    const message = error instanceof SyntaxError ? `is not JSON: ${error.message}` : whyUnread(error);
+    return fail(`${path}: the file of attributes ${message}`);
   }
   const valid =
     typeof value === "object" && value !== null && Object.values(value).every((one) => typeof one === "string");

@@ -1,4 +1,5 @@
-// The demo call: join, see and hear, mute, share, chat, leave. Everything about one tile is in tile.js.
+// The demo call: join, see and hear, mute, share, chat, leave. Everything about tiles is in tile.js, about messages in chat.js.
+import { Chat } from "./chat.js";
 import { DisconnectReason, Room, RoomEvent, setLogLevel } from "./livekit-client.mjs";
 import { Tiles } from "./tile.js";
 
@@ -8,8 +9,12 @@ const params = new URLSearchParams(location.search);
 const form = $("join");
 let room;
 let tiles;
+let chat;
 
 setLogLevel("warn");
+suggest(form.identity, params.get("identity") ?? localStorage.getItem("stoa-name"));
+suggest(form.room, params.get("room"));
+suggest(form.token, params.get("token"));
 const settings = await fetch("config.json")
   .then((r) => r.json())
   .catch(() => ({ tokens: false }));
@@ -19,15 +24,18 @@ for (const label of form.querySelectorAll(".self")) {
   label.hidden = !settings.tokens;
   label.querySelector("input").required = settings.tokens;
 }
-form.identity.value = params.get("identity") ?? localStorage.getItem("stoa-name") ?? "";
-form.room.value = params.get("room") ?? form.room.value;
-if (params.get("token")) form.token.value = params.get("token");
+
+/** Fills a field in, unless somebody was quicker than this script. */
+function suggest(field, value) {
+  if (value && field !== document.activeElement && field.value === field.defaultValue) field.value = value;
+}
 
 on(form, "submit", async (event) => {
   event.preventDefault();
   const button = form.querySelector("button");
-  button.disabled = true;
   $("problem").textContent = "";
+  if (isBlank(form.identity, "Your name is missing.") || isBlank(form.room, "The name of the room is missing.")) return;
+  button.disabled = true;
   try {
     await join(form.identity.value.trim(), form.room.value.trim());
     localStorage.setItem("stoa-name", form.identity.value.trim());
@@ -39,6 +47,14 @@ on(form, "submit", async (event) => {
     button.disabled = false;
   }
 });
+
+/** Says so; the browser itself takes spaces for a name. */
+function isBlank(field, complaint) {
+  if (!settings.tokens || field.value.trim()) return false;
+  $("problem").textContent = complaint;
+  field.focus();
+  return true;
+}
 
 async function fetchToken(identity, roomName) {
   if (!settings.tokens) return form.token.value.trim();
@@ -53,8 +69,10 @@ async function fetchToken(identity, roomName) {
 
 async function join(identity, roomName) {
   const token = await fetchToken(identity, roomName);
+  toggleChat(false);
   room = new Room({ adaptiveStream: true, dynacast: true });
   tiles = new Tiles($("grid"), room);
+  chat = new Chat($("messages"), room, () => toggleChat(true));
   room
     .on(RoomEvent.ParticipantConnected, refresh)
     .on(RoomEvent.ParticipantDisconnected, refresh)
@@ -67,17 +85,11 @@ async function join(identity, roomName) {
     .on(RoomEvent.TrackUnmuted, refresh)
     .on(RoomEvent.ActiveSpeakersChanged, refresh)
     .on(RoomEvent.ConnectionStateChanged, (state) => ($("connection").textContent = state === "connected" ? "" : state))
-    .on(RoomEvent.ChatMessage, (message, from) => addMessage(from?.identity ?? "someone", message.message))
-    .on(RoomEvent.DataReceived, (bytes, from) =>
-      addMessage(from?.identity ?? "someone", new TextDecoder().decode(bytes)),
-    )
     .on(RoomEvent.Disconnected, left);
 
   const url = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}`;
   await room.connect(url, token);
   $("room-name").textContent = room.name;
-  $("messages").replaceChildren();
-  toggleChat(false);
   show("call");
   refresh();
   const wanted = [
@@ -85,7 +97,7 @@ async function join(identity, roomName) {
     form.cam.checked && room.localParticipant.setCameraEnabled(true),
   ];
   for (const result of await Promise.allSettled(wanted)) {
-    if (result.status === "rejected") addMessage("Stoa", `No device: ${result.reason.message}`);
+    if (result.status === "rejected") chat.note(`No device: ${result.reason.message}`);
   }
   refresh();
 }
@@ -120,17 +132,6 @@ function refresh() {
   $("screen").setAttribute("aria-pressed", me.isScreenShareEnabled);
 }
 
-function addMessage(who, text) {
-  const line = document.createElement("li");
-  const name = document.createElement("b");
-  name.textContent = who;
-  line.append(name, text);
-  $("messages").append(line);
-  while ($("messages").children.length > 200) $("messages").firstChild.remove();
-  line.scrollIntoView();
-  toggleChat(true);
-}
-
 function toggleChat(open = $("talk").hidden) {
   $("talk").hidden = !open;
   $("chat").setAttribute("aria-pressed", open);
@@ -143,7 +144,7 @@ const toggles = {
 };
 for (const [id, toggle] of Object.entries(toggles)) {
   on($(id), "click", async () => {
-    await toggle(room.localParticipant).catch((error) => addMessage("Stoa", error.message));
+    await toggle(room.localParticipant).catch((error) => chat.note(error.message));
     refresh();
   });
 }
@@ -152,10 +153,10 @@ on($("leave"), "click", () => room.disconnect());
 on($("say"), "submit", async (event) => {
   event.preventDefault();
   const { text } = event.target;
-  if (!text.value.trim()) return;
-  await room.localParticipant.publishData(new TextEncoder().encode(text.value), { reliable: true, topic: "chat" });
-  addMessage("You", text.value);
+  const message = text.value.trim();
+  if (!message) return;
   text.value = "";
+  await chat.send(message).catch((error) => chat.note(error.message));
 });
 addEventListener("pagehide", () => room?.disconnect());
 // Only now: pressed earlier, the form would be sent as a plain page request.

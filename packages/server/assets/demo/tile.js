@@ -1,26 +1,33 @@
 // One tile per camera and per shared screen, with its live figures: bitrate, size, round-trip time.
 import { Track } from "./livekit-client.mjs";
 
+const MUTED = `<svg class="mark" viewBox="0 0 24 24" role="img" aria-label="muted"><title>muted</title><path
+  d="M9 9v3a3 3 0 0 0 5 2.200 M15 11V6a3 3 0 0 0-5.800-1 M5 11a7 7 0 0 0 11.500 5.400 M19 11a7 7 0 0 1-.600 2.800 M12 18v3 M4 3l16 18"/></svg>`;
 const COLOURS = ["#1f6f5c", "#7a4b94", "#b0562b", "#2f6db3", "#94723a", "#a03e5e"];
 
-/** Keeps the tiles of a grid in step with a room. */
+/** Keeps the tiles of a grid in step with a room: shared screens first and large, faces beside or below them. */
 export class Tiles {
   #grid;
   #room;
+  #screens = document.createElement("div");
+  #faces = document.createElement("div");
   #tiles = new Map();
   #timer;
-  #onResize = () => this.#arrange();
+  #resized = new ResizeObserver(() => this.#arrange());
 
   constructor(grid, room) {
     this.#grid = grid;
     this.#room = room;
-    addEventListener("resize", this.#onResize);
+    this.#screens.className = "screens";
+    this.#faces.className = "faces";
+    grid.replaceChildren(this.#screens, this.#faces);
+    this.#resized.observe(grid);
     this.#timer = setInterval(() => void this.#measure(), 1000);
   }
 
   close() {
     clearInterval(this.#timer);
-    removeEventListener("resize", this.#onResize);
+    this.#resized.disconnect();
     for (const tile of this.#tiles.values()) tile.close();
     this.#tiles.clear();
     this.#grid.replaceChildren();
@@ -31,10 +38,11 @@ export class Tiles {
     for (const person of [this.#room.localParticipant, ...this.#room.remoteParticipants.values()]) {
       for (const source of [Track.Source.Camera, Track.Source.ScreenShare]) {
         const publication = person.getTrackPublication(source);
-        if (source === Track.Source.ScreenShare && !publication?.track) continue;
+        const screen = source === Track.Source.ScreenShare;
+        if (screen && !publication?.track) continue;
         const key = `${person.identity}/${source}`;
         wanted.add(key);
-        if (!this.#tiles.has(key)) this.#tiles.set(key, new Tile(this.#grid, person, source));
+        if (!this.#tiles.has(key)) this.#tiles.set(key, new Tile(screen ? this.#screens : this.#faces, person, source));
         this.#tiles.get(key).refresh();
       }
     }
@@ -46,23 +54,39 @@ export class Tiles {
     this.#arrange();
   }
 
-  /** Upright, a shared screen takes the width and faces stand below it. */
   #arrange() {
-    const upright = innerHeight > innerWidth;
-    const count = this.#tiles.size;
-    const screens = upright
-      ? [...this.#tiles.keys()].filter((key) => key.endsWith(`/${Track.Source.ScreenShare}`)).length
-      : 0;
-    const faces = count - screens;
-    const columns = upright ? (faces + 2 * screens > 3 ? 2 : 1) : Math.ceil(Math.sqrt(count));
-    this.#grid.classList.toggle("upright", upright);
-    this.#grid.style.setProperty("--columns", Math.max(1, columns));
-    this.#grid.style.setProperty("--rows", Math.max(1, screens + Math.ceil(faces / Math.max(1, columns))));
+    this.#grid.classList.toggle("upright", this.#grid.clientHeight > this.#grid.clientWidth);
+    this.#grid.classList.toggle("sharing", this.#screens.children.length > 0);
+    fill(this.#screens);
+    const columns = fill(this.#faces);
+    // Faces below a shared screen stay smaller than it.
+    const mostPx = 0.9 * columns * (this.#screens.firstChild?.clientHeight ?? 0);
+    this.#faces.style.setProperty("--most", `${mostPx}px`);
   }
 
   async #measure() {
     await Promise.all([...this.#tiles.values()].map((tile) => tile.measure()));
   }
+}
+
+/** Lays the tiles of a part out; how many stand side by side. */
+function fill(part) {
+  const { columns, rows } = bestGrid(part.children.length, part.clientWidth, part.clientHeight);
+  part.style.setProperty("--columns", columns);
+  part.style.setProperty("--rows", rows);
+  return columns;
+}
+
+/** The columns and rows in which `count` pictures are largest; in an upright place they may be square. */
+function bestGrid(count, width, height) {
+  const shape = width > height ? 4 / 3 : 1;
+  let best = { columns: 1, rows: Math.max(1, count), size: 0 };
+  for (let columns = 1; columns <= count; columns++) {
+    const rows = Math.ceil(count / columns);
+    const size = Math.min(width / columns, (height / rows) * shape);
+    if (size > best.size) best = { columns, rows, size };
+  }
+  return best;
 }
 
 class Tile {
@@ -72,6 +96,11 @@ class Tile {
   #face = document.createElement("div");
   #name = document.createElement("div");
   #stats = document.createElement("div");
+  #figures = ["size", "rate", "rtt"].map((name) => {
+    const figure = document.createElement("span");
+    figure.className = name;
+    return figure;
+  });
   #video;
   #track;
   #audio;
@@ -85,7 +114,10 @@ class Tile {
     this.#face.textContent = [...(person.name || person.identity)][0]?.toUpperCase() ?? "?";
     this.#face.style.background = COLOURS[hash(person.identity) % COLOURS.length];
     this.#name.className = "name";
+    this.#name.innerHTML = `<span></span>${MUTED}`;
     this.#stats.className = "stats";
+    this.#stats.hidden = true;
+    this.#stats.append(...this.#figures);
     this.#box.append(this.#face, this.#stats, this.#name);
     this.#box.dataset.identity = person.identity;
     this.#box.dataset.source = source;
@@ -104,24 +136,39 @@ class Tile {
     this.#box.classList.toggle("screen", screen);
     this.#box.classList.toggle("mirror", local && !screen);
     this.#box.classList.toggle("speaking", this.#person.isSpeaking && !screen);
-    this.#name.textContent =
-      (this.#person.name || this.#person.identity) + (local ? " (you)" : "") + (screen ? "’s screen" : "");
+    const name = this.#person.name || this.#person.identity;
+    this.#name.firstChild.textContent = screen
+      ? local
+        ? "Your screen"
+        : `${name}’s screen`
+      : local
+        ? `${name} (you)`
+        : name;
     this.#name.classList.toggle("muted", !screen && !this.#person.isMicrophoneEnabled);
   }
 
   async measure() {
-    const track = this.#track ?? this.#audio;
+    const heard = this.#person.isMicrophoneEnabled ? this.#audio : undefined;
+    const track = this.#track ?? heard;
     const report = await track?.getRTCStatsReport().catch(() => undefined);
-    if (!report) return void (this.#stats.textContent = "");
+    if (!report) return this.#forget();
     const figures = read(report);
     const now = performance.now();
     const kbps = ((figures.bytes - this.#last.bytes) * 8) / (now - this.#last.at);
     const first = this.#last.at === 0;
     this.#last = { bytes: figures.bytes, at: now };
     if (first || kbps < 0) return;
-    const size = figures.width ? `${figures.width}×${figures.height}` : track.kind === "audio" ? "audio" : "–";
-    const rtt = figures.rtt === undefined ? "–" : `${Math.round(figures.rtt * 1000)} ms`;
-    this.#stats.textContent = `${size} · ${kbps < 1000 ? `${Math.round(kbps)} kbit/s` : `${(kbps / 1000).toFixed(1)} Mbit/s`} · ${rtt}`;
+    const [size, rate, rtt] = this.#figures;
+    size.textContent = `${figures.width ? `${figures.width}×${figures.height}` : track.kind === "audio" ? "audio" : "–"} · `;
+    rate.textContent = kbps < 1000 ? `${Math.round(kbps)} kbit/s` : `${(kbps / 1000).toFixed(1)} Mbit/s`;
+    rtt.textContent = ` · ${figures.rtt === undefined ? "–" : `${Math.round(figures.rtt * 1000)} ms`}`;
+    this.#stats.hidden = false;
+  }
+
+  /** No figures of what is no longer shown. */
+  #forget() {
+    this.#last = { bytes: 0, at: 0 };
+    this.#stats.hidden = true;
   }
 
   close() {
@@ -135,7 +182,7 @@ class Tile {
     if (this.#video) this.#track?.detach(this.#video);
     this.#video?.remove();
     this.#track = track;
-    this.#last = { bytes: 0, at: 0 };
+    this.#forget();
     this.#video = track?.attach();
     if (!this.#video) return;
     this.#video.muted = true;

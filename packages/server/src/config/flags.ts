@@ -31,7 +31,7 @@ const named = (name: string, env: string | undefined, path: string | undefined, 
 export const NAMED_FLAGS: readonly FlagSpec[] = [
   named("config", "LIVEKIT_CONFIG_FILE", undefined, "path to a configuration file in LiveKit's YAML"),
   named("config-body", "LIVEKIT_CONFIG", undefined, "the configuration itself, in YAML"),
-  named("dev", undefined, "development", "development: key devkey, secret secret, loopback only, debug log"),
+  named("dev", undefined, "development", "development: key devkey, secret secret, HTTP on loopback only, debug log"),
   named("keys", "LIVEKIT_KEYS", undefined, 'API keys, one "key: secret" a line'),
   named("key-file", undefined, "key_file", "file of API keys, readable by its owner only"),
   named("bind", undefined, "bind_addresses", "address to listen on for HTTP; repeat it for several"),

@@ -1,5 +1,5 @@
 /** API keys: from the configuration, from LIVEKIT_KEYS, or from a file that only its owner may read. */
-import { operatorError } from "../errors.ts";
+import { operatorError, whyUnread } from "../errors.ts";
 import { PlainScalar } from "./scalar.ts";
 import { parseYamlSource } from "./yaml-source.ts";
 
@@ -46,7 +46,7 @@ export function readKeyFile(path: string, files: ConfigFiles, env: Readonly<Reco
     text = files.read(file);
   } catch (error) {
     if ((error as { code?: string }).code === "key_file") throw error;
-    throw operatorError("key_file", `${file}: the key file cannot be read (${reason(error)}).`, error);
+    throw operatorError("key_file", `${file}: the key file ${whyUnread(error)}.`, error);
   }
   const keys = parseKeyLines(text);
   if (!keys)
@@ -59,9 +59,4 @@ export function shortSecretWarning(keys: ReadonlyMap<string, string>): string | 
   const short = [...keys].filter(([, secret]) => secret.length < SECRET_CHARACTERS).map(([key]) => key);
   if (short.length === 0) return undefined;
   return `The secret of API key ${short.join(", ")} is shorter than ${SECRET_CHARACTERS} characters; "stoa generate-keys" makes a safe one.`;
-}
-
-function reason(error: unknown): string {
-  const { code, message } = error as { code?: string; message?: string };
-  return code ?? message ?? String(error);
 }

@@ -3,7 +3,7 @@
  * sentence with its place (`bad_config`, `no_keys`, `key_file`); what is accepted but without effect is one warning.
  */
 import { readFileSync, statSync } from "node:fs";
-import { operatorError } from "../errors.ts";
+import { operatorError, whyUnread } from "../errors.ts";
 import { isAddress, parseCidr } from "./address.ts";
 import { describeOrigin, explainIssues } from "./explain.ts";
 import { flagText, overlayFlags, type Environment, type FlagValues } from "./flags.ts";
@@ -80,8 +80,7 @@ function readText(path: string, files: ConfigFiles): string {
   try {
     return files.read(path);
   } catch (error) {
-    const code = (error as { code?: string }).code ?? String(error);
-    throw operatorError("bad_config", `${path}: the configuration file cannot be read (${code}).`, error);
+    throw operatorError("bad_config", `${path}: the configuration file ${whyUnread(error)}.`, error);
   }
 }
 

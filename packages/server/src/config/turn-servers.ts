@@ -1,7 +1,7 @@
 /** STUN and TURN servers that clients are told of (`rtc.stun_servers`, `rtc.turn_servers`), with credentials per participant. */
 import { createHmac } from "node:crypto";
 import { ICEServer } from "@livekit/protocol";
-import { operatorError } from "../errors.ts";
+import { operatorError, whyUnread } from "../errors.ts";
 import { parseKeyLines, type ConfigFiles } from "./keys.ts";
 import type { Config } from "./schema.ts";
 
@@ -39,8 +39,7 @@ function readPrivate(path: string, files: ConfigFiles): string {
     mode = files.mode(path);
     text = files.read(path);
   } catch (error) {
-    const code = (error as { code?: string }).code ?? String(error);
-    throw operatorError("bad_config", `${path}: the TURN secret cannot be read (${code}).`, error);
+    throw operatorError("bad_config", `${path}: the TURN secret ${whyUnread(error)}.`, error);
   }
   if ((mode & 0o007) === 0) return text;
   throw operatorError("bad_config", `${path}: others may read this TURN secret; run: chmod o-rwx ${path}`);

@@ -32,7 +32,7 @@ export async function demoToken(options: DemoOptions, request: Request, nowMs: n
   if (isForeign(request)) return new Response("tokens are for the demo page of this server only", { status: 403 });
   const parsed = tokenRequest.safeParse(parseJson(await request.text()));
   if (!parsed.success)
-    return new Response(`identity and room must have 1 to ${MAX_NAME_CHARACTERS} characters`, { status: 400 });
+    return new Response(`your name and the room must have 1 to ${MAX_NAME_CHARACTERS} characters`, { status: 400 });
   const { identity, room } = parsed.data;
   const token = await createToken(
     options.signer,
