@@ -217,6 +217,51 @@ test("a stream whose header alone names its recipients reaches nobody else, from
   assert.deepEqual(peers(chunk("one")), [2, 3], "ended: nothing is known of it");
 });
 
+test("short names count for what they take in memory, and repeated ones once", () => {
+  const { relay, got } = room();
+  const peers = (id: string): number[] => {
+    got.length = 0;
+    relay.handleMessage("R", "PA_a", "_reliable", chunk(id));
+    return got.map(({ peer }) => peer);
+  };
+  const short = Array.from({ length: 4000 }, (_, n) => n.toString(36));
+  for (let i = 0; i < 10; i++) relay.handleMessage("R", "PA_a", "_reliable", header(`s${i}`, ["bob", ...short]));
+  assert.deepEqual([peers("s0"), peers("s9")], [[2, 3], [2]]);
+  const same = Array.from({ length: 2000 }, (_, n) => (n % 2 ? "" : "a name of somebody who is not there".repeat(3)));
+  for (let i = 0; i < 100; i++) relay.handleMessage("R", "PA_a", "_reliable", header(`r${i}`, ["bob", ...same]));
+  assert.deepEqual([peers("r0"), peers("r99")], [[2], [2]]);
+});
+
+test("whoever comes later under a name that a header has gets the rest of the stream", () => {
+  const { relay, got } = room();
+  relay.handleMessage("R", "PA_a", "_reliable", header("s", ["bob", "dora"]));
+  relay.setMember("R", "PA_d", member("dora", 3));
+  got.length = 0;
+  relay.handleMessage("R", "PA_a", "_reliable", chunk("s"));
+  assert.deepEqual(
+    got.map(({ peer }) => peer),
+    [2, 3],
+  );
+});
+
+test("a packet that names tens of thousands, or nobody tens of thousands of times, is refused and counted; empty names are nobody's", () => {
+  const { relay, got } = room();
+  const nobody = Array.from({ length: 130_000 }, () => "");
+  relay.handleMessage("R", "PA_a", "_reliable", user("x", { destinationIdentities: ["bob", ...nobody] }));
+  relay.handleMessage("R", "PA_a", "_reliable", user("x", {}, { destinationIdentities: ["bob", ...nobody] }));
+  relay.handleMessage("R", "PA_a", "_lossy", user("x", {}, { destinationSids: ["PA_b", ...nobody] }));
+  relay.handleMessage("R", "PA_a", "_reliable", header("s", ["bob", ...nobody]));
+  assert.deepEqual([got.length, countsOf(relay).refused], [0, 4]);
+  relay.handleMessage("R", "PA_a", "_reliable", user("x", { destinationIdentities: ["", ""] }));
+  assert.deepEqual([got.length, countsOf(relay).refused], [0, 0]);
+  const room3000 = Array.from({ length: 3000 }, (_, i) => `participant-${i}`);
+  relay.handleMessage("R", "PA_a", "_reliable", user("x", { destinationIdentities: ["bob", ...room3000] }));
+  assert.deepEqual(
+    got.map(({ peer }) => peer),
+    [2],
+  );
+});
+
 test("of streams that never end only the newest are remembered, of headers that name thousands none", () => {
   const { relay, got } = room();
   for (let i = 0; i < 300; i++) relay.handleMessage("R", "PA_a", "_reliable", header(`s${i}`, ["bob"]));
