@@ -90,6 +90,7 @@ export class DataPlane {
       (participant, packet) => emit({ type: "rpcReply", participant, packet }),
       tap && ((participant, reliable, packet) => tap.take(participant, reliable, packet, this.#nowMs)),
       this.#counts,
+      () => this.#publisher && this.#noteTrouble(this.#publisher, "unknown"),
     );
     this.#dataTracks = new DataTracks(
       (peer, label, packet, source) => this.#send(this.#links.get(peer), label, packet, source),
