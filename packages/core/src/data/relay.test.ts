@@ -182,6 +182,34 @@ test("what a member that came back is missing: what it has not received, by send
   assert.equal(relay.missingTest("R", "PA_b", 31_000), undefined, "clients forget what they have received");
 });
 
+test("what a hidden sender wrote, without its SID, is not sent again: its receiver could not know it from what it has", () => {
+  const { relay, got } = room();
+  relay.setMember("R", "PA_a", member("alice", 1, { hidden: true }));
+  relay.noteReceived("R", "PA_b", new Map(), 0);
+  relay.handleMessage("R", "PA_a", "_reliable", user("x", { sequence: 3 }));
+  const { packet } = got.find(({ peer }) => peer === 2)!;
+  assert.equal(packet.sequence, 3);
+  assert.equal(relay.missingTest("R", "PA_b", 0)!(packet.toBinary()), false);
+});
+
+test("a message of the server for some reaches nobody else, one for nobody in particular all of the room", () => {
+  const { relay, got } = room();
+  const peers = (to: readonly string[] | undefined, reliable: boolean) => {
+    got.length = 0;
+    relay.send("R", to, reliable, user("x"));
+    return got.map(({ peer, label }) => [peer, label]);
+  };
+  assert.deepEqual(peers(["PA_b"], true), [[2, "_reliable"]]);
+  assert.deepEqual(peers(["PA_c", "PA_gone"], false), [[3, "_lossy"]]);
+  assert.deepEqual(peers([], true), []);
+  assert.deepEqual(
+    peers(undefined, true).map(([peer]) => peer),
+    [1, 2, 3],
+  );
+  relay.send("elsewhere", undefined, true, user("x"));
+  assert.equal(got.length, 3);
+});
+
 const header = (streamId: string, destinationIdentities: string[]) =>
   new DataPacket({
     destinationIdentities,
