@@ -1,13 +1,15 @@
 /**
  * What a message costs in the sender of a data channel, without SCTP: the channel only counts. In the server every message
- * pays this once for each subscriber.
+ * pays this once for each subscriber, and before that what the relay takes to read and to write it.
  */
 import { DataTracks } from "@stoa/core/data/data-tracks";
 import { PeerLanes } from "@stoa/core/data/peer-lanes";
+import { DataRelay } from "@stoa/core/data/relay";
 import { ChannelSender } from "@stoa/core/data/sender/channel-sender";
 import type { SenderOptions } from "@stoa/core/data/sender/sender-options";
 import type { MemberSpec } from "@stoa/core/engine/specs";
 import { writeDataTrackPacket } from "@stoa/wire/data-track/packet";
+import { DataPacket, DataStream_Chunk, DataStream_Header, UserPacket } from "@livekit/protocol";
 import { readArguments, readCount } from "./lib/arguments.ts";
 import { formatTable, round } from "./lib/table.ts";
 import { type Iteration, measureCost } from "./packet/measurement.ts";
@@ -15,7 +17,8 @@ import { type Iteration, measureCost } from "./packet/measurement.ts";
 const HELP = `npm run bench:data -- [options]
 
 CPU microseconds (user and system) and heap bytes per message in the data sender: straight through, through the queue, evicting
-the oldest of a full queue, in frames, and by a server's lanes, without and with a data track before them. Medians of mitata's samples.
+the oldest of a full queue, in frames, by a server's lanes, without and with a data track before them, and in the relay, of a message for
+ten and of a chunk for one. Medians of mitata's samples.
 
   --messages N   per iteration (default 1000)`;
 
@@ -110,14 +113,12 @@ function lanes(): Iteration {
 /** One packet in for a hundred out, each with a handle of its own. */
 function dataTrack(): Iteration {
   const peers = lanesFor("_data_track");
-  const rights = { canPublish: true, canPublishData: true, canSubscribe: true, hidden: false, agent: false };
-  const member = (dataPeer: number): MemberSpec => ({ identity: "", ...rights, active: true, away: false, dataPeer });
   const tracks = new DataTracks((peer, label, bytes) => peers[peer]!.send(label, bytes, nowMs));
-  tracks.setMember("publisher", member(-1));
+  tracks.setMember("publisher", memberOf("", -1));
   tracks.setTrack("publisher", "DTR", 1);
   // The first subscriber gets the packet itself, which is sent again: its handle is the publisher's.
   peers.forEach((_, i) => {
-    tracks.setMember(`${i}`, member(i));
+    tracks.setMember(`${i}`, memberOf("", i));
     tracks.setSubscription(`${i}`, "DTR", i + 1);
   });
   const flags = { startsFrame: true, endsFrame: true, handle: 1, sequence: 0, frameNumber: 0, timestamp: 0 };
@@ -125,6 +126,45 @@ function dataTrack(): Iteration {
   return iteration(() => {
     for (let i = 0; i < messages; i += peers.length) tracks.handlePacket("publisher", packet);
   });
+}
+
+const RECEIVERS = 10;
+
+function memberOf(identity: string, dataPeer: number): MemberSpec {
+  const rights = { canPublish: true, canPublishData: true, canSubscribe: true, hidden: false, agent: false };
+  return { identity, ...rights, active: true, away: false, dataPeer };
+}
+
+function relay(): { relay: DataRelay; take: (packet: DataPacket) => Iteration } {
+  const port = new CountingPort();
+  const made = new DataRelay(
+    (_peer, _label, bytes) => port.send(bytes),
+    () => undefined,
+  );
+  for (let i = 0; i <= RECEIVERS; i++) made.setMember("RM", `PA_${i}`, memberOf(`participant-${i}`, i));
+  const take = (packet: DataPacket) => {
+    const bytes = packet.toBinary();
+    return iteration(() => {
+      for (let i = 0; i < messages; i++) made.handleMessage("RM", "PA_0", "_reliable", bytes);
+    });
+  };
+  return { relay: made, take };
+}
+
+function relayed(): Iteration {
+  return relay().take(new DataPacket({ value: { case: "user", value: new UserPacket({ payload: PAYLOAD }) } }));
+}
+
+/** Its header alone names for whom it is. */
+function relayedChunk(): Iteration {
+  const { relay: to, take } = relay();
+  const header = new DataPacket({
+    destinationIdentities: ["participant-1"],
+    value: { case: "streamHeader", value: new DataStream_Header({ streamId: "s" }) },
+  });
+  to.handleMessage("RM", "PA_0", "_reliable", header.toBinary());
+  const chunk = new DataStream_Chunk({ streamId: "s", content: PAYLOAD });
+  return take(new DataPacket({ value: { case: "streamChunk", value: chunk } }));
 }
 
 function iteration(run: () => void): Iteration {
@@ -138,6 +178,8 @@ const WORKS: readonly (readonly [string, () => Iteration])[] = [
   ["in frames of 8", frames],
   ["lanes of 100 subscribers", lanes],
   ["data track, 100 subscribers", dataTrack],
+  ["relay, 10 receivers", relayed],
+  ["relay, chunk for one of 10", relayedChunk],
 ];
 const rows = [];
 for (const [title, make] of WORKS) {

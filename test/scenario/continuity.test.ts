@@ -53,6 +53,18 @@ test("300 numbered messages through two socket cuts and an ICE break arrive once
   assertWhole(world);
 });
 
+test("a client that comes back is told how far its reliable data has come, and sends no more than the rest again", () => {
+  const { world, ada, bob } = call(9);
+  write(world, ada, 0, 30, 20);
+  world.run(500);
+  ada.cutSignal();
+  world.run(5000);
+  assert.deepEqual([ada.resumes, ada.acknowledged], [1, 30]);
+  write(world, ada, 30, 30, 20);
+  world.run(2000);
+  assert.deepEqual([bob.received.get("ada"), bob.duplicates], [upTo(60), 0]);
+});
+
 test("messages are named by who really sent them, whatever they claim", () => {
   const { world, ada, bob } = call(2);
   ada.send(0);

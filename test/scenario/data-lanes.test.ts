@@ -144,6 +144,42 @@ test("that data grows too old, and that a publisher is held back, is said as wel
   assert.deepEqual([told[1]?.[0], told[1]?.[1], told.length], ["alice", "held", 2]);
 });
 
+test("packets of a kind that the server does not know go on as they are, and that they come is said", () => {
+  const made = room("_reliable", ["alice", "bob"]);
+  const { world, clients } = made;
+  // Field 900, length 2.
+  const future = Uint8Array.of(0xa2, 0x38, 2, 5, 6);
+  for (let i = 0; i < 20; i++) {
+    clients[0]!.sendData("_reliable", future);
+    world.run(10);
+  }
+  made.publish(1, 10, 10);
+  world.run(20_000);
+  assert.equal(clients[1]!.messages.length, 21);
+  assert.ok(clients[1]!.messages[0]!.bytes.join(" ").includes(future.join(" ")));
+  assert.deepEqual(troubles(made), [
+    ["alice", "unknown", "begins"],
+    ["alice", "unknown", 20],
+  ]);
+});
+
+test("a publisher that leaves while it is held back is not heard of again", () => {
+  const made = room("_reliable", ["alice", "bob", "carol"], { slowThresholdBps: 200_000 });
+  const { world, clients, publish } = made;
+  const [alice, bob, carol] = clients;
+  world.network.limit(carol!.host, 1_000_000, 100);
+  publish(100, 0, 8000);
+  // Meanwhile most of what is left has reached the server, where it waits.
+  world.run(2000);
+  assert.deepEqual(troubles(made), [["alice", "held", "begins for carol"]]);
+  world.engine.handleCommand({ type: "closePeer", peer: alice!.id }, world.clock.nowMs);
+  world.run(200);
+  const { length } = bob!.messages;
+  assert.ok(length < 100, `${length} messages had come`);
+  world.run(20_000);
+  assert.equal(bob!.messages.length, length);
+});
+
 test("without a threshold a slow receiver of reliable data loses nothing, and holds nobody up", () => {
   const { world, clients, publish, delaysMs } = room("_reliable", ["alice", "bob", "carol"]);
   const [, bob, carol] = clients;

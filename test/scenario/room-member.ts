@@ -59,6 +59,8 @@ export class Member {
   /** How often it had to begin a new session, and how often it came back into its own. */
   restarts = 0;
   resumes = 0;
+  /** How far its reliable data has come, as it was told when it came back. */
+  acknowledged = 0;
   readonly others = new Map<string, ParticipantInfo>();
   /** Identities that it saw leave, and such that it saw come back under another sid. */
   readonly sawLeave: string[] = [];
@@ -72,7 +74,6 @@ export class Member {
   #deferring = false;
   #retryAtMs = Number.POSITIVE_INFINITY;
   #replayAtMs = Number.POSITIVE_INFINITY;
-  #acknowledged = 0;
   #pingAtMs = 0;
 
   constructor(world: Surroundings, identity: string, mode: "single" | "dual") {
@@ -173,7 +174,7 @@ export class Member {
     } else if (message.case === "answer") this.#follow(this.up, message.value.sdp);
     else if (message.case === "offer") this.#answer(message.value);
     else if (message.case === "reconnect") {
-      this.#acknowledged = message.value.lastMessageSeq;
+      this.acknowledged = message.value.lastMessageSeq;
       this.#replayAtMs = this.#world.nowMs + TRUST_MS;
     } else if (message.case === "leave" && message.value.action !== LeaveRequest_Action.RESUME) this.restarts++;
   }
@@ -224,7 +225,7 @@ export class Member {
   /** Everything that the server has not had, then whatever was written meanwhile. */
   #replay(): void {
     this.#replayAtMs = Number.POSITIVE_INFINITY;
-    while (this.#buffer.length > 0 && this.#buffer[0]!.sequence <= this.#acknowledged) this.#buffer.shift();
+    while (this.#buffer.length > 0 && this.#buffer[0]!.sequence <= this.acknowledged) this.#buffer.shift();
     for (const { bytes } of this.#buffer) this.up.sendData("_reliable", bytes);
     this.#deferring = false;
   }

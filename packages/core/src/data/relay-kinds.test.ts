@@ -32,11 +32,13 @@ test("only an agent speaks for another, and only an agent's transcription is rel
   relay.handleMessage("R", "PA_a", "_reliable", chat.toBinary());
   relay.handleMessage("R", "PA_a", "_reliable", said.toBinary());
   assert.deepEqual(
-    got.filter((g) => g.peer === 2).map((g) => [g.packet.value.case, g.packet.participantIdentity]),
+    got.flatMap(({ peer, packet: { value, participantIdentity } }) =>
+      peer === 2 ? [[value.case, participantIdentity, value.case === "chatMessage" && value.value.generated]] : [],
+    ),
     [
-      ["chatMessage", "alice"],
-      ["chatMessage", "bob"],
-      ["transcription", "alice"],
+      ["chatMessage", "alice", false],
+      ["chatMessage", "bob", true],
+      ["transcription", "alice", false],
     ],
   );
 });

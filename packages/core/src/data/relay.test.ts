@@ -1,13 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  DataPacket,
-  DataPacket_Kind,
-  DataStream_Chunk,
-  DataStream_Header,
-  DataStream_Trailer,
-  RpcAck,
-} from "@livekit/protocol";
+import { DataPacket, DataPacket_Kind, RpcAck } from "@livekit/protocol";
 import fc from "fast-check";
 import { countsOf, member, room, user } from "./relay-harness.test.ts";
 
@@ -182,55 +175,30 @@ test("what a member that came back is missing: what it has not received, by send
   assert.equal(relay.missingTest("R", "PA_b", 31_000), undefined, "clients forget what they have received");
 });
 
-const header = (streamId: string, destinationIdentities: string[]) =>
-  new DataPacket({
-    destinationIdentities,
-    value: { case: "streamHeader", value: new DataStream_Header({ streamId }) },
-  }).toBinary();
-const chunk = (streamId: string, destinationIdentities: string[] = []) =>
-  new DataPacket({
-    destinationIdentities,
-    value: { case: "streamChunk", value: new DataStream_Chunk({ streamId, content: new Uint8Array(10) }) },
-  }).toBinary();
-const trailer = (streamId: string) =>
-  new DataPacket({ value: { case: "streamTrailer", value: new DataStream_Trailer({ streamId }) } }).toBinary();
-
-test("a stream whose header alone names its recipients reaches nobody else, from its first chunk to its end", () => {
+test("what a hidden sender wrote, without its SID, is not sent again: its receiver could not know it from what it has", () => {
   const { relay, got } = room();
-  const peers = (bytes: Uint8Array): number[] => {
-    got.length = 0;
-    relay.handleMessage("R", "PA_a", "_reliable", bytes);
-    return got.map(({ peer }) => peer);
-  };
-  assert.deepEqual(peers(header("one", ["bob"])), [2]);
-  assert.deepEqual(peers(header("all", [])), [2, 3]);
-  assert.deepEqual(peers(chunk("one")), [2]);
-  assert.deepEqual(peers(chunk("all")), [2, 3]);
-  assert.deepEqual(peers(chunk("one", ["carol"])), [3], "its own word counts more");
-  relay.handleMessage("R", "PA_b", "_reliable", chunk("one"));
-  assert.deepEqual(
-    got.slice(1).map(({ peer }) => peer),
-    [1, 3],
-    "the streams of others are others",
-  );
-  assert.deepEqual(peers(trailer("one")), [2]);
-  assert.deepEqual(peers(chunk("one")), [2, 3], "ended: nothing is known of it");
+  relay.setMember("R", "PA_a", member("alice", 1, { hidden: true }));
+  relay.noteReceived("R", "PA_b", new Map(), 0);
+  relay.handleMessage("R", "PA_a", "_reliable", user("x", { sequence: 3 }));
+  const { packet } = got.find(({ peer }) => peer === 2)!;
+  assert.equal(packet.sequence, 3);
+  assert.equal(relay.missingTest("R", "PA_b", 0)!(packet.toBinary()), false);
 });
 
-test("of streams that never end only the newest are remembered, of headers that name thousands none", () => {
+test("a message of the server for some reaches nobody else, one for nobody in particular all of the room", () => {
   const { relay, got } = room();
-  for (let i = 0; i < 300; i++) relay.handleMessage("R", "PA_a", "_reliable", header(`s${i}`, ["bob"]));
-  const long = "x".repeat(2000);
-  for (let i = 0; i < 4; i++) {
-    const names = Array.from({ length: 120 }, (_, n) => `${long}${n}`);
-    relay.handleMessage("R", "PA_a", "_reliable", header(`long${i}`, ["bob", ...names]));
-  }
-  const peers = (id: string): number[] => {
+  const peers = (to: readonly string[] | undefined, reliable: boolean) => {
     got.length = 0;
-    relay.handleMessage("R", "PA_a", "_reliable", chunk(id));
-    return got.map(({ peer }) => peer);
+    relay.send("R", to, reliable, user("x"));
+    return got.map(({ peer, label }) => [peer, label]);
   };
-  assert.deepEqual(peers("s0"), [2, 3]);
-  assert.deepEqual(peers("long3"), [2]);
-  assert.deepEqual(peers("long0"), [2, 3]);
+  assert.deepEqual(peers(["PA_b"], true), [[2, "_reliable"]]);
+  assert.deepEqual(peers(["PA_c", "PA_gone"], false), [[3, "_lossy"]]);
+  assert.deepEqual(peers([], true), []);
+  assert.deepEqual(
+    peers(undefined, true).map(([peer]) => peer),
+    [1, 2, 3],
+  );
+  relay.send("elsewhere", undefined, true, user("x"));
+  assert.equal(got.length, 3);
 });

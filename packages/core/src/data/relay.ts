@@ -8,6 +8,7 @@ import type { SendOutcome } from "../peer/data-transport.ts";
 import { DATA_TRACK_LABEL, LOSSY_LABEL, RELIABLE_LABEL } from "./labels.ts";
 import { channelIndex, MessageCounts, NO_CHANNEL, REFUSED, RELAYED } from "./message-counts.ts";
 import { Nonces } from "./nonces.ts";
+import { countParts, NOT_A_PACKET } from "./packet-parts.ts";
 import { parseDataPacket, stampDataPacket } from "./stamp.ts";
 import { DataStreamCounts } from "./stream-counts.ts";
 import { StreamRoutes } from "./stream-routes.ts";
@@ -26,6 +27,9 @@ export type RpcReply = (participant: string, packet: Uint8Array) => void;
 
 /** A message that is relayed, as its recipients get it. */
 export type Relayed = (participant: string, reliable: boolean, packet: Uint8Array) => void;
+
+/** A message of a kind that the server does not know is about to be relayed; its sender's client is newer. */
+export type Unknown = (participant: string) => void;
 
 interface Member {
   readonly participant: string;
@@ -60,12 +64,20 @@ export class DataRelay {
   readonly #send: MessageSend;
   readonly #onRpcReply: RpcReply;
   readonly #onRelayed: Relayed | undefined;
+  readonly #onUnknown: Unknown | undefined;
 
   /** `counts`: of what comes in, and of what cannot be given to a channel; channels count for themselves. */
-  constructor(send: MessageSend, onRpcReply: RpcReply, onRelayed?: Relayed, counts = new MessageCounts()) {
+  constructor(
+    send: MessageSend,
+    onRpcReply: RpcReply,
+    onRelayed?: Relayed,
+    counts = new MessageCounts(),
+    onUnknown?: Unknown,
+  ) {
     this.#send = send;
     this.#onRpcReply = onRpcReply;
     this.#onRelayed = onRelayed;
+    this.#onUnknown = onUnknown;
     this.counts = counts;
   }
 
@@ -138,17 +150,19 @@ export class DataRelay {
     for (const bytes of waiting) this.#deliver(member, RELIABLE_LABEL, bytes, false);
   }
 
-  /** A message that arrived on a data channel of `participant`. */
-  handleMessage(room: string, participant: string, label: string, bytes: Uint8Array): void {
+  /** A message that arrived on a data channel of `participant`. How many parts it had to be taken into (`countParts`). */
+  handleMessage(room: string, participant: string, label: string, bytes: Uint8Array): number {
     const channel = channelIndex(label);
     const members = this.#rooms.get(room);
     const from = members?.get(participant);
     if (!members || !from?.spec.canPublishData || label === DATA_TRACK_LABEL) {
       this.counts.note(channel, REFUSED);
-      return;
+      return 0;
     }
     const reliable = label !== LOSSY_LABEL;
-    const packet = label === RELIABLE_LABEL || label === LOSSY_LABEL ? parseDataPacket(bytes) : wrapRaw(bytes);
+    const raw = label !== RELIABLE_LABEL && reliable;
+    const parts = raw ? 1 : countParts(bytes);
+    const packet = raw ? wrapRaw(bytes) : parts === NOT_A_PACKET ? undefined : parseDataPacket(bytes);
     if (
       !packet ||
       !this.#isNew(from, packet, reliable) ||
@@ -156,13 +170,15 @@ export class DataRelay {
       (packet.value.case === "user" && this.#nonces.get(room)?.isNew(packet.value.value.nonce) === false)
     ) {
       this.counts.note(channel, REFUSED);
-      return;
+      return Math.max(parts, 0);
     }
     this.counts.note(channel, RELAYED);
     const { value, destinationIdentities } = packet;
     if (value.case === "streamHeader") this.streams.note(value.value, destinationIdentities.length);
+    if (value.case === undefined) this.#onUnknown?.(participant);
     if (this.#isAwaited(packet)) this.#onRpcReply(participant, bytes.slice());
     else this.#fanOut(members, from, reliable, packet);
+    return parts;
   }
 
   /** A packet of the server itself for some participants of a room (SIDs), or for all. */
@@ -194,13 +210,13 @@ export class DataRelay {
     const bytes = packet.toBinary();
     this.#onRelayed?.(from.participant, reliable, bytes);
     const label = reliable ? RELIABLE_LABEL : LOSSY_LABEL;
-    // The sender decides how long these lists are.
-    const identities = new Set(to);
-    const sids = new Set(packet.value.case === "user" ? packet.value.value.destinationSids : []);
-    const addressed = identities.size > 0 || sids.size > 0;
+    // The sender decides how long the lists are.
+    const listed = packet.value.case === "user" ? packet.value.value.destinationSids : [];
+    const sids = listed.length > 0 ? new Set(listed) : undefined;
+    const addressed = to !== undefined || sids !== undefined;
     for (const member of members.values()) {
       if (member === from) continue;
-      if (!addressed || identities.has(member.spec.identity) || sids.has(member.participant))
+      if (!addressed || to?.has(member.spec.identity) || sids?.has(member.participant))
         this.#deliver(member, label, bytes, addressed);
     }
   }

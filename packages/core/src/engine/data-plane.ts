@@ -13,6 +13,7 @@ import { DataRelay } from "../data/relay.ts";
 import type { FrameSource } from "../data/sender/frame-in-parts.ts";
 import { DataTap } from "../data/tap.ts";
 import { Troubles } from "../data/troubles.ts";
+import { deliveryWork, TurnBudgets } from "../data/turn-budgets.ts";
 import type { SendOutcome } from "../peer/data-transport.ts";
 import type { Peer } from "../peer/peer.ts";
 import type { MediaCommand } from "./commands.ts";
@@ -74,6 +75,9 @@ export class DataPlane {
   readonly #dataTracks: DataTracks;
   readonly #holds = new PublisherHolds<Link>();
   readonly #troubles = new Troubles<Link>();
+  readonly #turns = new TurnBudgets<Link>();
+  /** What it costs to give the message of now to its receivers (`deliveryWork`). */
+  #work = 0;
   /** Whose message is being relayed. */
   #publisher: Link | undefined;
   /** Participants whose data sequence number moved since main was told. */
@@ -90,6 +94,7 @@ export class DataPlane {
       (participant, packet) => emit({ type: "rpcReply", participant, packet }),
       tap && ((participant, reliable, packet) => tap.take(participant, reliable, packet, this.#nowMs)),
       this.#counts,
+      () => this.#publisher && this.#noteTrouble(this.#publisher, "unknown"),
     );
     this.#dataTracks = new DataTracks(
       (peer, label, packet, source) => this.#send(this.#links.get(peer), label, packet, source),
@@ -108,6 +113,7 @@ export class DataPlane {
   remove(link: Link): void {
     this.#links.delete(link.peer.id);
     this.#holds.remove(link);
+    this.#turns.remove(link);
     link.lanes.close();
     this.#troubles.remove(link);
   }
@@ -152,17 +158,37 @@ export class DataPlane {
     this.#nowMs = nowMs;
     const label = link.lanes.label(channel);
     if (label === undefined) return;
-    if (label === DATA_TRACK_LABEL) return this.#dataTracks.handlePacket(link.participant, data);
+    this.#work = 0;
+    if (label === DATA_TRACK_LABEL) {
+      this.#dataTracks.handlePacket(link.participant, data);
+      return this.#turns.spend(link, this.#work, nowMs);
+    }
     this.#publisher = link;
-    this.#relay.handleMessage(link.room, link.participant, label, data);
+    const parts = this.#relay.handleMessage(link.room, link.participant, label, data);
     this.#publisher = undefined;
+    this.#turns.spend(link, parts + this.#work, nowMs);
     this.#sequences.set(link.participant, link.room);
     if (this.#sequencesDueMs === NEVER) this.#sequencesDueMs = nowMs + SEQUENCE_INTERVAL_MS;
   }
 
+  /** A turn of the worker begins. */
+  beginTurn(): void {
+    this.#turns.begin();
+  }
+
+  /** A turn of a peer's own, if messages of it wait for one. */
+  beginExtraTurn(link: Link): boolean {
+    return this.#turns.beginExtra(link);
+  }
+
   /** Whether messages of a peer are not to be taken now. */
   isHeld(link: Link): boolean {
-    return this.#holds.isHeld(link);
+    return this.#holds.isHeld(link) || this.#turns.isSpent(link);
+  }
+
+  /** Peers that had more messages than one turn was good for. */
+  takeLate(nowMs: number): readonly Link[] {
+    return this.#turns.takeLate(nowMs);
   }
 
   /** Peers whose messages may be taken again. */
@@ -185,7 +211,8 @@ export class DataPlane {
   }
 
   nextTimeoutMs(): number {
-    return earlier(earlier(this.#holds.nextTimeoutMs(), this.#troubles.nextTimeoutMs()), this.#sequencesDueMs);
+    const waitingMs = earlier(this.#holds.nextTimeoutMs(), this.#turns.nextTimeoutMs());
+    return earlier(earlier(waitingMs, this.#troubles.nextTimeoutMs()), this.#sequencesDueMs);
   }
 
   /** What was counted since the last call; undefined = nothing. */
@@ -214,6 +241,7 @@ export class DataPlane {
 
   #send(link: Link | undefined, label: string, bytes: Uint8Array, source?: FrameSource): SendOutcome {
     if (!link) return "closed";
+    this.#work += deliveryWork(bytes.length);
     const outcome = link.lanes.send(label, bytes, this.#nowMs, source);
     if (outcome === "closed" && link.lanes.isLost(label)) this.#noteTrouble(link, "closed");
     this.#deps.onTouched(link);

@@ -26,6 +26,9 @@ import type { MediaEvent } from "./events.ts";
 import type { DataFigures } from "./figures.ts";
 import type { PeerId } from "./specs.ts";
 
+/** What a client sent just before it left is heard, if it is not more than so many turns take. */
+const LAST_TURNS = 16;
+
 /** What an engine stands on. */
 export interface EngineDeps extends PeerDeps {
   readonly slab: Slab;
@@ -69,6 +72,7 @@ export class MediaEngine {
   /** A batch of datagrams; slots that the engine keeps are marked in `batch.taken`. */
   handleBatch(batch: DatagramBatch, nowMs: number): void {
     this.#nowMs = nowMs;
+    this.#data.beginTurn();
     for (let i = 0; i < batch.count; i++) {
       batch.taken[i] = this.#handleDatagram(batch.path[i]!, batch.at[i]!, batch.length[i]!, nowMs) ? 1 : 0;
     }
@@ -79,6 +83,8 @@ export class MediaEngine {
 
   handleTimeout(nowMs: number): void {
     this.#nowMs = nowMs;
+    this.#data.beginTurn();
+    for (const link of this.#data.takeLate(nowMs)) this.#settle(link);
     for (let link = this.#deadlines.takeDue(nowMs); link; link = this.#deadlines.takeDue(nowMs)) {
       link.peer.handleTimeout(nowMs);
       this.#settle(link);
@@ -225,6 +231,7 @@ export class MediaEngine {
   #closePeer(id: PeerId): void {
     const link = this.#links.get(id);
     if (!link) return;
+    for (let turn = 0; turn < LAST_TURNS && this.#data.beginExtraTurn(link); turn++) this.#settle(link);
     this.#links.delete(id);
     this.#peers.remove(id);
     this.#deadlines.remove(link);

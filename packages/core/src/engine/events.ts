@@ -109,8 +109,9 @@ export interface RelayedStream {
  * What can go wrong with data. "lost": as much reliable data as may be waits for a receiver, and what is new is lost to it. "slow":
  * reliable data is dropped, for its receiver is below the threshold. "lossy", "dataTracks": what waited too long, or was too much, is
  * dropped. "closed": there is data for a channel that the client has closed. "held": a publisher waits for a slow receiver.
+ * "unknown": a publisher sends packets of a kind that the server does not know; they are relayed.
  */
-export type DataTrouble = "lost" | "slow" | "closed" | "lossy" | "dataTracks" | "held";
+export type DataTrouble = "lost" | "slow" | "closed" | "lossy" | "dataTracks" | "held" | "unknown";
 
 /** A host candidate of a media worker (RFC 8445); ICE-lite, so only host ones. */
 export interface LocalCandidate {

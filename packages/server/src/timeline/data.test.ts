@@ -29,7 +29,7 @@ function setUp() {
 
 test("a time of trouble has an entry when it begins and one when it is over", () => {
   const { trouble, written } = setUp();
-  for (const kind of ["lost", "slow", "lossy", "dataTracks", "closed"] as const) {
+  for (const kind of ["lost", "slow", "lossy", "dataTracks", "closed", "unknown"] as const) {
     trouble(kind, true);
     trouble(kind, false, 412);
   }
@@ -50,6 +50,8 @@ test("a time of trouble has an entry when it begins and one when it is over", ()
       "data tracks for it arrive again; packets dropped: 412",
       "there is data for it, but it has closed that channel",
       "nothing has come since for the channel that it has closed",
+      "it sends data packets of a kind that this server does not know; they go on as they are",
+      "no more data packets of an unknown kind; relayed: 412",
       "its reliable data is held back, for bob takes less",
       "its data is not held back any more",
       "its reliable data is held back, for a receiver takes less",
@@ -57,15 +59,18 @@ test("a time of trouble has an entry when it begins and one when it is over", ()
   );
 });
 
-test("lost reliable data is a warning in the log, once; what may be dropped is none", () => {
+test("lost reliable data and packets of an unknown kind are a warning in the log, once; what may be dropped is none", () => {
   const { trouble, log } = setUp();
-  for (const kind of ["lost", "slow", "lossy", "dataTracks", "held"] as const) {
+  for (const kind of ["lost", "slow", "lossy", "dataTracks", "held", "unknown"] as const) {
     trouble(kind, true);
     trouble(kind, false);
   }
   assert.deepEqual(
     log.lines.filter((line) => line.startsWith("warn")),
-    ["warn reliable data for a participant is lost: as much as may be waits for it already"],
+    [
+      "warn reliable data for a participant is lost: as much as may be waits for it already",
+      "warn a participant sends data packets of a kind that this server does not know; they are relayed",
+    ],
   );
 });
 

@@ -18,6 +18,7 @@ import type { Log } from "@stoa/io/log";
 import type { RoomObserver } from "../rooms/effects.ts";
 import {
   candidatesOf,
+  DATA_WARNINGS,
   dataTroubleInWords,
   kbps,
   layersInWords,
@@ -196,9 +197,9 @@ export class TimelineObserver implements RoomObserver {
     if (!member) return;
     const slow = this.#peers.get(event.receiver ?? 0)?.participant ?? "";
     this.#note(peer.participant, "data", dataTroubleInWords(event, this.#members.get(slow)?.identity));
-    if (event.trouble !== "lost" || !event.begins) return;
-    const who = { room: member.room, participant: member.identity, sid: peer.participant };
-    this.#log.warn("reliable data for a participant is lost: as much as may be waits for it already", who);
+    const warning = DATA_WARNINGS[event.trouble];
+    if (warning === undefined || !event.begins) return;
+    this.#log.warn(warning, { room: member.room, participant: member.identity, sid: peer.participant });
   }
 
   #noteStats(room: string, id: PeerId, stats: PeerStats): void {

@@ -46,6 +46,12 @@ export function dataTroubleInWords(
   return begins ? `its reliable data is held back, for ${receiver} takes less` : "its data is not held back any more";
 }
 
+/** What the log is told when it begins. */
+export const DATA_WARNINGS: Readonly<Partial<Record<DataTrouble, string>>> = {
+  lost: "reliable data for a participant is lost: as much as may be waits for it already",
+  unknown: "a participant sends data packets of a kind that this server does not know; they are relayed",
+};
+
 const TROUBLES: Readonly<Record<Exclude<DataTrouble, "held">, readonly [string, string]>> = {
   lost: [
     "reliable data for it is lost: as much as may be waits for it already",
@@ -66,6 +72,10 @@ const TROUBLES: Readonly<Record<Exclude<DataTrouble, "held">, readonly [string, 
   dataTracks: [
     "frames of data tracks for it are dropped: it takes less than it is sent",
     "data tracks for it arrive again; packets dropped: #",
+  ],
+  unknown: [
+    "it sends data packets of a kind that this server does not know; they go on as they are",
+    "no more data packets of an unknown kind; relayed: #",
   ],
 };
 
