@@ -16,9 +16,9 @@ import { type Iteration, measureCost } from "./packet/measurement.ts";
 
 const HELP = `npm run bench:data -- [options]
 
-CPU microseconds (user and system) and heap bytes per message in the data sender: straight through, through the queue, evicting
-the oldest of a full queue, in frames, by a server's lanes, without and with a data track before them, and in the relay, of a message for
-ten and of a chunk for one. Medians of mitata's samples.
+CPU microseconds (user and system) and heap bytes per message in the data sender: straight through, through the queue, of
+one and of ten sources, evicting the oldest of a full queue, in frames, by a server's lanes, without and with a data track before
+them, and in the relay, of a message for ten and of a chunk for one. Medians of mitata's samples.
 
   --messages N   per iteration (default 1000)`;
 
@@ -65,6 +65,18 @@ function queued(): Iteration {
   return iteration(() => {
     port.buffered = 1 << 30;
     for (let i = 0; i < messages; i++) to.offer(PAYLOAD, nowMs);
+    port.buffered = 0;
+    to.handleDrained(nowMs);
+  });
+}
+
+/** Of several senders, whose messages take turns. */
+function turns(): Iteration {
+  const { sender: to, port } = sender({ overflow: "dropNewest", ...LARGE });
+  const sources = Array.from({ length: 10 }, () => ({ parts: undefined }));
+  return iteration(() => {
+    port.buffered = 1 << 30;
+    for (let i = 0; i < messages; i++) to.offer(PAYLOAD, nowMs, undefined, sources[i % sources.length]);
     port.buffered = 0;
     to.handleDrained(nowMs);
   });
@@ -174,6 +186,7 @@ function iteration(run: () => void): Iteration {
 const WORKS: readonly (readonly [string, () => Iteration])[] = [
   ["straight through", straight],
   ["through the queue", queued],
+  ["through the queue, of 10 sources", turns],
   ["evicting the oldest", evicting],
   ["in frames of 8", frames],
   ["lanes of 100 subscribers", lanes],

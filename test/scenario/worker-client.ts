@@ -26,6 +26,8 @@ export class Client {
   readonly id: number;
   readonly peer: Peer;
   readonly messages: Message[] = [];
+  /** False: it leaves messages where they are, and its window closes. */
+  reads = true;
   /** Called with every authenticated RTP and RTCP packet, decrypted in place. */
   onRtp: (u8: Uint8Array, at: number, length: number) => void = () => undefined;
   onRtcp: (u8: Uint8Array, at: number, length: number) => void = () => undefined;
@@ -158,8 +160,12 @@ export class Client {
     this.#drain();
   }
 
+  #poll(): ReturnType<Peer["pollEvent"]> {
+    return this.reads ? this.peer.pollEvent() : this.peer.pollState();
+  }
+
   #drain(): void {
-    for (let event = this.peer.pollEvent(); event; event = this.peer.pollEvent()) {
+    for (let event = this.#poll(); event; event = this.#poll()) {
       if (event.type === "channelOpen") this.#labels.set(event.channel, event.label);
       if (event.type === "message")
         this.messages.push({

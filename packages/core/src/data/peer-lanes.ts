@@ -7,6 +7,7 @@
  */
 import { earlier, NEVER } from "../clock.ts";
 import type { SendOutcome } from "../peer/data-transport.ts";
+import { type LanePeer, LanePort } from "./lane-port.ts";
 import { DATA_TRACK_LABEL, LOSSY_LABEL, RELIABLE_LABEL } from "./labels.ts";
 import {
   channelIndex,
@@ -21,7 +22,6 @@ import {
 import { ChannelSender } from "./sender/channel-sender.ts";
 import type { Fate } from "./sender/frame-queue.ts";
 import type { FrameSource } from "./sender/frame-in-parts.ts";
-import type { SendPort } from "./sender/send-port.ts";
 import { LOSSY_MARKS, RELIABLE_MARKS } from "./sender/water-marks.ts";
 
 /** LiveKit's settings for slow receivers. */
@@ -47,16 +47,11 @@ export const DEFAULT_LANES: LaneOptions = {
 /** What became of a message for this peer. */
 export type OnFate = (channel: DataChannelIndex, outcome: DataOutcome) => void;
 
-/** What a peer has to offer; `Peer` does. */
-export interface LanePeer {
-  sendData(channel: number, data: Uint8Array, binary: boolean, nowMs: number): SendOutcome;
-  bufferedAmount(channel: number): number;
-  setLowWater(channel: number, bytes: number): void;
-}
-
 /** Reliable messages are refused beyond this; as long as nobody asked for a threshold, the only bound. */
 const RELIABLE_BYTES = 16 << 20;
 const RELIABLE_FRAMES = 1 << 16;
+/** This part more is for those of whom little waits: what others fill is not full for them. */
+const SPARE_PART = 1 / 16;
 /** More than the mark of a channel and what is under way. */
 const RECALL_BYTES = 2 << 20;
 const LOSSY_BYTES = 1 << 20;
@@ -79,6 +74,9 @@ const STALLED_BYTES = 256 << 10;
  */
 const BRISK_BPS = 1_000_000;
 const GIVEN_UP_MS = 2000;
+
+/** Whoever has no more waiting than this, or than its share where many have, fills nothing. */
+const LITTLE_BYTES = 64 << 10;
 
 /** However little may wait, a message of any length that clients send may. */
 const MIN_BYTES = 256 << 10;
@@ -142,7 +140,7 @@ export class PeerLanes {
     if (!lane) this.#lanes.push((lane = this.#newLane(label, channel)));
     else if (missing) recalled = lane.sender.recall(missing, nowMs);
     lane.channel = channel;
-    lane.sender.attach(new ChannelPort(this.#peer, channel), nowMs);
+    lane.sender.attach(new LanePort(this.#peer, channel), nowMs);
     return recalled;
   }
 
@@ -158,9 +156,12 @@ export class PeerLanes {
     const lane = this.#lane(label);
     if (!lane?.sender.attached) return "closed";
     const { index, sender, done } = lane;
-    if (label === RELIABLE_LABEL && this.#isSlow(sender, nowMs)) {
-      this.#onFate(index, SLOW);
-      return "full";
+    if (label === RELIABLE_LABEL) {
+      const refusal = this.#refusal(sender, bytes.length, nowMs, source);
+      if (refusal !== undefined) {
+        this.#onFate(index, refusal);
+        return "full";
+      }
     }
     const offer = sender.offer(bytes, nowMs, done, source);
     if (offer === "sent" || offer === "queued") return "queued";
@@ -185,23 +186,16 @@ export class PeerLanes {
   }
 
   /**
-   * Whether publishers should wait: much is queued for a receiver that is worth waiting for. `addressed`: for one that the
-   * publisher named, and that is to get all of it, however slow it is.
+   * Whether a publisher of reliable messages should wait: more is queued than should be for a receiver that is worth waiting
+   * for, and `source` is one of those that fill it. `addressed`: for one that the publisher named, and that is to get all of
+   * it, however slow it is.
    */
-  isCongested(addressed: boolean, nowMs: number): boolean {
+  isCongested(addressed: boolean, nowMs: number, source?: FrameSource): boolean {
     const sender = this.#lane(RELIABLE_LABEL)?.sender;
     // Asked for every message and receiver; nearly always nothing waits.
     if (!sender?.attached || sender.waitingBytes === 0) return false;
-    const { waitingBytes, drainBps } = sender;
-    const stalledMs = sender.stalledMs(nowMs);
-    if (this.#options.slowThresholdBps > 0) {
-      const most = stalledMs < STALLED_MS ? CONGESTED_BYTES : STALLED_BYTES;
-      return waitingBytes > most && !this.#isSlow(sender, nowMs);
-    }
-    if (stalledMs >= GIVEN_UP_MS) return false;
-    const brisk = drainBps < 0 || drainBps >= BRISK_BPS;
-    if (waitingBytes > this.#mostBytes / 2) return brisk || addressed;
-    return brisk && stalledMs < STALLED_MS && waitingBytes > this.#mostBytes / 8;
+    const most = this.#mostWaiting(sender, addressed, nowMs, source);
+    return sender.waitingBytes > most && fills(sender, source, most);
   }
 
   /** The peer is gone. */
@@ -223,9 +217,30 @@ export class PeerLanes {
     return undefined;
   }
 
-  #isSlow(sender: ChannelSender, nowMs: number): boolean {
+  /** Why a reliable message is not taken, if so. */
+  #refusal(sender: ChannelSender, bytes: number, nowMs: number, source?: FrameSource): DataOutcome | undefined {
+    if (this.#isSlow(sender, nowMs, source)) return SLOW;
+    const hasRoom = sender.waitingBytes + bytes <= this.#mostBytes && sender.waitingFrames < RELIABLE_FRAMES;
+    return hasRoom || !fills(sender, source, this.#mostBytes) ? undefined : FULL;
+  }
+
+  /** What may wait for the receiver before those that fill its lane wait; all there can be if it is not worth that. */
+  #mostWaiting(sender: ChannelSender, addressed: boolean, nowMs: number, source?: FrameSource): number {
+    const stalledMs = sender.stalledMs(nowMs);
+    if (this.#options.slowThresholdBps > 0) {
+      if (this.#isSlow(sender, nowMs, source)) return NEVER;
+      return stalledMs < STALLED_MS ? CONGESTED_BYTES : STALLED_BYTES;
+    }
+    if (stalledMs >= GIVEN_UP_MS) return NEVER;
+    const brisk = sender.drainBps < 0 || sender.drainBps >= BRISK_BPS;
+    if (brisk && stalledMs < STALLED_MS) return this.#mostBytes / 8;
+    return brisk || addressed ? this.#mostBytes / 2 : NEVER;
+  }
+
+  /** Messages of this source have been waiting for a receiver that takes less than it should. */
+  #isSlow(sender: ChannelSender, nowMs: number, source?: FrameSource): boolean {
     const threshold = this.#options.slowThresholdBps;
-    if (threshold === 0 || sender.waitedMs(nowMs) < PATIENCE_MS) return false;
+    if (threshold === 0 || sender.waitedMs(nowMs, source) < PATIENCE_MS) return false;
     const { drainBps } = sender;
     return drainBps >= 0 && drainBps < threshold;
   }
@@ -237,11 +252,20 @@ function mostBytes(usual: number, { slowThresholdBps, maxBufferedBytes }: LaneOp
   return asked > 0 ? Math.max(asked, MIN_BYTES) : usual;
 }
 
+/**
+ * Whether a source is one of those that fill a lane in which `most` bytes may wait. However many wait, one of them has more
+ * than its share: those that fill nothing cannot fill it together.
+ */
+function fills(sender: ChannelSender, source: FrameSource | undefined, most: number): boolean {
+  return sender.waitingBytesOf(source) > Math.min(LITTLE_BYTES, most / sender.waitingSources);
+}
+
 function newSender(label: string, options: LaneOptions): ChannelSender {
   // How long a message may be is between SCTP and the client.
   const maxPayloadBytes = NEVER;
   if (label === RELIABLE_LABEL) {
-    const bounds = { maxFrames: RELIABLE_FRAMES, maxBytes: mostBytes(RELIABLE_BYTES, options), maxPayloadBytes };
+    const maxBytes = mostBytes(RELIABLE_BYTES, options) * (1 + SPARE_PART);
+    const bounds = { maxFrames: RELIABLE_FRAMES * (1 + SPARE_PART), maxBytes, maxPayloadBytes };
     const marks = options.slowThresholdBps > 0 ? { ...RELIABLE_MARKS, minBytes: MIN_MARK_BYTES } : RELIABLE_MARKS;
     return new ChannelSender({ overflow: "dropNewest", marks, recallBytes: RECALL_BYTES, ...bounds });
   }
@@ -254,27 +278,4 @@ function newSender(label: string, options: LaneOptions): ChannelSender {
     ttlMs: targetMs > 0 ? targetMs : NEVER,
     marks: targetMs > 0 ? { ...LOSSY_MARKS, targetMs } : LOSSY_MARKS,
   });
-}
-
-/** One channel of a peer. */
-class ChannelPort implements SendPort {
-  readonly channel: number;
-  readonly #peer: LanePeer;
-
-  constructor(peer: LanePeer, channel: number) {
-    this.#peer = peer;
-    this.channel = channel;
-  }
-
-  send(payload: Uint8Array, nowMs: number): SendOutcome {
-    return this.#peer.sendData(this.channel, payload, true, nowMs);
-  }
-
-  bufferedAmount(): number {
-    return this.#peer.bufferedAmount(this.channel);
-  }
-
-  setLowWater(bytes: number): void {
-    this.#peer.setLowWater(this.channel, bytes);
-  }
 }

@@ -1,10 +1,11 @@
 /**
  * Publishers whose next messages wait, because a receiver that is not slow enough to lose any has too many already: not
  * taking a message is what closes a publisher's SCTP window. Invariant: nobody is held for a receiver that is gone, slow or
- * has caught up, for longer than it takes to look.
+ * has caught up, or for which little of its own waits, for longer than it takes to look.
  */
 import { NEVER } from "../clock.ts";
 import type { PeerLanes } from "./peer-lanes.ts";
+import type { FrameSource } from "./sender/frame-in-parts.ts";
 
 /** A stalled receiver sends nothing that would make us look. */
 const LOOK_MS = 50;
@@ -14,6 +15,8 @@ interface Hold {
   readonly receiver: PeerLanes;
   /** Its message named its recipients. */
   readonly addressed: boolean;
+  /** The publisher, as the receiver's lanes know it. */
+  readonly source: FrameSource | undefined;
 }
 
 /** `T` is a publisher. */
@@ -26,9 +29,9 @@ export class PublisherHolds<T> {
     return this.#holds.has(publisher);
   }
 
-  hold(publisher: T, receiver: PeerLanes, addressed: boolean, nowMs: number): void {
+  hold(publisher: T, receiver: PeerLanes, addressed: boolean, nowMs: number, source?: FrameSource): void {
     if (this.#holds.size === 0) this.#lookAtMs = nowMs + LOOK_MS;
-    this.#holds.set(publisher, { receiver, addressed });
+    this.#holds.set(publisher, { receiver, addressed, source });
   }
 
   remove(publisher: T): void {
@@ -39,8 +42,8 @@ export class PublisherHolds<T> {
   release(nowMs: number): readonly T[] {
     if (this.#holds.size === 0) return [];
     const free: T[] = [];
-    for (const [publisher, { receiver, addressed }] of this.#holds) {
-      if (!receiver.isCongested(addressed, nowMs)) free.push(publisher);
+    for (const [publisher, { receiver, addressed, source }] of this.#holds) {
+      if (!receiver.isCongested(addressed, nowMs, source)) free.push(publisher);
     }
     for (const publisher of free) this.#holds.delete(publisher);
     this.#lookAtMs = this.#holds.size === 0 ? NEVER : nowMs + LOOK_MS;

@@ -2,6 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DataPacket, DataPacket_Kind, RpcAck } from "@livekit/protocol";
 import fc from "fast-check";
+import { DEFAULT_LANES, PeerLanes } from "./peer-lanes.ts";
+import { DataRelay } from "./relay.ts";
+import { ManualPort } from "./sender/manual-port.test.ts";
 import { countsOf, member, room, user } from "./relay-harness.test.ts";
 
 test("a packet reaches everybody but its sender, on the channel it came on, with the sender's true name", () => {
@@ -201,4 +204,41 @@ test("a message of the server for some reaches nobody else, one for nobody in pa
   );
   relay.send("elsewhere", undefined, true, user("x"));
   assert.equal(got.length, 3);
+});
+
+test("what waited for a channel stays before what its sender sends later, though senders take turns", () => {
+  const port = new ManualPort();
+  const lanes = new PeerLanes(
+    {
+      sendData: (_channel, data) => port.send(data),
+      bufferedAmount: () => port.buffered,
+      setLowWater: (_channel, bytes) => port.setLowWater(bytes),
+    },
+    DEFAULT_LANES,
+  );
+  const relay = new DataRelay(
+    (_peer, label, bytes, _addressed, from) => lanes.send(label, bytes, 0, from),
+    () => undefined,
+  );
+  for (const [i, name] of ["a", "b", "c"].entries()) relay.setMember("R", `PA_${name}`, member(name, i));
+  const send = (from: string, text: string) =>
+    relay.handleMessage("R", `PA_${from}`, "_reliable", user(text, { destinationIdentities: ["c"] }));
+  for (let i = 0; i < 9; i++) send("a", `${i}`.padEnd(10_000));
+  lanes.open("_reliable", 1, 0);
+  relay.handleReliableOpen("R", "PA_c");
+  send("b", "9");
+  send("a", "10");
+  port.drain(1 << 20);
+  lanes.advance(1);
+  const got = port.taken.map((bytes) => {
+    const { participantIdentity, value } = DataPacket.fromBinary(bytes);
+    assert.ok(value.case === "user");
+    return [participantIdentity, Number(new TextDecoder().decode(value.value.payload))] as const;
+  });
+  assert.deepEqual(
+    got.filter(([from]) => from === "a").map(([, number]) => number),
+    [0, 1, 2, 3, 4, 5, 6, 7, 8, 10],
+  );
+  assert.deepEqual(got.at(-1), ["a", 10]);
+  assert.ok(got.findIndex(([from]) => from === "b") < 9, "who sent little went before the last of these");
 });

@@ -1,6 +1,7 @@
 /**
  * Relays DataPackets between the members of the rooms on one worker: decoded and encoded once per message, the same bytes to every
- * recipient. A sender never gets its own packet. Reliable messages for a member whose channel is not open yet wait, bounded in bytes.
+ * recipient. A sender never gets its own packet, and its messages reach a recipient in order. Reliable messages for a member whose
+ * channel is not open yet wait, bounded in bytes.
  */
 import { DataPacket, DataPacket_Kind, UserPacket } from "@livekit/protocol";
 import type { MemberSpec, PeerId } from "../engine/specs.ts";
@@ -9,6 +10,7 @@ import { DATA_TRACK_LABEL, LOSSY_LABEL, RELIABLE_LABEL } from "./labels.ts";
 import { channelIndex, MessageCounts, NO_CHANNEL, REFUSED, RELAYED } from "./message-counts.ts";
 import { Nonces } from "./nonces.ts";
 import { countParts, NOT_A_PACKET } from "./packet-parts.ts";
+import type { FrameSource } from "./sender/frame-in-parts.ts";
 import { parseDataPacket, stampDataPacket } from "./stamp.ts";
 import { DataStreamCounts } from "./stream-counts.ts";
 import { StreamRoutes } from "./stream-routes.ts";
@@ -18,9 +20,15 @@ const PENDING_LIMIT_BYTES = 100_000;
 
 /**
  * Puts one message on a data channel of a peer; "closed" when the peer has no open channel of that label. `addressed`: the
- * message names its recipients.
+ * message names its recipients. `from`: whose it is, whose messages keep their order and take turns with those of others.
  */
-export type MessageSend = (peer: PeerId, label: string, bytes: Uint8Array, addressed: boolean) => SendOutcome;
+export type MessageSend = (
+  peer: PeerId,
+  label: string,
+  bytes: Uint8Array,
+  addressed: boolean,
+  from: FrameSource | undefined,
+) => SendOutcome;
 
 /** The answer of a participant to a call of the server; the bytes are the receiver's. */
 export type RpcReply = (participant: string, packet: Uint8Array) => void;
@@ -31,16 +39,22 @@ export type Relayed = (participant: string, reliable: boolean, packet: Uint8Arra
 /** A message of a kind that the server does not know is about to be relayed; its sender's client is newer. */
 export type Unknown = (participant: string) => void;
 
-interface Member {
+interface Member extends FrameSource {
   readonly participant: string;
   spec: MemberSpec;
   /** Highest sequence number of a reliable packet of this sender: a resumed client sends some again. */
   lastSequence: number;
-  pending: Uint8Array[];
+  pending: Pending[];
   pendingBytes: number;
   /** What it had received when it last came back. */
   received: Received | undefined;
   readonly routes: StreamRoutes;
+}
+
+/** A message that waits for a channel. */
+interface Pending {
+  readonly bytes: Uint8Array;
+  readonly from: Member | undefined;
 }
 
 /** Highest reliable sequence numbers by the SID of their sender. */
@@ -98,6 +112,7 @@ export class DataRelay {
     else
       members.set(participant, {
         participant,
+        parts: undefined,
         spec,
         lastSequence: 0,
         pending: [],
@@ -147,7 +162,7 @@ export class DataRelay {
     const waiting = member.pending;
     member.pending = [];
     member.pendingBytes = 0;
-    for (const bytes of waiting) this.#deliver(member, RELIABLE_LABEL, bytes, false);
+    for (const { bytes, from } of waiting) this.#deliver(member, RELIABLE_LABEL, bytes, false, from);
   }
 
   /** A message that arrived on a data channel of `participant`. How many parts it had to be taken into (`countParts`). */
@@ -188,7 +203,7 @@ export class DataRelay {
     const label = reliable ? RELIABLE_LABEL : LOSSY_LABEL;
     const sids = to && new Set(to);
     for (const member of members.values()) {
-      if (!sids || sids.has(member.participant)) this.#deliver(member, label, packet, sids !== undefined);
+      if (!sids || sids.has(member.participant)) this.#deliver(member, label, packet, sids !== undefined, undefined);
     }
   }
 
@@ -217,11 +232,11 @@ export class DataRelay {
     for (const member of members.values()) {
       if (member === from) continue;
       if (!addressed || to?.has(member.spec.identity) || sids?.has(member.participant))
-        this.#deliver(member, label, bytes, addressed);
+        this.#deliver(member, label, bytes, addressed, from);
     }
   }
 
-  #deliver(member: Member, label: string, bytes: Uint8Array, addressed: boolean): void {
+  #deliver(member: Member, label: string, bytes: Uint8Array, addressed: boolean, from: Member | undefined): void {
     if (label === LOSSY_LABEL && !member.spec.active) {
       this.counts.note(channelIndex(label), NO_CHANNEL);
       return;
@@ -230,10 +245,10 @@ export class DataRelay {
     const outcome =
       label === RELIABLE_LABEL && member.pending.length > 0
         ? "closed"
-        : this.#send(member.spec.dataPeer, label, bytes, addressed);
+        : this.#send(member.spec.dataPeer, label, bytes, addressed, from);
     if (outcome !== "closed") return;
     if (label === RELIABLE_LABEL && member.pendingBytes + bytes.length <= PENDING_LIMIT_BYTES) {
-      member.pending.push(bytes);
+      member.pending.push({ bytes, from });
       member.pendingBytes += bytes.length;
     } else this.counts.note(channelIndex(label), NO_CHANNEL);
   }

@@ -90,7 +90,7 @@ export class DataPlane {
     const { emit } = deps;
     const tap = deps.tap ? new DataTap(emit) : undefined;
     this.#relay = new DataRelay(
-      (peer, label, bytes, addressed) => this.#sendMessage(this.#links.get(peer), label, bytes, addressed),
+      (peer, label, bytes, addressed, from) => this.#sendMessage(this.#links.get(peer), label, bytes, addressed, from),
       (participant, packet) => emit({ type: "rpcReply", participant, packet }),
       tap && ((participant, reliable, packet) => tap.take(participant, reliable, packet, this.#nowMs)),
       this.#counts,
@@ -229,12 +229,19 @@ export class DataPlane {
     if (this.#links.get(spec.dataPeer)?.lanes.isOpen(RELIABLE_LABEL)) this.#relay.handleReliableOpen(room, participant);
   }
 
-  /** Where more waits for the receiver than should, the publisher of the message waits too. */
-  #sendMessage(link: Link | undefined, label: string, bytes: Uint8Array, addressed: boolean): SendOutcome {
-    const outcome = this.#send(link, label, bytes);
-    if (link && this.#publisher && link.lanes.isCongested(addressed, this.#nowMs)) {
-      this.#holds.hold(this.#publisher, link.lanes, addressed, this.#nowMs);
-      this.#noteTrouble(this.#publisher, "held", link.peer.id);
+  /** Where more waits for the receiver than should, a publisher of reliable messages that fills it waits too. */
+  #sendMessage(
+    link: Link | undefined,
+    label: string,
+    bytes: Uint8Array,
+    addressed: boolean,
+    from: FrameSource | undefined,
+  ): SendOutcome {
+    const outcome = this.#send(link, label, bytes, from);
+    const publisher = this.#publisher;
+    if (link && publisher && label === RELIABLE_LABEL && link.lanes.isCongested(addressed, this.#nowMs, from)) {
+      this.#holds.hold(publisher, link.lanes, addressed, this.#nowMs, from);
+      this.#noteTrouble(publisher, "held", link.peer.id);
     }
     return outcome;
   }

@@ -3,7 +3,7 @@
  * short, so that what a receiver gets is fresh and a slow one costs a bounded amount (docs/decisions/0006-data-sender.md).
  *
  * Invariants:
- * 1. Order is kept and payloads are never split, merged or interleaved with another frame's.
+ * 1. The order of each source is kept and payloads are never split, merged or interleaved with another frame's.
  * 2. Every accepted frame has exactly one fate; nothing is lost in silence.
  * 3. The channel's buffer passes the high mark by less than one payload of ours.
  * 4. While a channel is attached and below its mark, nothing waits, unless it said "full" less than 50 ms ago.
@@ -13,7 +13,7 @@ import type { SendOutcome } from "../../peer/data-transport.ts";
 import { DrainMeter } from "./drain-meter.ts";
 import { FairQueue } from "./fair-queue.ts";
 import type { FrameSource } from "./frame-in-parts.ts";
-import { bytesOf, type Fate, type WaitingFrame } from "./frame-queue.ts";
+import { bytesOf, type Fate, frameOfOne, type WaitingFrame } from "./frame-queue.ts";
 import { RecentPayloads } from "./recent-payloads.ts";
 import type { SendPort } from "./send-port.ts";
 import type { Offer, SenderOptions, SenderReport, SenderStats } from "./sender-options.ts";
@@ -77,9 +77,19 @@ export class ChannelSender {
     return this.#marks.highBytes;
   }
 
-  /** How long the oldest frame has been waiting. */
-  waitedMs(nowMs: number): number {
-    const head = this.#queue.head();
+  /** Sources for which something waits. */
+  get waitingSources(): number {
+    return this.#queue.sources;
+  }
+
+  /** Bytes of this source that wait. */
+  waitingBytesOf(source: FrameSource | undefined): number {
+    return this.#queue.bytesOf(source);
+  }
+
+  /** How long the oldest frame of this source has been waiting. */
+  waitedMs(nowMs: number, source?: FrameSource): number {
+    const head = this.#queue.headOf(source);
     return head ? nowMs - head.sinceMs : 0;
   }
 
@@ -107,18 +117,8 @@ export class ChannelSender {
   recall(missing: (payload: Uint8Array) => boolean, nowMs: number): number {
     this.detach();
     const payloads = (this.#recent?.take(nowMs) ?? []).filter(missing);
-    this.#queue.pushFirst(
-      undefined,
-      payloads.map((payload) => ({
-        payloads: [payload],
-        bytes: payload.length,
-        sinceMs: nowMs,
-        expiresAtMs: nowMs + (this.#options.ttlMs ?? NEVER),
-        done: undefined,
-        parts: undefined,
-        next: 0,
-      })),
-    );
+    const expiresAtMs = nowMs + (this.#options.ttlMs ?? NEVER);
+    this.#queue.pushFirst(payloads.map((payload) => frameOfOne(payload, nowMs, expiresAtMs)));
     return payloads.length;
   }
 

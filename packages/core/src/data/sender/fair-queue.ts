@@ -1,8 +1,9 @@
 /**
  * Frames of several sources that wait for one channel, bounded in number and in bytes over all of them. Invariants: of the sources
  * for which something waits each is given as many bytes as the others, so that large frames of one do not hold up small ones of
- * another; where there is no room, the source that holds most gives way. Nothing is looked for among all sources: there may be
- * thousands, and a packet for a receiver that has stopped would pay for each of them.
+ * another, and its frames keep their order; where there is no room, the source that holds most gives way. A source costs something
+ * only while frames of it wait, and nothing is looked for among all of them: there may be thousands, and a packet for a receiver
+ * that has stopped would pay for each.
  */
 import { earlier, NEVER } from "../../clock.ts";
 import type { FrameSource } from "./frame-in-parts.ts";
@@ -11,6 +12,8 @@ import { type Ranked, Ranking } from "./ranking.ts";
 
 /** Queues that are empty and kept for the next source. */
 const MAX_SPARE = 16;
+/** One that held more than this is not kept: it stays as large as it was. */
+const MAX_SPARE_FRAMES = 1024;
 
 /** Keys of a turn: bytes that it was given, by a count that all have in common. */
 const GIVEN = 0;
@@ -23,14 +26,18 @@ const DUE = 2;
 interface Turn extends Ranked {
   source: FrameSource | undefined;
   readonly queue: FrameQueue;
+  /** The most that it has held. */
+  mostFrames: number;
   order: number;
 }
 
 export class FairQueue {
   readonly maxFrames: number;
   readonly maxBytes: number;
-  /** For what has no source; always the first one. */
+  /** For what has no source. */
   readonly #own: Turn = newTurn();
+  /** What goes before everything else, whose ever it is; of the rankings, the one by what was given has no place for it. */
+  readonly #again: Turn = newTurn();
   readonly #byGiven = new Ranking<Turn>(GIVEN);
   readonly #byHeld = new Ranking<Turn>(HELD);
   readonly #byDue = new Ranking<Turn>(DUE);
@@ -56,13 +63,28 @@ export class FairQueue {
     return this.#bytes;
   }
 
+  /** Sources for which something waits. */
+  get sources(): number {
+    return this.#bySource.size + (this.#own.queue.frames > 0 ? 1 : 0) + (this.#again.queue.frames > 0 ? 1 : 0);
+  }
+
+  /** Bytes of this source that wait; what goes out again is nobody's. */
+  bytesOf(source: FrameSource | undefined): number {
+    return this.#find(source)?.queue.bytes ?? 0;
+  }
+
+  /** The frame of this source that is its next. */
+  headOf(source: FrameSource | undefined): WaitingFrame | undefined {
+    return this.#find(source)?.queue.head();
+  }
+
   hasRoom(bytes: number): boolean {
     return this.#frames < this.maxFrames && this.#bytes + bytes <= this.maxBytes;
   }
 
   /** Whether there would be room if all were evicted but what has begun of this source. */
   couldHaveRoom(source: FrameSource | undefined, bytes: number): boolean {
-    const turn = source === undefined ? this.#own : this.#bySource.get(source);
+    const turn = this.#find(source);
     if (!turn) return bytes <= this.maxBytes;
     return turn.queue.begunFrames < this.maxFrames && turn.queue.begunBytes + bytes <= this.maxBytes;
   }
@@ -70,19 +92,18 @@ export class FairQueue {
   push(source: FrameSource | undefined, frame: WaitingFrame): void {
     const turn = this.#of(source);
     turn.queue.push(frame);
+    turn.mostFrames = Math.max(turn.mostFrames, turn.queue.frames);
     this.#frames++;
     this.#bytes += frame.bytes;
     this.#rank(turn);
   }
 
-  /** Puts frames before all others of that source; they may be more than there is room for. */
-  pushFirst(source: FrameSource | undefined, frames: readonly WaitingFrame[]): void {
-    if (frames.length === 0) return;
-    const turn = this.#of(source);
-    turn.queue.pushFirst(frames);
+  /** Puts frames of whatever sources before all others; they may be more than there is room for. */
+  pushFirst(frames: readonly WaitingFrame[]): void {
+    this.#again.queue.pushFirst(frames);
     this.#frames += frames.length;
     for (const frame of frames) this.#bytes += frame.bytes;
-    this.#rank(turn);
+    this.#rank(this.#again);
   }
 
   /** The frame whose payload is next. */
@@ -144,6 +165,7 @@ export class FairQueue {
   rewind(): void {
     this.#unfinished = undefined;
     this.#rewind(this.#own);
+    this.#rewind(this.#again);
     for (const turn of this.#bySource.values()) this.#rewind(turn);
   }
 
@@ -152,13 +174,17 @@ export class FairQueue {
     this.#rank(turn);
   }
 
-  /** Who has been given least. */
+  /** Whose frame is next: of those that wait, who has been given least. */
   #next(): Turn | undefined {
-    return this.#unfinished ?? this.#byGiven.first;
+    return this.#unfinished ?? (this.#again.queue.frames > 0 ? this.#again : this.#byGiven.first);
+  }
+
+  #find(source: FrameSource | undefined): Turn | undefined {
+    return source === undefined ? this.#own : this.#bySource.get(source);
   }
 
   #of(source: FrameSource | undefined): Turn {
-    let turn = source === undefined ? this.#own : this.#bySource.get(source);
+    let turn = this.#find(source);
     if (!turn) {
       turn = this.#spare.pop() ?? newTurn();
       turn.source = source;
@@ -166,7 +192,7 @@ export class FairQueue {
       if (source) this.#bySource.set(source, turn);
     }
     // Nothing is made up for that it did not want before.
-    if (turn.queue.frames === 0) turn.keys[GIVEN] = this.#next()?.keys[GIVEN] ?? 0;
+    if (turn.queue.frames === 0) turn.keys[GIVEN] = this.#byGiven.first?.keys[GIVEN] ?? 0;
     return turn;
   }
 
@@ -193,7 +219,7 @@ export class FairQueue {
     const oldest = queue.oldest();
     keys[HELD] = -queue.bytes;
     keys[DUE] = oldest?.parts?.lost ? 0 : earlier(oldest?.expiresAtMs ?? NEVER, queue.head()?.parts?.endsMs ?? NEVER);
-    this.#byGiven.put(turn);
+    if (turn !== this.#again) this.#byGiven.put(turn);
     this.#byHeld.put(turn);
     this.#byDue.put(turn);
   }
@@ -205,11 +231,11 @@ export class FairQueue {
     if (!turn.source) return;
     this.#bySource.delete(turn.source);
     turn.source = undefined;
-    if (this.#spare.length < MAX_SPARE) this.#spare.push(turn);
+    if (this.#spare.length < MAX_SPARE && turn.mostFrames <= MAX_SPARE_FRAMES) this.#spare.push(turn);
   }
 }
 
 function newTurn(): Turn {
   const places = new Int32Array(3).fill(-1);
-  return { source: undefined, queue: new FrameQueue(), keys: new Float64Array(3), places, order: 0 };
+  return { source: undefined, queue: new FrameQueue(), mostFrames: 0, keys: new Float64Array(3), places, order: 0 };
 }

@@ -147,3 +147,9 @@ export function bytesOf(frame: Uint8Array | readonly Uint8Array[], maxPayloadByt
   }
   return frame.length === 0 ? -1 : bytes;
 }
+
+/** A frame of one payload, whose fate nobody asks for. */
+export function frameOfOne(payload: Uint8Array, sinceMs: number, expiresAtMs: number): WaitingFrame {
+  const bytes = payload.length;
+  return { payloads: [payload], bytes, sinceMs, expiresAtMs, done: undefined, parts: undefined, next: 0 };
+}
