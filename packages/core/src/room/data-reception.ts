@@ -1,6 +1,10 @@
 /** What a participant wants and gets of the data tracks of others; the rules are in `data-subscriptions.ts`. */
 import type { PublishedDataTrack } from "./data-track.ts";
+import { Pace } from "./pace.ts";
 import type { TrackSid } from "./sid.ts";
+
+/** Two dozen short lists of handles may be told at once. */
+const BURST_MS = 1200;
 
 /** Handles of data tracks are 1 … this. */
 export const MAX_DATA_HANDLE = 0xffff;
@@ -23,9 +27,11 @@ export interface DataReception {
   readonly handles: Map<number, PublishedDataTrack>;
   /** The handle that was given last; undefined before the first. */
   lastHandle: number | undefined;
+  /** How often it is told its handles: publishers may come and go as they like. */
+  readonly pace: Pace;
 }
 
 /** Nothing yet. */
 export function newDataReception(): DataReception {
-  return { subscriptions: new Map(), handles: new Map(), lastHandle: undefined };
+  return { subscriptions: new Map(), handles: new Map(), lastHandle: undefined, pace: new Pace(BURST_MS) };
 }

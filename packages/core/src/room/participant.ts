@@ -20,6 +20,7 @@ import { newDataReception } from "./data-reception.ts";
 import type { PublishedDataTrack } from "./data-track.ts";
 import type { SignalId } from "./effects.ts";
 import type { Claims, ConnectionOptions, Grants } from "./options.ts";
+import { Pace } from "./pace.ts";
 import type { PeerLink, PublisherLink, SubscriberLink } from "./peer-link.ts";
 import { newQuality } from "./quality.ts";
 import type { ParticipantSid, TrackSid } from "./sid.ts";
@@ -31,6 +32,8 @@ import { newWay } from "./way.ts";
 
 /** No message takes longer to a client whose answer comes. */
 const IN_FLIGHT_MS = 1000;
+/** A dozen small changes may be told at once; a client starts with several. */
+const UPDATE_BURST_MS = 1200;
 
 /** A participant of another room. */
 export interface ForwardSource {
@@ -91,6 +94,11 @@ export class Participant {
   readonly tracks = new Map<TrackSid, PublishedTrack>();
   /** By its own handles. */
   readonly dataTracks = new Map<number, PublishedDataTrack>();
+  /** Their names, and the sum of their `infoBytes`. */
+  readonly dataTrackNames = new Set<string>();
+  dataTrackBytes = 0;
+  /** Of which nobody has read yet: an update about the participant waits. */
+  unofferedDataTracks: PublishedDataTrack[] = [];
   /** The last ones that ended: a client that resumes may not know it. */
   readonly endedDataTracks: DataTrackInfo[] = [];
   readonly dataReception = newDataReception();
@@ -109,6 +117,8 @@ export class Participant {
 
   /** What it left for others to fetch, by key. */
   readonly dataBlobs = new Map<string, DataBlob>();
+  /** Bytes of their keys and contents. */
+  dataBlobBytes = 0;
   readonly quality = newQuality();
 
   /** A simulated accident: the signal connection of the next resume breaks, before or after it was answered. */
@@ -121,6 +131,8 @@ export class Participant {
   /** Revision that was last broadcast, and last sent to itself; 0 = never. */
   lastBroadcast = 0;
   lastBroadcastMs = 0;
+  /** How often the others hear of changes that it makes as it likes. */
+  readonly updatePace = new Pace(UPDATE_BURST_MS);
   lastToldSelf = 0;
   /** What it was told and may not have heard. */
   readonly unheard = new Unheard();

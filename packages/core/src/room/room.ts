@@ -13,6 +13,8 @@ import { Answerer } from "../negotiation/answerer.ts";
 import { Offerer } from "../negotiation/offerer.ts";
 import { noRoom, type Action, type Refusal } from "./admin/action.ts";
 import { dispatchConfigured } from "./admin/dispatch.ts";
+import { tellHandles } from "./data-subscriptions.ts";
+import { tellHeldBack } from "./data-track.ts";
 import { settleDynacast } from "./dynacast.ts";
 import { armEmptyTimer } from "./empty.ts";
 import type { Effect, SignalId } from "./effects.ts";
@@ -232,6 +234,10 @@ function fire(room: RoomState, { kind, subject }: DueTimer): void {
       return fullReconnect(room, participant, "an offer was not answered within 15 s");
     case "trackSettings":
       return applyGatheredSettings(room, participant);
+    case "pacedUpdate":
+      return tellHeldBack(room, participant);
+    case "dataHandles":
+      return tellHandles(room, participant);
     case "simulatedSpeaker":
       return endSimulatedSpeaker(room, participant);
     case "trackNotFound":

@@ -27,6 +27,10 @@ export type TimerKind =
   | "simulatedSpeaker"
   /** A publisher is to stop what nobody wants any more (track). */
   | "dynacast"
+  /** Changes of somebody who changes all the time are told (participant). */
+  | "pacedUpdate"
+  /** Handles of data tracks that change all the time are told (participant). */
+  | "dataHandles"
   /** Batched updates about subscriber-only participants go out (room). */
   | "batchedUpdates"
   /** The counters of the room go out (room). */
