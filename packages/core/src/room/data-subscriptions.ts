@@ -6,8 +6,7 @@
  * other fast in one message.
  */
 import { DataTrackSubscriberHandles, DataTrackSubscriberHandles_PublishedDataTrack } from "@livekit/protocol";
-import type { Random } from "../crypto.ts";
-import { MAX_DATA_HANDLE, type DataReception, type DataSubscription } from "./data-reception.ts";
+import { takeHandle, type DataSubscription } from "./data-reception.ts";
 import type { PublishedDataTrack } from "./data-track.ts";
 import type { Participant } from "./participant.ts";
 import { mayReceive } from "./permissions.ts";
@@ -15,8 +14,6 @@ import type { TrackSid } from "./sid.ts";
 import type { RoomState } from "./state.ts";
 import { tellPermission } from "./subscriptions.ts";
 
-/** The first handle is one of so many. */
-const FIRST_HANDLES = 256;
 /** What a list of handles costs the pace of whoever is told: of long ones it is sent some 128 KiB a second. */
 const TOLD_MS = 50;
 const TOLD_MS_PER_HANDLE = 0.6;
@@ -154,15 +151,4 @@ function settle(room: RoomState, participant: Participant, track: PublishedDataT
   subscription.handle = handle;
   room.media({ type: "setDataSubscription", participant: participant.sid, track: sid, handle });
   return true;
-}
-
-/** The next free handle; 0 when all are taken. */
-function takeHandle(reception: DataReception, random: Random): number {
-  const { handles } = reception;
-  if (handles.size >= MAX_DATA_HANDLE) return 0;
-  let handle = reception.lastHandle ?? random.uint32() % FIRST_HANDLES;
-  do handle = (handle % MAX_DATA_HANDLE) + 1;
-  while (handles.has(handle));
-  reception.lastHandle = handle;
-  return handle;
 }

@@ -38,8 +38,8 @@ export function publishDataTrack(
   const { sid: publisher, identity: publisherIdentity } = participant;
   const track: PublishedDataTrack = { info, infoBytes, publisher, publisherIdentity };
   participant.dataTracks.set(info.pubHandle, track);
-  participant.dataTrackNames.add(info.name);
-  participant.dataTrackBytes += infoBytes;
+  participant.dataPublication.names.add(info.name);
+  participant.dataPublication.infoBytes += infoBytes;
   room.dataTracks.set(info.sid, track);
   room.media({ type: "setDataTrack", participant: publisher, track: info.sid, handle: info.pubHandle });
   const first = !participant.isPublisher;
@@ -48,7 +48,7 @@ export function publishDataTrack(
   announce(room, participant, { immediate: true, paced: !first });
   room.event("dataTrackPublished", participant, "", trackInfo(info));
   roomChanged(room);
-  if (isPaced(room, participant)) participant.unofferedDataTracks.push(track);
+  if (isPaced(room, participant)) participant.dataPublication.unoffered.push(track);
   else offerDataTracks(room, [track]);
 }
 
@@ -56,8 +56,8 @@ export function publishDataTrack(
 export function tellHeldBack(room: RoomState, participant: Participant): void {
   announce(room, participant, { immediate: true, paced: true });
   if (isPaced(room, participant)) return;
-  const tracks = participant.unofferedDataTracks;
-  participant.unofferedDataTracks = [];
+  const tracks = participant.dataPublication.unoffered;
+  participant.dataPublication.unoffered = [];
   offerDataTracks(room, tracks);
 }
 
@@ -95,8 +95,8 @@ export function sendDataTrackUnpublished(room: RoomState, participant: Participa
 function end(room: RoomState, participant: Participant, tracks: readonly PublishedDataTrack[]): void {
   for (const { info, infoBytes } of tracks) {
     participant.dataTracks.delete(info.pubHandle);
-    participant.dataTrackNames.delete(info.name);
-    participant.dataTrackBytes -= infoBytes;
+    participant.dataPublication.names.delete(info.name);
+    participant.dataPublication.infoBytes -= infoBytes;
     participant.endedDataTracks.push(shortInfo(info));
     if (participant.endedDataTracks.length > MAX_ENDED) participant.endedDataTracks.shift();
     room.dataTracks.delete(info.sid);
@@ -104,9 +104,9 @@ function end(room: RoomState, participant: Participant, tracks: readonly Publish
     participant.touch();
     room.event("dataTrackUnpublished", participant, "", trackInfo(info));
   }
-  const unoffered = participant.unofferedDataTracks;
+  const unoffered = participant.dataPublication.unoffered;
   if (unoffered.length > 0)
-    participant.unofferedDataTracks = unoffered.filter(({ info }) => room.dataTracks.has(info.sid));
+    participant.dataPublication.unoffered = unoffered.filter(({ info }) => room.dataTracks.has(info.sid));
 }
 
 /** Without what a client may have made long. */

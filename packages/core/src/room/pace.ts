@@ -3,12 +3,15 @@
  * done at once. Invariant: over any time T it is done for no more than T + `burstMs`, and the last time.
  */
 
+/** A dozen times at once, of what may be done ten times a second; a client starts with several changes. */
+const USUAL_BURST_MS = 1200;
+
 export class Pace {
   readonly #burstMs: number;
   /** When all that was done is paid for. */
   #paidAtMs = Number.NEGATIVE_INFINITY;
 
-  constructor(burstMs: number) {
+  constructor(burstMs = USUAL_BURST_MS) {
     this.#burstMs = burstMs;
   }
 

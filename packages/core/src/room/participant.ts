@@ -16,9 +16,11 @@ import {
 import type { EnabledCodecs, PublishedMedia } from "../negotiation/types.ts";
 import { isDependent, permissionOf } from "./claims.ts";
 import { clientFeatures, type ClientFeatures } from "./client.ts";
+import { newDataPublication } from "./data-publication.ts";
 import { newDataReception } from "./data-reception.ts";
 import type { PublishedDataTrack } from "./data-track.ts";
 import type { SignalId } from "./effects.ts";
+import type { ForwardSource } from "./forwards.ts";
 import type { Claims, ConnectionOptions, Grants } from "./options.ts";
 import { Pace } from "./pace.ts";
 import type { PeerLink, PublisherLink, SubscriberLink } from "./peer-link.ts";
@@ -32,15 +34,6 @@ import { newWay } from "./way.ts";
 
 /** No message takes longer to a client whose answer comes. */
 const IN_FLIGHT_MS = 1000;
-/** A dozen small changes may be told at once; a client starts with several. */
-const UPDATE_BURST_MS = 1200;
-
-/** A participant of another room. */
-export interface ForwardSource {
-  /** Name of the room. */
-  readonly room: string;
-  readonly participant: ParticipantSid;
-}
 
 /** Everything that is fixed at the join. */
 export interface ParticipantOptions {
@@ -94,11 +87,7 @@ export class Participant {
   readonly tracks = new Map<TrackSid, PublishedTrack>();
   /** By its own handles. */
   readonly dataTracks = new Map<number, PublishedDataTrack>();
-  /** Their names, and the sum of their `infoBytes`. */
-  readonly dataTrackNames = new Set<string>();
-  dataTrackBytes = 0;
-  /** Of which nobody has read yet: an update about the participant waits. */
-  unofferedDataTracks: PublishedDataTrack[] = [];
+  readonly dataPublication = newDataPublication();
   /** The last ones that ended: a client that resumes may not know it. */
   readonly endedDataTracks: DataTrackInfo[] = [];
   readonly dataReception = newDataReception();
@@ -132,7 +121,7 @@ export class Participant {
   lastBroadcast = 0;
   lastBroadcastMs = 0;
   /** How often the others hear of changes that it makes as it likes. */
-  readonly updatePace = new Pace(UPDATE_BURST_MS);
+  readonly updatePace = new Pace();
   lastToldSelf = 0;
   /** What it was told and may not have heard. */
   readonly unheard = new Unheard();

@@ -112,10 +112,10 @@ export class Room {
     dispatch(this.#state, participant, request);
   }
 
-  /** The signal connection of `from` ended, whoever ended it. */
-  handleSignalClosed(from: ParticipantSid, connection: SignalId, nowMs: number): void {
+  /** The signal connection of `from` ended, whoever ended it; `why`: for people, if it was the server. */
+  handleSignalClosed(from: ParticipantSid, connection: SignalId, nowMs: number, why = ""): void {
     const participant = this.#enter(from, nowMs);
-    if (participant) handleSignalClosed(this.#state, participant, connection);
+    if (participant) handleSignalClosed(this.#state, participant, connection, why);
   }
 
   /** An event of the media worker; those about other rooms are ignored. */

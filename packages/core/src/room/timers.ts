@@ -77,6 +77,11 @@ export class Timers {
     return this.#live.has(key(kind, subject));
   }
 
+  /** What is kept, with what does not count any more: a timer that is set again and again costs no more than a few. */
+  get kept(): number {
+    return this.#heap.length;
+  }
+
   /** Deadline of the earliest timer, or `NEVER`. */
   nextMs(): number {
     return this.#top()?.atMs ?? NEVER;

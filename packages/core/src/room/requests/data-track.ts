@@ -77,7 +77,7 @@ export function handleUnpublishDataTrack(
 }
 
 function mistakeIn(
-  { grants, dataTracks, dataTrackNames, dataTrackBytes }: Participant,
+  { grants, dataTracks, dataPublication }: Participant,
   request: PublishDataTrackRequest,
   infoBytes: number,
   policy: DataTrackPolicy | undefined,
@@ -94,8 +94,9 @@ function mistakeIn(
     return { reason: INVALID_REQUEST, message: "encoding identifier is empty or exceeds the maximum length" };
   if (dataTracks.has(pubHandle))
     return { reason: DUPLICATE_HANDLE, message: "the handle names another data track already" };
-  if (dataTrackNames.has(name)) return { reason: DUPLICATE_NAME, message: "another data track has the name already" };
-  if (dataTrackBytes + infoBytes > MAX_INFO_BYTES)
+  if (dataPublication.names.has(name))
+    return { reason: DUPLICATE_NAME, message: "another data track has the name already" };
+  if (dataPublication.infoBytes + infoBytes > MAX_INFO_BYTES)
     return { reason: LIMIT_EXCEEDED, message: `exceeds ${MAX_INFO_BYTES} bytes for all data tracks of a participant` };
   return undefined;
 }
