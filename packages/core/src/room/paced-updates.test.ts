@@ -75,6 +75,25 @@ test("a track that comes and goes at every turn is told ten times a second, as i
   assert.deepEqual(receivers(world, ada, 1), [`bob: ${track?.sid}`]);
 });
 
+test("who ends many tracks one after the other does not fill the link of whoever receives them", () => {
+  const world = new World();
+  const ada = world.connect("ada");
+  const bob = world.connect("bob", AUTO);
+  const count = 600;
+  for (let handle = 1; handle <= count; handle++) request(ada, { pubHandle: handle, name: `track ${handle}` });
+  world.advance(20_000);
+  assert.equal(sidsOf(bob).length, count);
+  bob.forget();
+  for (let handle = 2; handle <= count; handle++) {
+    unpublish(ada, handle);
+    world.advance(5);
+  }
+  const seconds = (5 * count) / 1000;
+  assert.ok(bytesOf(bob) < 2 * 150 * 1024 * (seconds + 2), `${bytesOf(bob)} bytes`);
+  world.advance(3000);
+  assert.deepEqual([sees(bob, "ada"), sidsOf(bob).length], [["track 1"], 1]);
+});
+
 test("metadata that changes all the time is told at the same pace, the longer the rarer; to the participant itself at once", () => {
   for (const [length, most] of [
     [10, 25],
