@@ -107,7 +107,8 @@ export function assemble(options: PresetOptions): ServerParts {
   const maxMessageBytes = config.limit.signal_message_size_limit;
   const routes = new Map([["/agent", agents.upgrade]]);
   const common = { keys, door: registry, gate, log, nowMs };
-  const signal = new SignalServer({ ...common, ...outside.signal, routes, maxMessageBytes });
+  const messagesPerSecond = () => config.limit.signal_messages_per_second;
+  const signal = new SignalServer({ ...common, ...outside.signal, routes, maxMessageBytes, messagesPerSecond });
   const app = createApp({
     ...common,
     health: {

@@ -27,6 +27,8 @@ test("handles come one after the other, from a random one on, and are never 0 or
       for (const value of [on!, off!]) silently(world, bob, value);
       continue;
     }
+    // Whoever wishes without end is told after a while.
+    world.advance(2000);
     bob.forget();
     wish(bob, true, other.sid);
     given.push([...handlesOf(bob)].find(([, sid]) => sid === other.sid)![0]);

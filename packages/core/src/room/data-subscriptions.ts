@@ -2,11 +2,11 @@
  * Who receives which data track, and under which handle (livekit.md 2.6). As with media, a wish is kept apart from its
  * fulfilment, and rights decide; but there is nothing to negotiate: the worker forwards from the moment a handle is given.
  * Invariants: handles of one subscriber are unique, and one that was taken back is not given again before all others were;
- * whoever receives anything is told all of its handles after each change, once per input.
+ * whoever receives anything is told all of its handles after each change, once per input, and changes that follow each
+ * other fast in one message.
  */
 import { DataTrackSubscriberHandles, DataTrackSubscriberHandles_PublishedDataTrack } from "@livekit/protocol";
-import type { Random } from "../crypto.ts";
-import { MAX_DATA_HANDLE, type DataReception, type DataSubscription } from "./data-reception.ts";
+import { takeHandle, type DataSubscription } from "./data-reception.ts";
 import type { PublishedDataTrack } from "./data-track.ts";
 import type { Participant } from "./participant.ts";
 import { mayReceive } from "./permissions.ts";
@@ -14,8 +14,9 @@ import type { TrackSid } from "./sid.ts";
 import type { RoomState } from "./state.ts";
 import { tellPermission } from "./subscriptions.ts";
 
-/** The first handle is one of so many. */
-const FIRST_HANDLES = 256;
+/** What a list of handles costs the pace of whoever is told: of long ones it is sent some 128 KiB a second. */
+const TOLD_MS = 50;
+const TOLD_MS_PER_HANDLE = 0.6;
 
 /**
  * The participant wants a data track, or does not want it any more; false when nothing is to be told. One that does not exist
@@ -38,11 +39,14 @@ export function subscribeToExistingData(room: RoomState, participant: Participan
   if (changed) tellHandles(room, participant);
 }
 
-/** A track was published: those who take everything get it. */
-export function offerDataTrack(room: RoomState, track: PublishedDataTrack): void {
+/** Tracks were published: those who take everything get them. */
+export function offerDataTracks(room: RoomState, tracks: readonly PublishedDataTrack[]): void {
+  if (tracks.length === 0) return;
   for (const participant of room.participants.values()) {
     if (!participant.active || !participant.options.autoSubscribeDataTrack) continue;
-    if (autoSubscribe(room, participant, track)) tellHandles(room, participant);
+    let changed = false;
+    for (const track of tracks) changed = autoSubscribe(room, participant, track) || changed;
+    if (changed) tellHandles(room, participant);
   }
 }
 
@@ -79,13 +83,22 @@ export function reconsiderData(room: RoomState, participant: Participant): void 
 /** The client is back, and may have missed any of it. */
 export function repeatData(room: RoomState, participant: Participant): void {
   settleAll(room, participant);
-  tellHandles(room, participant);
+  sendHandles(room, participant);
 }
 
-/** All handles under which the participant receives something; nothing as long as it never received anything. */
+/** All handles under which the participant receives something, at once or, when they change all the time, soon. */
 export function tellHandles(room: RoomState, participant: Participant): void {
-  const { handles, lastHandle } = participant.dataReception;
+  if (room.timers.isSet("dataHandles", participant.sid)) return;
+  const dueMs = participant.dataReception.pace.dueMs(room.nowMs);
+  if (dueMs <= room.nowMs) sendHandles(room, participant);
+  else room.timers.set("dataHandles", participant.sid, dueMs);
+}
+
+/** Nothing as long as it never received anything. */
+function sendHandles(room: RoomState, participant: Participant): void {
+  const { handles, lastHandle, pace } = participant.dataReception;
   if (participant.connection === undefined || lastHandle === undefined) return;
+  pace.spend(room.nowMs, TOLD_MS + handles.size * TOLD_MS_PER_HANDLE);
   const value = new DataTrackSubscriberHandles();
   for (const [handle, { info, publisher, publisherIdentity }] of handles) {
     value.subHandles[handle] = new DataTrackSubscriberHandles_PublishedDataTrack({
@@ -138,15 +151,4 @@ function settle(room: RoomState, participant: Participant, track: PublishedDataT
   subscription.handle = handle;
   room.media({ type: "setDataSubscription", participant: participant.sid, track: sid, handle });
   return true;
-}
-
-/** The next free handle; 0 when all are taken. */
-function takeHandle(reception: DataReception, random: Random): number {
-  const { handles } = reception;
-  if (handles.size >= MAX_DATA_HANDLE) return 0;
-  let handle = reception.lastHandle ?? random.uint32() % FIRST_HANDLES;
-  do handle = (handle % MAX_DATA_HANDLE) + 1;
-  while (handles.has(handle));
-  reception.lastHandle = handle;
-  return handle;
 }

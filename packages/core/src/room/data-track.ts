@@ -10,11 +10,11 @@ import {
   TrackType,
   UnpublishDataTrackResponse,
 } from "@livekit/protocol";
-import { offerDataTrack, withdrawDataTracks } from "./data-subscriptions.ts";
+import { offerDataTracks, withdrawDataTracks } from "./data-subscriptions.ts";
 import type { Participant } from "./participant.ts";
 import type { ParticipantSid } from "./sid.ts";
 import type { RoomState } from "./state.ts";
-import { announce, roomChanged } from "./updates.ts";
+import { announce, isPaced, roomChanged } from "./updates.ts";
 
 /** Of one participant, for a client that resumes; of older ones it must have heard. */
 const MAX_ENDED = 64;
@@ -38,20 +38,33 @@ export function publishDataTrack(
   const { sid: publisher, identity: publisherIdentity } = participant;
   const track: PublishedDataTrack = { info, infoBytes, publisher, publisherIdentity };
   participant.dataTracks.set(info.pubHandle, track);
+  participant.dataPublication.names.add(info.name);
+  participant.dataPublication.infoBytes += infoBytes;
   room.dataTracks.set(info.sid, track);
   room.media({ type: "setDataTrack", participant: publisher, track: info.sid, handle: info.pubHandle });
+  const first = !participant.isPublisher;
   participant.setPublisher(true);
   participant.touch();
-  announce(room, participant, { immediate: true });
+  announce(room, participant, { immediate: true, paced: !first });
   room.event("dataTrackPublished", participant, "", trackInfo(info));
   roomChanged(room);
-  offerDataTrack(room, track);
+  if (isPaced(room, participant)) participant.dataPublication.unoffered.push(track);
+  else offerDataTracks(room, [track]);
+}
+
+/** Changes that were held back are due: everybody reads of them, and then gets the data tracks among them. */
+export function tellHeldBack(room: RoomState, participant: Participant): void {
+  announce(room, participant, { immediate: true, paced: true });
+  if (isPaced(room, participant)) return;
+  const tracks = participant.dataPublication.unoffered;
+  participant.dataPublication.unoffered = [];
+  offerDataTracks(room, tracks);
 }
 
 /** The publisher ends a track. */
 export function unpublishDataTrack(room: RoomState, participant: Participant, track: PublishedDataTrack): void {
   end(room, participant, [track]);
-  announce(room, participant, { immediate: true });
+  announce(room, participant, { immediate: true, paced: true });
   withdrawDataTracks(room, [track]);
 }
 
@@ -80,8 +93,10 @@ export function sendDataTrackUnpublished(room: RoomState, participant: Participa
 }
 
 function end(room: RoomState, participant: Participant, tracks: readonly PublishedDataTrack[]): void {
-  for (const { info } of tracks) {
+  for (const { info, infoBytes } of tracks) {
     participant.dataTracks.delete(info.pubHandle);
+    participant.dataPublication.names.delete(info.name);
+    participant.dataPublication.infoBytes -= infoBytes;
     participant.endedDataTracks.push(shortInfo(info));
     if (participant.endedDataTracks.length > MAX_ENDED) participant.endedDataTracks.shift();
     room.dataTracks.delete(info.sid);
@@ -89,6 +104,9 @@ function end(room: RoomState, participant: Participant, tracks: readonly Publish
     participant.touch();
     room.event("dataTrackUnpublished", participant, "", trackInfo(info));
   }
+  const unoffered = participant.dataPublication.unoffered;
+  if (unoffered.length > 0)
+    participant.dataPublication.unoffered = unoffered.filter(({ info }) => room.dataTracks.has(info.sid));
 }
 
 /** Without what a client may have made long. */

@@ -14,9 +14,8 @@ import type {
   TrackInfo,
 } from "@livekit/protocol";
 import type { MediaCommand } from "../engine/commands.ts";
-import type { Forwarded } from "./forwards.ts";
+import type { Forwarded, ForwardSource } from "./forwards.ts";
 import type { Claims } from "./options.ts";
-import type { ForwardSource } from "./participant.ts";
 import type { RpcOutcome } from "./rpc.ts";
 import type { ParticipantSid, TrackSid } from "./sid.ts";
 

@@ -6,10 +6,18 @@
 import type { ParticipantInfo } from "@livekit/protocol";
 import type { PeerId, ReceiverSpec, TrackSpec } from "../engine/specs.ts";
 import type { Claims } from "./options.ts";
-import type { ForwardSource, Participant } from "./participant.ts";
+import type { Participant } from "./participant.ts";
 import type { TrackPermissions } from "./permissions.ts";
+import type { ParticipantSid } from "./sid.ts";
 import type { RoomState } from "./state.ts";
 import { trackSpec } from "./track-spec.ts";
+
+/** A participant of another room. */
+export interface ForwardSource {
+  /** Name of the room. */
+  readonly room: string;
+  readonly participant: ParticipantSid;
+}
 
 /** A participant as the other room is to show it. */
 export interface Forwarded {

@@ -28,6 +28,8 @@ const PARTICIPANT_TIMERS: readonly TimerKind[] = [
   "answerTimeout",
   "trackSettings",
   "simulatedSpeaker",
+  "pacedUpdate",
+  "dataHandles",
 ];
 
 /**

@@ -131,6 +131,23 @@ test("signal lost before media: removed. After media: stays", () => {
   assert.equal(left.participant.disconnectReason, DisconnectReason.SIGNAL_CLOSE);
 });
 
+test("when the server cut the signal connection, before media or after, it says why", () => {
+  const world = new World();
+  for (const client of [world.join("early"), world.connect("late")]) {
+    world.room.handleSignalClosed(client.sid, client.connection, world.nowMs, "it does not read");
+    world.perform();
+  }
+  const details = world.effects.flatMap((effect) =>
+    effect.type === "participantEvent" && (effect.kind === "left" || effect.kind === "signalLost")
+      ? [[effect.participant.identity, effect.kind, effect.detail]]
+      : [],
+  );
+  assert.deepEqual(details, [
+    ["early", "left", "it does not read"],
+    ["late", "signalLost", "it does not read"],
+  ]);
+});
+
 test("not ACTIVE within a minute: JOIN_FAILURE", () => {
   const world = new World();
   const alice = world.join("alice");

@@ -16,10 +16,13 @@ import {
 import type { EnabledCodecs, PublishedMedia } from "../negotiation/types.ts";
 import { isDependent, permissionOf } from "./claims.ts";
 import { clientFeatures, type ClientFeatures } from "./client.ts";
+import { newDataPublication } from "./data-publication.ts";
 import { newDataReception } from "./data-reception.ts";
 import type { PublishedDataTrack } from "./data-track.ts";
 import type { SignalId } from "./effects.ts";
+import type { ForwardSource } from "./forwards.ts";
 import type { Claims, ConnectionOptions, Grants } from "./options.ts";
+import { Pace } from "./pace.ts";
 import type { PeerLink, PublisherLink, SubscriberLink } from "./peer-link.ts";
 import { newQuality } from "./quality.ts";
 import type { ParticipantSid, TrackSid } from "./sid.ts";
@@ -31,13 +34,6 @@ import { newWay } from "./way.ts";
 
 /** No message takes longer to a client whose answer comes. */
 const IN_FLIGHT_MS = 1000;
-
-/** A participant of another room. */
-export interface ForwardSource {
-  /** Name of the room. */
-  readonly room: string;
-  readonly participant: ParticipantSid;
-}
 
 /** Everything that is fixed at the join. */
 export interface ParticipantOptions {
@@ -91,6 +87,7 @@ export class Participant {
   readonly tracks = new Map<TrackSid, PublishedTrack>();
   /** By its own handles. */
   readonly dataTracks = new Map<number, PublishedDataTrack>();
+  readonly dataPublication = newDataPublication();
   /** The last ones that ended: a client that resumes may not know it. */
   readonly endedDataTracks: DataTrackInfo[] = [];
   readonly dataReception = newDataReception();
@@ -109,6 +106,8 @@ export class Participant {
 
   /** What it left for others to fetch, by key. */
   readonly dataBlobs = new Map<string, DataBlob>();
+  /** Bytes of their keys and contents. */
+  dataBlobBytes = 0;
   readonly quality = newQuality();
 
   /** A simulated accident: the signal connection of the next resume breaks, before or after it was answered. */
@@ -121,6 +120,8 @@ export class Participant {
   /** Revision that was last broadcast, and last sent to itself; 0 = never. */
   lastBroadcast = 0;
   lastBroadcastMs = 0;
+  /** How often the others hear of changes that it makes as it likes. */
+  readonly updatePace = new Pace();
   lastToldSelf = 0;
   /** What it was told and may not have heard. */
   readonly unheard = new Unheard();

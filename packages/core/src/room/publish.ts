@@ -103,7 +103,7 @@ export function updateTrack(room: RoomState, participant: Participant, track: Pu
   track.info = next;
   tellTrack(room, participant, next.sid);
   participant.touch();
-  announce(room, participant, { self: true });
+  announce(room, participant, { self: true, paced: true });
 }
 
 /** The answer to an AddTrack; a client sends the media after it. */

@@ -13,6 +13,8 @@ import { Answerer } from "../negotiation/answerer.ts";
 import { Offerer } from "../negotiation/offerer.ts";
 import { noRoom, type Action, type Refusal } from "./admin/action.ts";
 import { dispatchConfigured } from "./admin/dispatch.ts";
+import { tellHandles } from "./data-subscriptions.ts";
+import { tellHeldBack } from "./data-track.ts";
 import { settleDynacast } from "./dynacast.ts";
 import { armEmptyTimer } from "./empty.ts";
 import type { Effect, SignalId } from "./effects.ts";
@@ -110,10 +112,10 @@ export class Room {
     dispatch(this.#state, participant, request);
   }
 
-  /** The signal connection of `from` ended, whoever ended it. */
-  handleSignalClosed(from: ParticipantSid, connection: SignalId, nowMs: number): void {
+  /** The signal connection of `from` ended, whoever ended it; `why`: for people, if it was the server. */
+  handleSignalClosed(from: ParticipantSid, connection: SignalId, nowMs: number, why = ""): void {
     const participant = this.#enter(from, nowMs);
-    if (participant) handleSignalClosed(this.#state, participant, connection);
+    if (participant) handleSignalClosed(this.#state, participant, connection, why);
   }
 
   /** An event of the media worker; those about other rooms are ignored. */
@@ -232,6 +234,10 @@ function fire(room: RoomState, { kind, subject }: DueTimer): void {
       return fullReconnect(room, participant, "an offer was not answered within 15 s");
     case "trackSettings":
       return applyGatheredSettings(room, participant);
+    case "pacedUpdate":
+      return tellHeldBack(room, participant);
+    case "dataHandles":
+      return tellHandles(room, participant);
     case "simulatedSpeaker":
       return endSimulatedSpeaker(room, participant);
     case "trackNotFound":

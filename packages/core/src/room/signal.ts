@@ -10,15 +10,15 @@ import type { Participant } from "./participant.ts";
 import type { RoomState } from "./state.ts";
 
 /** The socket is gone: with media up the participant stays and may resume, without it is removed. */
-export function handleSignalClosed(room: RoomState, participant: Participant, connection: SignalId): void {
+export function handleSignalClosed(room: RoomState, participant: Participant, connection: SignalId, why = ""): void {
   if (participant.connection !== connection) return;
   participant.connection = undefined;
   if (!participant.everConnected) {
-    const detail = "the signal connection ended before media was connected";
+    const detail = why || "the signal connection ended before media was connected";
     removeParticipant(room, participant, DisconnectReason.SIGNAL_CLOSE, "silent", detail);
     return;
   }
-  lostSignal(room, participant);
+  lostSignal(room, participant, why);
 }
 
 /** Ends the signal connection from our side; the participant stays and may resume. */
@@ -28,8 +28,8 @@ export function dropSignal(room: RoomState, participant: Participant): void {
 }
 
 /** Nothing can be negotiated now; the resume starts over. */
-function lostSignal(room: RoomState, participant: Participant): void {
-  room.event("signalLost", participant);
+function lostSignal(room: RoomState, participant: Participant, why = ""): void {
+  room.event("signalLost", participant, why);
   setMember(room, participant);
   room.timers.clear("negotiate", participant.sid);
   room.timers.clear("answerTimeout", participant.sid);

@@ -39,3 +39,15 @@ test("what is not due stays", () => {
   assert.deepEqual(timers.takeDue(10)?.kind, "joinTimeout");
   assert.equal(timers.nextMs(), Number.POSITIVE_INFINITY);
 });
+
+test("timers that are moved all the time are kept a few times at most, and fire as they were set last", () => {
+  const timers = new Timers();
+  for (let i = 0; i < 10_000; i++) {
+    for (const subject of ["a", "b"]) timers.set("negotiate", subject, subject === "a" ? 20_000 - i : i);
+    timers.clear("negotiate", "c");
+    assert.ok(timers.kept <= 64 + 2 * 2 + 1, `${timers.kept} kept`);
+  }
+  timers.set("dynacast", "c", 5);
+  const fired = [1, 2, 3].map(() => timers.takeDue(100_000)?.subject);
+  assert.deepEqual([...fired, timers.takeDue(100_000)], ["c", "b", "a", undefined]);
+});

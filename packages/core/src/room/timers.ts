@@ -27,6 +27,10 @@ export type TimerKind =
   | "simulatedSpeaker"
   /** A publisher is to stop what nobody wants any more (track). */
   | "dynacast"
+  /** Changes of somebody who changes all the time are told (participant). */
+  | "pacedUpdate"
+  /** Handles of data tracks that change all the time are told (participant). */
+  | "dataHandles"
   /** Batched updates about subscriber-only participants go out (room). */
   | "batchedUpdates"
   /** The counters of the room go out (room). */
@@ -71,6 +75,11 @@ export class Timers {
 
   isSet(kind: TimerKind, subject: string): boolean {
     return this.#live.has(key(kind, subject));
+  }
+
+  /** What is kept, with what does not count any more: a timer that is set again and again costs no more than a few. */
+  get kept(): number {
+    return this.#heap.length;
   }
 
   /** Deadline of the earliest timer, or `NEVER`. */

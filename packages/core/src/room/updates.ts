@@ -1,6 +1,6 @@
 /**
  * Who is told about whom, and when (livekit.md 1.18): publishers and wanted changes at once, comings and goings of mere
- * subscribers in batches. Invariants: nobody receives a version twice or out of order, nobody hears of a hidden
+ * subscribers in batches, and what somebody changes all the time at a pace that others can read. Invariants: nobody receives a version twice or out of order, nobody hears of a hidden
  * participant or of the leaving of somebody it never knew.
  *
  * No table per recipient is kept: infos carry a room-wide revision, and a recipient remembers up to which revision its
@@ -31,21 +31,31 @@ const CHUNK_BYTES = 128 * 1024;
 const KEPT_DEPARTURES = 128;
 const MAX_DEPARTURES = 2000;
 
+/**
+ * What changes of one participant cost its pace: a dozen small ones go at once, then ten a second; of long infos, everybody is
+ * sent about 128 KiB a second at most, so that nobody's link is filled with them.
+ */
+const PACED_MS = 100;
+const PACED_BYTES_PER_MS = 128;
+
 /** How a change is told. */
 export interface AnnounceOptions {
   /** Not batched, although the participant publishes nothing. */
   readonly immediate?: boolean;
   /** The participant itself hears of it, and at once. */
   readonly self?: boolean;
+  /** The client may do it as often as it likes: those that follow each other fast are told as one (timer `pacedUpdate`). */
+  readonly paced?: boolean;
   /** It left because its identity came back. */
   readonly replaced?: boolean;
 }
 
 /** Tells the room that the info of `participant` has changed. */
 export function announce(room: RoomState, participant: Participant, options: AnnounceOptions = {}): void {
-  tellForwards(room, participant);
   // A hidden one hears of itself by no broadcast.
   if (options.self || participant.hidden) tellSelf(room, participant);
+  if (options.paced && isHeldBack(room, participant)) return;
+  tellForwards(room, participant);
   if (participant.hidden || participant.lastBroadcast === participant.revision) return;
   const update: QueuedUpdate = { participant, replaced: options.replaced ?? false };
   if (hasLeft(participant)) rememberDeparture(room, update);
@@ -60,6 +70,23 @@ export function announce(room: RoomState, participant: Participant, options: Ann
   room.queuedUpdates.set(participant.identity, update);
   if (!room.timers.isSet("batchedUpdates", ""))
     room.timers.set("batchedUpdates", "", room.nowMs + batchIntervalMs(room));
+}
+
+/** Whether the change has to wait for its timer; if not, it is paid for. */
+function isHeldBack(room: RoomState, participant: Participant): boolean {
+  const { sid, updatePace } = participant;
+  const dueMs = updatePace.dueMs(room.nowMs);
+  if (dueMs <= room.nowMs) {
+    updatePace.spend(room.nowMs, PACED_MS + roughBytes(participant.info()) / PACED_BYTES_PER_MS);
+    return false;
+  }
+  if (!isPaced(room, participant)) room.timers.set("pacedUpdate", sid, dueMs);
+  return true;
+}
+
+/** Whether a change of the participant waits to be told. */
+export function isPaced(room: RoomState, { sid }: Participant): boolean {
+  return room.timers.isSet("pacedUpdate", sid);
 }
 
 function batchIntervalMs(room: RoomState): number {

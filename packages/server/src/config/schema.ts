@@ -76,6 +76,8 @@ const limit = () =>
     max_data_track_custom_encoding_length: whole(0).default(32),
     subscribe_pace_shadow_rates: pending(z.array(decimal()).default([])),
     signal_message_size_limit: whole(0).default(2 << 20),
+    /** Not LiveKit's: what is taken from one client after a burst of five seconds' worth; 0 = all. */
+    signal_messages_per_second: whole(0).default(400),
     agent_signal_message_size_limit: whole(0).default(2 << 20),
     max_api_request_body_size: whole(0).default(10 << 20),
   });

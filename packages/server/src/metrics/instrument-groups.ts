@@ -149,6 +149,9 @@ export function edgeInstruments(counter: MakeCounter, gauge: MakeGauge, histogra
       "Events of a room that wait for a receiver, when one is added",
       [1, 2, 3, 4, 5, 10, 20, 40, 80],
     ),
+    signalTroubles: counter("stoa_signal_troubles_total", "Signal connections that were slowed down or cut off", [
+      "type",
+    ]),
     webhooksWaiting: gauge("stoa_webhook_waiting", "Webhook events that are neither delivered nor given up"),
     agentWorkers: gauge("stoa_agent_workers", "Agent workers that are connected"),
     agentJobs: gauge("stoa_agent_jobs", "Jobs that agent workers have"),

@@ -6,7 +6,7 @@ import { DisconnectReason, type ClientInfo, type ParticipantInfo, type Room as R
 import type { MediaCommand } from "@stoa/core/engine/commands";
 import type { MediaEvent } from "@stoa/core/engine/events";
 import type { Effect } from "@stoa/core/room/effects";
-import type { RoomObserver } from "../rooms/effects.ts";
+import type { RoomObserver, SignalTrouble } from "../rooms/effects.ts";
 import type { Instruments } from "./instruments.ts";
 import { Known, type Person } from "./known.ts";
 import { StreamFigures } from "./stream-figures.ts";
@@ -75,6 +75,10 @@ export class RoomFigures implements RoomObserver {
 
   onSubscription(room: string, event: EffectOf<"subscription">): void {
     this.#tracks.subscription(room, event);
+  }
+
+  onSignalTrouble(_room: string, _sid: string, { kind }: SignalTrouble): void {
+    this.#to.signalTroubles.inc({ type: kind });
   }
 
   onCommand(room: string, command: MediaCommand): void {

@@ -10,6 +10,7 @@ import type { ParticipantSid } from "@stoa/core/room/sid";
 import type { KeyPair } from "../auth/create.ts";
 import type { Log } from "@stoa/io/log";
 import type { MediaPort } from "../media/media-port.ts";
+import { PacedLines } from "../paced-lines.ts";
 import type { Connections } from "./connections.ts";
 import type { Forwards } from "./forwards.ts";
 import { signRefreshed } from "./refreshed-token.ts";
@@ -17,6 +18,14 @@ import type { RpcWaiters } from "./rpc-waiters.ts";
 import type { RoomRunner } from "./runner.ts";
 
 type EffectOf<T extends Effect["type"]> = Extract<Effect, { type: T }>;
+
+/** What a client does to its signal connection that the server does not put up with. */
+export interface SignalTrouble {
+  /** It is read slowly, or was ended without a word. */
+  readonly kind: "slowed" | "cut";
+  /** For people. */
+  readonly text: string;
+}
 
 /** Who wants to hear of the life of rooms: stores, webhooks, figures, timelines. `room` is a name. */
 export interface RoomObserver {
@@ -26,6 +35,7 @@ export interface RoomObserver {
   onDispatch?(room: string, event: EffectOf<"dispatchCreated" | "dispatchDeleted">): void;
   /** Somebody is to be sent a track, or cannot be. */
   onSubscription?(room: string, event: EffectOf<"subscription">): void;
+  onSignalTrouble?(room: string, participant: ParticipantSid, trouble: SignalTrouble): void;
   onRoomUpdated?(event: EffectOf<"roomUpdated">): void;
   onRoomClosed?(event: EffectOf<"roomClosed">): void;
   /** Each message to a client, each request of one, each word to and from the media worker: be quick. */
@@ -53,11 +63,13 @@ export interface EffectDeps {
 /** Performs the effects of one room. */
 export class EffectPerformer {
   readonly #deps: EffectDeps;
+  readonly #lines: PacedLines;
   /** Who hears of each message: of one to a thousand participants there are a thousand. */
   readonly #sendObservers: readonly RoomObserver[];
 
   constructor(deps: EffectDeps) {
     this.#deps = deps;
+    this.#lines = new PacedLines(deps.log, deps.nowMs);
     this.#sendObservers = deps.observers.filter((observer) => "onSend" in observer);
   }
 
@@ -102,14 +114,9 @@ export class EffectPerformer {
           log.error("token could not be refreshed", { room: runner.name, error });
         });
         break;
-      case "participantEvent": {
-        const { kind, detail, participant, track } = effect;
-        const who = { room: runner.name, participant: participant.identity, sid: participant.sid };
-        const level = kind === "joined" || kind === "left" ? "info" : "debug";
-        log[level](`participant ${kind}`, { ...who, ...(track && { track: track.sid }), ...(detail && { detail }) });
-        this.tell((observer) => observer.onParticipant?.(runner.name, effect));
+      case "participantEvent":
+        this.#participant(runner, effect);
         break;
-      }
       case "subscription":
         this.tell((observer) => observer.onSubscription?.(runner.name, effect));
         break;
@@ -141,6 +148,16 @@ export class EffectPerformer {
         this.tell((observer) => observer.onRoomClosed?.(effect));
         break;
     }
+  }
+
+  #participant(runner: RoomRunner, effect: EffectOf<"participantEvent">): void {
+    const { kind, detail, participant, track } = effect;
+    const who = { room: runner.name, participant: participant.identity, sid: participant.sid };
+    const fields = { ...who, ...(track && { track: track.sid }), ...(detail && { detail }) };
+    if (kind === "left") this.#lines.end(participant.sid, who);
+    if (kind === "joined" || kind === "left") this.#deps.log.info(`participant ${kind}`, fields);
+    else this.#lines.debug(participant.sid, `participant ${kind}`, fields);
+    this.tell((observer) => observer.onParticipant?.(runner.name, effect));
   }
 
   async #refresh(runner: RoomRunner, effect: EffectOf<"refreshToken">): Promise<void> {

@@ -8,8 +8,7 @@ import type { MediaEvent } from "@stoa/core/engine/events";
 import { Refusal } from "@stoa/core/room/admin/action";
 import type { Effect } from "@stoa/core/room/effects";
 import { readShown, receiveForwarded, stopForwarding, wantForwarded } from "@stoa/core/room/admin/forward";
-import type { Forwarded } from "@stoa/core/room/forwards";
-import type { ForwardSource } from "@stoa/core/room/participant";
+import type { Forwarded, ForwardSource } from "@stoa/core/room/forwards";
 import { Relay, type RelayDeps } from "./relay.ts";
 import type { RoomRunner } from "./runner.ts";
 

@@ -12,6 +12,7 @@ import type { MediaListener, MediaPort } from "../media/media-port.ts";
 import { readConnectRequest, type ConnectRequest } from "../signal/connect-request.ts";
 import type { HttpFailure } from "../signal/http-failure.ts";
 import { SignalSocket } from "../signal/socket.ts";
+import type { SignalTrouble } from "./effects.ts";
 import { RoomRegistry } from "./registry.ts";
 import { readPresets, type RoomPresets } from "./room-config.ts";
 
@@ -75,6 +76,7 @@ export function setUp(yaml = "") {
   const media = new PaperMedia();
   const log = recordingLog();
   const closed: string[] = [];
+  const troubles: SignalTrouble[] = [];
   const load = { isFull: false };
   const registry = new RoomRegistry({
     config,
@@ -93,12 +95,17 @@ export function setUp(yaml = "") {
     media,
     signer: { key: KEY, secret: SECRET },
     isFull: () => load.isFull,
-    observers: [{ onRoomClosed: ({ room }) => void closed.push(room.name) }],
+    observers: [
+      {
+        onRoomClosed: ({ room }) => void closed.push(room.name),
+        onSignalTrouble: (_room, _participant, trouble) => void troubles.push(trouble),
+      },
+    ],
     random: createRandom(),
     log,
     nowMs: Date.now,
   });
-  return { registry, media, log, closed, load, config };
+  return { registry, media, log, closed, troubles, load, config };
 }
 
 export async function request(

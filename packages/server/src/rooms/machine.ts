@@ -11,7 +11,7 @@ export interface RoomMachine {
   join(input: JoinInput, nowMs: number): JoinResult;
   handleRequest(from: ParticipantSid, connection: SignalId, request: SignalRequest, nowMs: number): void;
   handleMedia(event: MediaEvent, nowMs: number): void;
-  handleSignalClosed(from: ParticipantSid, connection: SignalId, nowMs: number): void;
+  handleSignalClosed(from: ParticipantSid, connection: SignalId, nowMs: number, why?: string): void;
   act<Answer>(action: Action<Answer>, nowMs: number): Answer | Refusal;
   close(reason: DisconnectReason, nowMs: number): void;
   nextTimeoutMs(): number;

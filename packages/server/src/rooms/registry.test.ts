@@ -1,12 +1,62 @@
 import assert from "node:assert/strict";
+import { EventEmitter } from "node:events";
 import { describe, test } from "node:test";
-import { DisconnectReason, LeaveRequest_Action } from "@livekit/protocol";
+import { DisconnectReason, LeaveRequest_Action, SignalRequest } from "@livekit/protocol";
+import type { WebSocket } from "ws";
 import { until } from "@stoa/testkit/until";
 import { KEYS } from "../fixtures.test.ts";
 import { isRefused, verifyToken } from "../auth/verify.ts";
+import type { ConnectRequest } from "../signal/connect-request.ts";
+import { SignalSocket } from "../signal/socket.ts";
+import type { RoomRegistry } from "./registry.ts";
 import { join, paperSocket, request, setUp, type PaperSocket } from "./harness.test.ts";
 
 const cases = (socket: PaperSocket) => socket.sent.map(({ message }) => message.case);
+
+/** A WebSocket of paper, of which the client reads nothing. */
+class PaperWebSocket extends EventEmitter {
+  bufferedAmount = 0;
+  readonly send = (): void => {};
+  readonly pause = (): void => {};
+  readonly resume = (): void => {};
+  readonly terminate = (): void => void this.emit("close");
+}
+
+describe("a client that its connection cannot bear", () => {
+  async function enter(registry: RoomRegistry) {
+    const socket = new SignalSocket(4711, Date.now, () => 1);
+    const ws = new PaperWebSocket();
+    registry.join((await request(registry)) as ConnectRequest, socket);
+    socket.attach(ws as unknown as WebSocket);
+    return ws;
+  }
+
+  test("that the server cut it off is a warning, with the amount and the time, and is the reason of its end", async () => {
+    const { registry, log, troubles } = setUp();
+    const ws = await enter(registry);
+    ws.bufferedAmount = 9 << 20;
+    await join(registry, undefined, { sub: "bob" });
+    registry.closeAll(DisconnectReason.SERVER_SHUTDOWN);
+    const text = "this server cut the signal connection: it leaves 9.0 MiB unread, and has been behind for 0.0 s";
+    assert.ok(log.lines.includes(`warn participant: ${text}`), log.lines.join("\n"));
+    assert.deepEqual(troubles, [{ kind: "cut", text }]);
+  });
+
+  test("that it sends too fast is a warning, once", async () => {
+    const { registry, log, troubles } = setUp();
+    const ws = await enter(registry);
+    const ping = new SignalRequest({ message: { case: "ping", value: 1n } }).toBinary();
+    for (let i = 0; i < 30; i++) ws.emit("message", Buffer.from(ping), true);
+    const text = "sends more than 1 signal messages a second; they wait";
+    assert.deepEqual(troubles, [{ kind: "slowed", text }]);
+    assert.deepEqual(
+      log.lines.filter((line) => line.startsWith("warn")),
+      [`warn participant: ${text}`],
+    );
+    ws.terminate();
+    registry.closeAll(DisconnectReason.SERVER_SHUTDOWN);
+  });
+});
 
 describe("joining", () => {
   test("makes the room, answers with Join first, and opens peers at the worker", async () => {

@@ -13,7 +13,7 @@ import type { Random } from "@stoa/core/crypto";
 import type { PeerId } from "@stoa/core/engine/specs";
 import type { SignalId } from "@stoa/core/room/effects";
 import type { Claims, ServerFacts } from "@stoa/core/room/options";
-import { newSid } from "@stoa/core/room/sid";
+import { newSid, type ParticipantSid } from "@stoa/core/room/sid";
 import { limitsOf, type Limits } from "../config/limits.ts";
 import type { Config } from "../config/schema.ts";
 import type { Log } from "@stoa/io/log";
@@ -24,7 +24,7 @@ import type { SignalSocket } from "../signal/socket.ts";
 import type { SignalDoor } from "../signal/upgrade.ts";
 import { NODE_FULL } from "../metrics/node-usage.ts";
 import { Connections } from "./connections.ts";
-import { EffectPerformer, type RoomObserver } from "./effects.ts";
+import { EffectPerformer, type RoomObserver, type SignalTrouble } from "./effects.ts";
 import { Forwards } from "./forwards.ts";
 import type { RoomFactory } from "./machine.ts";
 import { signRefreshed } from "./refreshed-token.ts";
@@ -231,9 +231,15 @@ export class RoomRegistry implements SignalDoor, MediaListener {
           this.#performer.tell((observer) => observer.onRequest?.(runner.name, sid, message));
           runner.handleRequest(sid, socket.id, message);
         },
-        onClosed: () => {
+        onClosed: (cut) => {
           this.#connections.delete(socket.id);
-          runner.handleSignalClosed(sid, socket.id);
+          const why = cut && `this server cut the signal connection: ${cut}`;
+          if (cut) this.#tellTrouble(runner, request, sid, { kind: "cut", text: why });
+          runner.handleSignalClosed(sid, socket.id, why);
+        },
+        onSlowed: (perSecond) => {
+          const text = `sends more than ${perSecond} signal messages a second; they wait`;
+          this.#tellTrouble(runner, request, sid, { kind: "slowed", text });
         },
       });
       return undefined;
@@ -244,6 +250,11 @@ export class RoomRegistry implements SignalDoor, MediaListener {
     socket.send(result.leave);
     socket.end(true);
     return undefined;
+  }
+
+  #tellTrouble(runner: RoomRunner, { claims }: ConnectRequest, sid: ParticipantSid, trouble: SignalTrouble): void {
+    this.#deps.log.warn(`participant: ${trouble.text}`, { room: runner.name, participant: claims.identity, sid });
+    this.#performer.tell((observer) => observer.onSignalTrouble?.(runner.name, sid, trouble));
   }
 
   #forget(runner: RoomRunner): void {

@@ -61,8 +61,9 @@ export class RoomRunner {
     });
   }
 
-  handleSignalClosed(from: ParticipantSid, connection: SignalId): void {
-    this.#run("signal closed", (nowMs) => this.#machine.handleSignalClosed(from, connection, nowMs));
+  /** `why`: for people; "" = the client, or the network. */
+  handleSignalClosed(from: ParticipantSid, connection: SignalId, why = ""): void {
+    this.#run("signal closed", (nowMs) => this.#machine.handleSignalClosed(from, connection, nowMs, why));
   }
 
   handleMedia(event: MediaEvent): void {

@@ -47,3 +47,32 @@ export function decodeRequest(data: Uint8Array, format: FrameFormat): SignalRequ
     return undefined;
   }
 }
+
+/** A Leave: nothing of the client counts after it. */
+export function isLeave(frame: { readonly data: Uint8Array; readonly format: FrameFormat }): boolean {
+  return shortCase(frame) === "leave";
+}
+
+/** A ping: the client gives the connection up when it is not answered in time. */
+export function isKeepAlive(frame: { readonly data: Uint8Array; readonly format: FrameFormat }): boolean {
+  const kind = shortCase(frame);
+  return kind === "ping" || kind === "pingReq";
+}
+
+/** First bytes of leave, ping and ping_req: their tags. */
+const SHORT_TAGS: ReadonlySet<number> = new Set([0x42, 0x70, 0x82]);
+const MAX_SHORT_BYTES = 160;
+const SHORT_JSON = /^\s*\{\s*"(?:leave|ping)/;
+
+/** What a message is, if it is short and likely to be one of those; looked at before anything is decoded. */
+function shortCase({
+  data,
+  format,
+}: {
+  readonly data: Uint8Array;
+  readonly format: FrameFormat;
+}): SignalRequest["message"]["case"] {
+  if (data.length === 0 || data.length > MAX_SHORT_BYTES) return undefined;
+  const likely = format === "binary" ? SHORT_TAGS.has(data[0]!) : SHORT_JSON.test(new TextDecoder().decode(data));
+  return likely ? decodeRequest(data, format)?.message.case : undefined;
+}

@@ -1,12 +1,13 @@
 /**
  * One signal connection, from before the 101 to its end (livekit.md 1.4, 1.6): what the join sends is kept until the
- * WebSocket stands, a client that does not read is cut off.
+ * WebSocket stands, a client that does not read is cut off, one that sends too fast is read slowly (`inbox.ts`).
  * Invariants: responses keep their order; `onClosed` comes exactly once; after `end` nothing more is delivered either way.
  */
 import type { SignalRequest, SignalResponse } from "@livekit/protocol";
 import type { SignalId } from "@stoa/core/room/effects";
 import { WebSocket } from "ws";
 import { decodeRequest, encodeResponse, type FrameFormat } from "./encode.ts";
+import { SignalInbox, type Frame } from "./inbox.ts";
 
 /** Unread bytes beyond which a client counts as gone: it would cost memory without end. */
 const MAX_BUFFERED_BYTES = 8 << 20;
@@ -37,7 +38,10 @@ export class LimitedWebSocket extends WebSocket {
 /** What the owner of a connection hears. */
 export interface SignalListener {
   onRequest(request: SignalRequest): void;
-  onClosed(): void;
+  /** `cut`: why the server ended it without a word; "" = it did not. */
+  onClosed(cut: string): void;
+  /** The client sends more than so many messages a second; they wait. */
+  onSlowed?(perSecond: number): void;
 }
 
 export class SignalSocket {
@@ -51,10 +55,22 @@ export class SignalSocket {
   #state: "open" | "ending" | "closed" = "open";
   #flushBeforeEnd = true;
   #timer: NodeJS.Timeout | undefined;
+  readonly #inbox: SignalInbox;
+  /** Since when something has always waited to be read by the client. */
+  #behindSinceMs: number | undefined;
+  #cut = "";
 
-  constructor(id: SignalId, nowMs: () => number) {
+  /** `perSecond`: messages that are taken from the client; 0 = all. */
+  constructor(id: SignalId, nowMs: () => number, perSecond: () => number = () => 0) {
     this.id = id;
     this.#nowMs = nowMs;
+    const owner = {
+      handle: (frame: Frame) => this.#handle(frame),
+      setPaused: (paused: boolean) => (paused ? this.#ws?.pause() : this.#ws?.resume()),
+      slowed: (limit: number) => this.#listener?.onSlowed?.(limit),
+      overflowed: (bytes: number) => this.#abort(`it has sent ${inMegabytes(bytes)} at once, faster than it may`),
+    };
+    this.#inbox = new SignalInbox(owner, perSecond, nowMs);
   }
 
   /** Who hears of requests and of the end. */
@@ -75,8 +91,12 @@ export class SignalSocket {
       this.#waiting.push(message);
       return "queued";
     }
-    if (ws.bufferedAmount > MAX_BUFFERED_BYTES) {
-      this.#abort();
+    const unread = ws.bufferedAmount;
+    if (unread === 0) this.#behindSinceMs = undefined;
+    else this.#behindSinceMs ??= this.#nowMs();
+    if (unread > MAX_BUFFERED_BYTES) {
+      const seconds = ((this.#nowMs() - (this.#behindSinceMs ?? 0)) / 1000).toFixed(1);
+      this.#abort(`it leaves ${inMegabytes(unread)} unread, and has been behind for ${seconds} s`);
       return "closed";
     }
     ws.send(encodeResponse(message, this.#format));
@@ -88,6 +108,7 @@ export class SignalSocket {
     if (this.#state !== "open") return;
     this.#state = "ending";
     this.#flushBeforeEnd = flush;
+    this.#inbox.clear();
     if (this.#ws) this.#finish(this.#ws);
   }
 
@@ -123,9 +144,13 @@ export class SignalSocket {
   }
 
   #receive(data: Buffer, isBinary: boolean): void {
+    if (this.#state === "open") this.#inbox.receive({ data, format: isBinary ? "binary" : "json" });
+  }
+
+  #handle({ data, format }: Frame): void {
     if (this.#state !== "open") return;
-    this.#format = isBinary ? "binary" : "json";
-    const request = decodeRequest(data, this.#format);
+    this.#format = format;
+    const request = decodeRequest(data, format);
     if (!request) {
       this.end(true);
       return;
@@ -146,17 +171,24 @@ export class SignalSocket {
     close();
   }
 
-  #abort(): void {
+  #abort(why = ""): void {
     if (this.#state === "open") this.#state = "ending";
+    this.#cut ||= why;
+    this.#inbox.clear();
     if (this.#ws) this.#ws.terminate();
     else this.#closed();
   }
 
   #closed(): void {
     if (this.#state === "closed") return;
+    this.#inbox.finish();
     this.#state = "closed";
     this.#waiting = [];
     clearTimeout(this.#timer);
-    this.#listener?.onClosed();
+    this.#listener?.onClosed(this.#cut);
   }
+}
+
+function inMegabytes(bytes: number): string {
+  return `${(bytes / (1 << 20)).toFixed(1)} MiB`;
 }

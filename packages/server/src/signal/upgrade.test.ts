@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import { connect, type AddressInfo, type Socket } from "node:net";
 import { afterEach, describe, test } from "node:test";
-import { LeaveRequest, Ping, SignalRequest, SignalResponse } from "@livekit/protocol";
+import { LeaveRequest, Ping, SignalRequest, SignalResponse, UpdateVideoLayers } from "@livekit/protocol";
 import { WebSocket } from "ws";
 import { handmadeToken, joinClaims, KEYS, recordingLog } from "../fixtures.test.ts";
 import type { ConnectRequest } from "./connect-request.ts";
@@ -23,7 +23,11 @@ afterEach(async () => {
   }
 });
 
-async function start(script: Script, maxMessageBytes = 2 << 20): Promise<{ port: number; signal: SignalServer }> {
+async function start(
+  script: Script,
+  maxMessageBytes = 2 << 20,
+  perSecond = 0,
+): Promise<{ port: number; signal: SignalServer }> {
   const signal = new SignalServer({
     keys: KEYS,
     door: {
@@ -33,6 +37,7 @@ async function start(script: Script, maxMessageBytes = 2 << 20): Promise<{ port:
       join: script,
     },
     maxMessageBytes,
+    messagesPerSecond: () => perSecond,
     log: recordingLog(),
     nowMs: Date.now,
   });
@@ -200,6 +205,35 @@ describe("a connection", () => {
     assert.deepEqual(requests, ["leave", "ping", "pingReq"]);
   });
 
+  test("of one that sends more than fits, no more is read; in the end all of it arrives, in order", async () => {
+    const got: string[] = [];
+    const troubles: number[] = [];
+    const { port } = await start(
+      (_, socket) => {
+        socket.listen({
+          onRequest: ({ message }) => void (message.case === "updateLayers" && got.push(message.value.trackSid)),
+          onSlowed: (perSecond) => void troubles.push(perSecond),
+          onClosed: () => {},
+        });
+        return undefined;
+      },
+      2 << 20,
+      2000,
+    );
+    const { ws } = await client(port, undefined, { perMessageDeflate: false });
+    // 10,000 may come at once; the megabyte that may wait is full long before the end.
+    const sent = Array.from({ length: 12_000 }, (_, i) => `${i} ${"x".repeat(i < 10_000 ? 0 : 1000)}`);
+    for (const trackSid of sent) {
+      ws.send(
+        new SignalRequest({
+          message: { case: "updateLayers", value: new UpdateVideoLayers({ trackSid }) },
+        }).toBinary(),
+      );
+    }
+    await until(() => got.length === sent.length);
+    assert.deepEqual([got, troubles], [sent, [2000]]);
+  });
+
   test("whoever sends JSON gets JSON, until the next binary frame", async () => {
     const { port } = await start((_, socket) => {
       socket.listen({ onRequest: () => void socket.send(first()), onClosed: () => {} });
@@ -285,10 +319,12 @@ describe("the end of a connection", () => {
     await until(() => signal.size === 0);
   });
 
-  test("a client that does not read is cut off before it costs memory without end", async () => {
+  test("a client that does not read is cut off before it costs memory without end, and its owner hears why", async () => {
     let socket: SignalSocket | undefined;
+    let why = "";
     const { port } = await start((_, joined) => {
       socket = joined;
+      socket.listen({ onRequest: () => {}, onClosed: (cut) => void (why = cut) });
       return undefined;
     });
     const deaf = await client(port, undefined, { perMessageDeflate: false });
@@ -301,12 +337,14 @@ describe("the end of a connection", () => {
     }
     deaf.ws.resume();
     assert.equal(await deaf.closed, 1006);
+    await until(() => why !== "");
+    assert.match(why, /^it leaves (8|9)\.\d MiB unread, and has been behind for \d+\.\d s$/);
   });
 
   test("a client that vanishes is reported once", async () => {
     let told = 0;
     const { port } = await start((_, socket) => {
-      socket.listen({ onRequest: () => {}, onClosed: () => void told++ });
+      socket.listen({ onRequest: () => {}, onClosed: (cut) => void (told += cut === "" ? 1 : 100) });
       return undefined;
     });
     const { ws } = await client(port);

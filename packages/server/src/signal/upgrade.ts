@@ -48,6 +48,8 @@ export interface SignalDeps {
   readonly routes?: ReadonlyMap<string, UpgradeRoute>;
   /** 0 = no limit. */
   readonly maxMessageBytes: number;
+  /** Messages that are taken from one client; 0 = all. Asked anew for each. */
+  readonly messagesPerSecond?: () => number;
   /** Somebody was refused, with this status: for the figures. */
   readonly onRefused?: (status: number) => void;
   /** Somebody was let in: the protocol version, and the time from the request to the 101. */
@@ -176,7 +178,7 @@ export class SignalServer {
 
   #enter(connect: ConnectRequest, request: IncomingMessage, socket: Duplex, head: Buffer): HttpFailure | undefined {
     if (!socket.writable || socket.destroyed) return undefined;
-    const signal = new SignalSocket(++this.#lastId, this.#deps.nowMs);
+    const signal = new SignalSocket(++this.#lastId, this.#deps.nowMs, this.#deps.messagesPerSecond);
     const failure = this.#deps.door.join(connect, signal);
     if (failure) return failure;
     this.#sockets.add(signal);

@@ -15,10 +15,13 @@ import type { PeerStats } from "@stoa/core/engine/figures";
 import type { PeerId } from "@stoa/core/engine/specs";
 import type { Effect, ParticipantEventKind } from "@stoa/core/room/effects";
 import type { Log } from "@stoa/io/log";
-import type { RoomObserver } from "../rooms/effects.ts";
+import { PacedLines } from "../paced-lines.ts";
+import type { RoomObserver, SignalTrouble } from "../rooms/effects.ts";
 import {
   candidatesOf,
   DATA_WARNINGS,
+  ENDS_WITHOUT_DETAIL,
+  LAYER_REASONS,
   dataTroubleInWords,
   kbps,
   layersInWords,
@@ -52,6 +55,7 @@ interface Member {
 export class TimelineObserver implements RoomObserver {
   readonly #timelines: Timelines;
   readonly #log: Log;
+  readonly #lines: PacedLines;
   readonly #nowMs: () => number;
   readonly #members = new Map<string, Member>();
   readonly #peers = new Map<PeerId, Peer>();
@@ -61,6 +65,7 @@ export class TimelineObserver implements RoomObserver {
   constructor(timelines: Timelines, log: Log, nowMs: () => number) {
     this.#timelines = timelines;
     this.#log = log;
+    this.#lines = new PacedLines(log, nowMs);
     this.#nowMs = nowMs;
   }
 
@@ -83,6 +88,7 @@ export class TimelineObserver implements RoomObserver {
     this.#timelines.end(sid, DisconnectReason[participant.disconnectReason] ?? "", atMs);
     for (const peer of this.#members.get(sid)?.peers ?? []) this.#peers.delete(peer);
     this.#members.delete(sid);
+    this.#lines.end(sid, { room, participant: identity, sid });
   }
 
   onRequest(_: string, from: string, { message }: SignalRequest): void {
@@ -191,6 +197,11 @@ export class TimelineObserver implements RoomObserver {
     this.#note(to, "quality", `connection quality is ${word} (${own.score.toFixed(1)} of 5)${why}`);
   }
 
+  onSignalTrouble(_: string, sid: string, { kind, text }: SignalTrouble): void {
+    // Of one that was cut off the room says so itself.
+    if (kind === "slowed") this.#timelines.note(sid, { atMs: this.#nowMs(), kind: "signal", text, track: "" });
+  }
+
   #noteDataTrouble(event: EventOf<"dataTrouble">): void {
     const peer = this.#peers.get(event.peer);
     const member = peer && this.#members.get(peer.participant);
@@ -247,19 +258,14 @@ export class TimelineObserver implements RoomObserver {
     const member = this.#members.get(sid);
     if (!member) return;
     this.#timelines.note(sid, { atMs: this.#nowMs(), kind, text, track });
-    this.#log.debug(`participant ${kind}: ${text}`, { room: member.room, participant: member.identity, sid });
+    const who = { room: member.room, participant: member.identity, sid };
+    this.#lines.debug(sid, `participant ${kind}: ${text}`, who);
   }
 }
 
 function keyOf(room: string, track: string): string {
   return `${room} ${track}`;
 }
-
-const LAYER_REASONS = {
-  wanted: "the client wants it",
-  bandwidth: "for want of bandwidth",
-  publisher: "nothing nearer to what the client wants is sent",
-} as const;
 
 const KINDS: Readonly<Record<ParticipantEventKind, readonly [EntryKind, string]>> = {
   joined: ["joined", "joined"],
@@ -279,18 +285,9 @@ const KINDS: Readonly<Record<ParticipantEventKind, readonly [EntryKind, string]>
   left: ["left", "left"],
 };
 
-/** Details of an end that say no more than its reason in words. */
-const SAID: ReadonlySet<string> = new Set([
-  "",
-  "the client left",
-  "removed through the API",
-  "the room was closed",
-  "the same identity joined again",
-]);
-
 function describe(kind: ParticipantEventKind, info: ParticipantInfo, detail: string): readonly [EntryKind, string] {
   const [entry, text] = KINDS[kind];
-  const more = SAID.has(detail) ? "" : `: ${detail}`;
+  const more = ENDS_WITHOUT_DETAIL.has(detail) ? "" : `: ${detail}`;
   const why = kind === "left" ? reasonInWords(info.disconnectReason) + more : detail;
   return [entry, why ? `${text} (${why})` : text];
 }

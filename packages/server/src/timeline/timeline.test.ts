@@ -65,6 +65,15 @@ const stats = (distance: number, more: Partial<StreamStats> = {}): PeerStats => 
 });
 
 describe("a timeline", () => {
+  test("tells that a client sends too fast, and leaves it to the end to say that it was cut off", () => {
+    const { happen, texts, observer } = setUp();
+    happen("joined");
+    observer.onSignalTrouble("lobby", "PA_1", { kind: "slowed", text: "sends too fast" });
+    observer.onSignalTrouble("lobby", "PA_1", { kind: "cut", text: "it does not read" });
+    happen("signalLost", "it does not read");
+    assert.deepEqual(texts().slice(1), ["sends too fast", "the signal connection was lost (it does not read)"]);
+  });
+
   test("tells a stay from the join to the reason of its end", () => {
     const { happen, texts, command, observer, timelines, pass } = setUp();
     happen("joined", "JS 2.23.0");

@@ -25,6 +25,7 @@ export type EntryKind =
   | "left"
   | "transport"
   | "candidates"
+  | "signal"
   | "signalLost"
   | "resumed"
   | "negotiationFailed"

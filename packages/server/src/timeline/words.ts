@@ -114,3 +114,19 @@ export function layersInWords(count: number): string {
 export function kbps(bps: number): string {
   return `${Math.round(bps / 1000)} kbit/s`;
 }
+
+/** Why a layer is another one. */
+export const LAYER_REASONS = {
+  wanted: "the client wants it",
+  bandwidth: "for want of bandwidth",
+  publisher: "nothing nearer to what the client wants is sent",
+} as const;
+
+/** Details of an end that say no more than its reason in words. */
+export const ENDS_WITHOUT_DETAIL: ReadonlySet<string> = new Set([
+  "",
+  "the client left",
+  "removed through the API",
+  "the room was closed",
+  "the same identity joined again",
+]);

@@ -6,9 +6,9 @@
 import { ClientInfo, ParticipantInfo_KindDetail, ParticipantInfo_State, type TrackInfo } from "@livekit/protocol";
 import { reapplySettings } from "../downlinks.ts";
 import { newDemand, takeForeignWishes, unmuteDynacast } from "../dynacast.ts";
-import { forwardedOf, tellForwards, type Forwarded } from "../forwards.ts";
+import { forwardedOf, tellForwards, type Forwarded, type ForwardSource } from "../forwards.ts";
 import { removeParticipant } from "../leave.ts";
-import { Participant, type ForwardSource } from "../participant.ts";
+import { Participant } from "../participant.ts";
 import { newSid, type ParticipantSid, type TrackSid } from "../sid.ts";
 import type { RoomState } from "../state.ts";
 import { offerTrack, reconsiderEverybody, withdrawTrack } from "../subscriptions.ts";

@@ -135,6 +135,34 @@ describe("calling a participant", () => {
     assert.deepEqual(codes(), [1501, 1502, 1503]);
   });
 
+  for (const [what, responseTimeoutMs, endsMs] of [
+    ["ten seconds unless the caller says something", 0, 10_000],
+    ["two minutes at most", 3_600_000, 120_000],
+  ] as const) {
+    test(`an answer is awaited for ${what}`, () => {
+      const world = new World();
+      const ada = world.connect("ada");
+      reply(world, ada.sid, ack(call(world, { responseTimeoutMs })));
+      const packet = packetOf(world.commands("sendData")[0]!);
+      assert.ok(packet.value.case === "rpcRequest");
+      assert.equal(packet.value.value.responseTimeoutMs, endsMs, "and the participant knows");
+      world.advance(endsMs - 1);
+      assert.deepEqual(outcomes(world), []);
+      world.advance(1);
+      assert.equal(outcomes(world).length, 1);
+    });
+  }
+
+  test("a thousand calls of a room may wait, no more", () => {
+    const world = new World();
+    const ada = world.connect("ada");
+    const ids = Array.from({ length: 1000 }, () => call(world));
+    assert.equal(new Set(ids).size, 1000);
+    assert.equal(call(world), "resource_exhausted: 1000 calls of this room wait for their answers already");
+    reply(world, ada.sid, answer(ids[0]!, { case: "payload", value: "pong" }));
+    assert.match(call(world), /^RPC_/);
+  });
+
   test("an answer from somebody else is a forgery", () => {
     const world = new World();
     world.connect("ada");

@@ -88,6 +88,20 @@ describe("data blobs", () => {
     });
   }
 
+  test("of a blob that another one replaced nothing counts any more", () => {
+    const alice = newWorld().connect("alice");
+    const stored = (name: string, length: number) => {
+      alice.forget();
+      store(alice, generic(name), bytes(length));
+      return alice.last("storeDataBlobResponse") !== undefined;
+    };
+    for (const length of [60, 99, 10]) assert.ok(stored("a", length), `${length} bytes`);
+    assert.equal(stored("b", 89), false);
+    assert.ok(stored("b", 88));
+    assert.equal(stored("a", 11), false);
+    assert.ok(stored("a", 9) && stored("a", 10) && stored("b", 88));
+  });
+
   test("they are refused where they are switched off, and to those who may not publish data", () => {
     const off = new World().connect("alice");
     const silent = newWorld().connect("alice", { grants: { canPublishData: false } });

@@ -34,14 +34,15 @@ export function handleStoreDataBlob(
   const mistake = mistakeIn(blob.key, policy) ?? (blob.contents.length === 0 ? "data blob is empty" : undefined);
   if (mistake) return refuse(INVALID_REQUEST, mistake);
   const name = nameOf(blob.key);
-  let total = sizeOf(blob);
-  for (const [other, stored] of participant.dataBlobs) if (other !== name) total += sizeOf(stored);
+  const former = participant.dataBlobs.get(name);
+  const total = participant.dataBlobBytes + sizeOf(blob) - (former ? sizeOf(former) : 0);
   if (policy.totalBytes > 0 && total > policy.totalBytes)
     return refuse(
       LIMIT_EXCEEDED,
       `exceeds the limit of ${policy.totalBytes} bytes for all data blobs of a participant`,
     );
   participant.dataBlobs.set(name, blob);
+  participant.dataBlobBytes = total;
   room.send(participant, {
     case: "storeDataBlobResponse",
     value: new StoreDataBlobResponse({ requestId, key: blob.key }),

@@ -77,7 +77,7 @@ export function handleUnpublishDataTrack(
 }
 
 function mistakeIn(
-  { grants, dataTracks }: Participant,
+  { grants, dataTracks, dataPublication }: Participant,
   request: PublishDataTrackRequest,
   infoBytes: number,
   policy: DataTrackPolicy | undefined,
@@ -92,14 +92,11 @@ function mistakeIn(
     return { reason: INVALID_NAME, message: `a name has 1 to ${MAX_NAME_BYTES} bytes` };
   if (!encodingsFit(request, policy))
     return { reason: INVALID_REQUEST, message: "encoding identifier is empty or exceeds the maximum length" };
-  let total = infoBytes;
-  for (const track of dataTracks.values()) {
-    if (track.info.pubHandle === pubHandle)
-      return { reason: DUPLICATE_HANDLE, message: "the handle names another data track already" };
-    if (track.info.name === name) return { reason: DUPLICATE_NAME, message: "another data track has the name already" };
-    total += track.infoBytes;
-  }
-  if (total > MAX_INFO_BYTES)
+  if (dataTracks.has(pubHandle))
+    return { reason: DUPLICATE_HANDLE, message: "the handle names another data track already" };
+  if (dataPublication.names.has(name))
+    return { reason: DUPLICATE_NAME, message: "another data track has the name already" };
+  if (dataPublication.infoBytes + infoBytes > MAX_INFO_BYTES)
     return { reason: LIMIT_EXCEEDED, message: `exceeds ${MAX_INFO_BYTES} bytes for all data tracks of a participant` };
   return undefined;
 }

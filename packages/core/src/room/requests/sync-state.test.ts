@@ -3,8 +3,10 @@ import { test } from "node:test";
 import {
   DataChannelReceiveState,
   DisconnectReason,
+  type DataTrackInfo,
   LeaveRequest_Action,
   ParticipantPermission,
+  PublishDataTrackResponse,
   SyncState,
   TrackInfo,
   TrackPublishedResponse,
@@ -12,6 +14,7 @@ import {
 } from "@livekit/protocol";
 import { updateParticipant } from "../admin/update-participant.ts";
 import type { Client } from "../harness-client.test.ts";
+import { publish, unpublish } from "../harness-data.test.ts";
 import { World } from "../harness.test.ts";
 
 test("a published track that is unknown here means a full reconnect", () => {
@@ -79,6 +82,27 @@ test("the client may name a track that was withdrawn while the client was away, 
   alice.resume();
   alice.request({ case: "syncState", value: new SyncState({ publishTracks }) });
   assert.equal(alice.last("leave")?.reason, DisconnectReason.STATE_MISMATCH, "it has read of it long since");
+});
+
+test("of data tracks that ended lately a client that shows them is told; one that shows older ones starts anew", () => {
+  const world = new World();
+  const alice = world.connect("alice");
+  const infos = Array.from({ length: 65 }, (_, i) => {
+    const info = publish(alice, i + 1);
+    unpublish(alice, i + 1);
+    return info;
+  });
+  const shows = (info: DataTrackInfo) => {
+    alice.dropSignal();
+    alice.forget();
+    alice.resume();
+    const publishDataTracks = [new PublishDataTrackResponse({ info })];
+    alice.request({ case: "syncState", value: new SyncState({ publishDataTracks }) });
+  };
+  shows(infos[1]!);
+  assert.deepEqual([alice.last("unpublishDataTrackResponse")?.info?.sid, alice.leave], [infos[1]!.sid, undefined]);
+  shows(infos[0]!);
+  assert.equal(alice.last("leave")?.action, LeaveRequest_Action.RECONNECT);
 });
 
 test("what the client has received goes to the worker, bounded", () => {

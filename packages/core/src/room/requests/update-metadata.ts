@@ -33,7 +33,7 @@ export function handleUpdateMetadata(
   const field = exceededField(participant, update, room.options.server.limits);
   if (field) return answer(RequestResponse_Reason.LIMIT_EXCEEDED, LIMIT_MESSAGE[field]);
   if (changeProfile(participant, update)) {
-    announce(room, participant, { immediate: true, self: true });
+    announce(room, participant, { immediate: true, self: true, paced: true });
     room.event("updated", participant);
     refreshToken(room, participant);
   }
