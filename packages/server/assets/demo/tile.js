@@ -69,17 +69,25 @@ export class Tiles {
   }
 }
 
+/** Widths by heights of the flattest and the highest tile: what a picture of 16:9 loses at its sides stays bearable. */
+const FLAT = 16 / 9;
+const HIGH = 4 / 3;
+/** In an upright place tiles may be square. */
+const HIGH_UPRIGHT = 1;
+
 /** Lays the tiles of a part out; how many stand side by side. */
 function fill(part) {
-  const { columns, rows } = bestGrid(part.children.length, part.clientWidth, part.clientHeight);
+  const { clientWidth: width, clientHeight: height } = part;
+  const { columns, rows } = bestGrid(part.children.length, width, height);
   part.style.setProperty("--columns", columns);
   part.style.setProperty("--rows", rows);
+  part.style.setProperty("--highest", `${width / columns / (width > height ? HIGH : HIGH_UPRIGHT)}px`);
   return columns;
 }
 
-/** The columns and rows in which `count` pictures are largest; in an upright place they may be square. */
+/** The columns and rows in which `count` pictures are largest. */
 function bestGrid(count, width, height) {
-  const shape = width > height ? 4 / 3 : 1;
+  const shape = width > height ? FLAT : HIGH_UPRIGHT;
   let best = { columns: 1, rows: Math.max(1, count), size: 0 };
   for (let columns = 1; columns <= count; columns++) {
     const rows = Math.ceil(count / columns);
