@@ -1,8 +1,7 @@
 // npm run bench, bench:connect, bench:data, bench:fanout, bench:sctp: builds what changed, then runs one benchmark of bench/ with the arguments given.
-import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { build, installDependencies, needPrograms, root } from "./prepare.mjs";
+import { becomeNode, build, installDependencies, needPrograms, root } from "./prepare.mjs";
 
 const [name = "packet", ...args] = process.argv.slice(2);
 const script = join(root, "bench", "dist", `${name}.js`);
@@ -19,7 +18,4 @@ if (!existsSync(script)) {
   console.error(`There is no benchmark "${name}". Known: packet (npm run bench), connect, data, fanout, sctp.`);
   process.exit(1);
 }
-const child = spawn(process.execPath, ["--expose-gc", script, ...args], { cwd: root, stdio: "inherit" });
-// A benchmark ends what it started; only then does this process end.
-for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => child.kill(signal));
-child.on("exit", (code, signal) => process.exit(signal ? 1 : (code ?? 1)));
+becomeNode(["--expose-gc", script, ...args]);

@@ -1,5 +1,5 @@
 // What every command of a fresh clone needs first: dependencies, a build and, for tests, programs of the system.
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -69,4 +69,11 @@ export function needPrograms(programs) {
     `The tests need ${missing.map((p) => p.commands[0]).join(", ")}. Type:\n\n    sudo apt-get install -y ${packages.join(" ")}\n`,
   );
   process.exit(1);
+}
+
+/** Runs Node with these arguments in the place of this process: it ends what it started, and only then does this one end, with its status. */
+export function becomeNode(args) {
+  const child = spawn(process.execPath, args, { cwd: root, stdio: "inherit" });
+  for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => child.kill(signal));
+  child.on("exit", (code, signal) => process.exit(signal ? 1 : (code ?? 1)));
 }

@@ -5,7 +5,7 @@ import { wholeFramePacket } from "@stoa/testkit/data-track-packet";
 import type { LinkConditions } from "@stoa/testkit/lossy-network";
 import { parseDataTrackPacket, writeDataTrackPacket } from "@stoa/wire/data-track/packet";
 import type { Client } from "./worker-client.ts";
-import { World } from "./worker-world.ts";
+import { memberSpec, World } from "./worker-world.ts";
 
 const LABEL = "_data_track";
 /** As much as LiveKit's clients put in one packet. */
@@ -136,21 +136,12 @@ test("a subscription begins and ends between two packets, and another handle tak
 test("without the right to publish data, packets end at the worker, whatever the client sends", () => {
   const { world, clients, command, publish } = room(["ada", "bob"]);
   const [ada, bob] = clients;
-  const member = {
-    identity: "ada",
-    canPublish: true,
-    canSubscribe: true,
-    hidden: false,
-    agent: false,
-    active: true,
-    away: false,
-  };
   const permit = (canPublishData: boolean) =>
     command({
       type: "setMember",
       room: "RM_test",
       participant: "PA_ada",
-      member: { ...member, canPublishData, dataPeer: ada!.id },
+      member: memberSpec("ada", ada!.id, { canPublishData }),
     });
   publish(5, 10, 100);
   world.run(50);

@@ -5,7 +5,7 @@ import { DataPacket, UserPacket } from "@livekit/protocol";
 import type { MediaCommand } from "@stoa/core/engine/commands";
 import { newRtpHeader, readRtpHeader, writeRtpHeader } from "@stoa/wire/rtp/header";
 import type { Client } from "./worker-client.ts";
-import { VP8, World } from "./worker-world.ts";
+import { memberSpec, VP8, World } from "./worker-world.ts";
 
 const SSRC = 0x1000;
 const OUT_SSRC = 0x2000;
@@ -83,22 +83,13 @@ test("data without the right to send it is dropped", () => {
     return to.messages.slice(before).map(({ label }) => label);
   };
   const both = ["_reliable", "_lossy"].toSorted();
-  const member = {
-    identity: "ada",
-    canPublish: true,
-    canSubscribe: true,
-    hidden: false,
-    agent: false,
-    active: true,
-    away: false,
-  };
   const permit = (canPublishData: boolean) =>
     world.engine.handleCommand(
       {
         type: "setMember",
         room: "RM_test",
         participant: "PA_ada",
-        member: { ...member, canPublishData, dataPeer: ada.id },
+        member: memberSpec("ada", ada.id, { canPublishData }),
       },
       world.clock.nowMs,
     );

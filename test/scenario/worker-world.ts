@@ -9,6 +9,7 @@ import type {
   CongestionSpec,
   ExtensionIds,
   MemberSpec,
+  PeerId,
   ReceiverSpec,
   SenderSpec,
 } from "@stoa/core/engine/specs";
@@ -34,6 +35,22 @@ export const VP8: CodecSpec = {
   rtxPayloadType: 97,
   nack: true,
 };
+
+/** A participant that may do everything, unless `more` says otherwise. */
+export function memberSpec(identity: string, dataPeer: PeerId, more: Partial<MemberSpec> = {}): MemberSpec {
+  return {
+    identity,
+    canPublish: true,
+    canPublishData: true,
+    canSubscribe: true,
+    hidden: false,
+    agent: false,
+    active: true,
+    away: false,
+    dataPeer,
+    ...more,
+  };
+}
 
 /** The network, the clock and the worker. */
 export class World {
@@ -75,18 +92,7 @@ export class World {
     const client = new Client(this, this.#clients.length + 1);
     this.#clients.push(client);
     const { nowMs } = this.clock;
-    const member: MemberSpec = {
-      identity: name,
-      canPublish: true,
-      canPublishData: true,
-      canSubscribe: true,
-      hidden: false,
-      agent: false,
-      active: true,
-      away: false,
-      dataPeer: client.id,
-      ...more,
-    };
+    const member = memberSpec(name, client.id, more);
     const participant = `PA_${name}`;
     this.engine.handleCommand({ type: "setMember", room: ROOM, participant, member }, nowMs);
     const credentials = drawIceCredentials(this.random);

@@ -27,7 +27,7 @@ export function dropSignal(room: RoomState, participant: Participant): void {
   lostSignal(room, participant);
 }
 
-/** Nothing can be negotiated now; the resume starts over. */
+/** Tells everybody who must know: nothing can be negotiated now, and the resume starts over. */
 function lostSignal(room: RoomState, participant: Participant, why = ""): void {
   room.event("signalLost", participant, why);
   setMember(room, participant);
